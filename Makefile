@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` need nothing done before them: each sets up what it uses.
+PYTHON ?= python3
+BIN := .venv/bin
+export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
+
+.PHONY: help setup demo check test lint fix lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+
+setup: .venv/.ready ## the virtual environment and the Debian packages that the tests use
+	@tools/setup system
+
+.venv/.ready: requirements.lock pyproject.toml tools/setup
+	@tools/setup venv "$(PYTHON)"
+
+demo: .venv/.ready ## the whole story, on this machine, in under a minute
+	@$(BIN)/strongroom demo
+
+check: .venv/.ready ## the fast tests and the linters, for the inner loop
+	@tools/check fast
+
+test: setup ## everything, as CI runs it
+	@tools/check all
+
+lint: .venv/.ready ## ruff, mypy and the layering contracts
+	@tools/check lint
+
+fix: .venv/.ready ## format, and fix what ruff can fix
+	$(BIN)/ruff check --fix --quiet src tests
+	$(BIN)/ruff format --quiet src tests
+
+lock: .venv/.ready ## pin every package again (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --all-extras --custom-compile-command "make lock" -o requirements.lock pyproject.toml

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the `strongroom` program, and the only place that turns errors into prose and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from strongroom.errors import FormatError, NotTrusted, StrongroomError
+
+INTERRUPTED = 130
+USAGE = 2
+
+COMMANDS: dict[str, str] = {}
+"""Command name to the module in this package whose `command` it is. Imported only when it is called."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- the signature is click's
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(f"strongroom.cli.{module}").command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="strongroom")
+def strongroom() -> None:
+    r"""Keep a vendor's secrets inside AWS accounts that the vendor does not control.
+
+    \b
+    Example:  strongroom demo
+    """
+
+
+def describe(error: StrongroomError) -> dict[str, object]:
+    """Return an error as the object that `--json` prints on stdout."""
+    about: dict[str, object] = {"code": error.code, "message": str(error), "remedy": error.remedy}
+    if isinstance(error, FormatError):
+        about |= {"offset": error.offset, "spec": error.spec}
+    if isinstance(error, NotTrusted):
+        about["findings"] = [{"code": f.code, "message": f.message} for f in error.findings]
+    return {"ok": False, "error": about}
+
+
+def _report(error: StrongroomError, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps(describe(error)) + "\n")
+        return error.exit_code
+    sys.stderr.write(f"strongroom: {error} [{error.code}]\n")
+    if isinstance(error, NotTrusted):
+        for finding in error.findings:
+            sys.stderr.write(f"  {finding.code}: {finding.message}\n")
+    if error.remedy:
+        sys.stderr.write(f"  {error.remedy}\n")
+    return error.exit_code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n."""
+    try:
+        result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except StrongroomError as error:
+        return _report(error, as_json="--json" in arguments)
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("strongroom: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output is gone; Python must not complain about it at exit
+        return 0
+    return result if isinstance(result, int) else 0

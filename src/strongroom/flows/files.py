@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent: read with a bound, written so that kill -9 or a full disk leaves no half."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from strongroom.errors import FormatError, LocalFault
+
+MEBIBYTE = 1 << 20
+PRIVATE_MODE = 0o600
+PUBLIC_MODE = 0o644
+
+
+def read_file(path: Path, *, maximum_bytes: int) -> bytes:
+    """Return the contents of a regular file of 1 to `maximum_bytes` bytes.
+
+    Raises LocalFault for what cannot be read, FormatError for what is empty or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(maximum_bytes + 1)
+    except FileNotFoundError as error:
+        raise LocalFault("file.missing", f"expected a file at {path}, found nothing") from error
+    except IsADirectoryError as error:
+        raise LocalFault("file.directory", f"expected a file at {path}, found a directory") from error
+    except OSError as error:
+        raise LocalFault("file.unreadable", f"cannot read {path}: {error.strerror}") from error
+    if not data:
+        raise FormatError("file.empty", f"expected content in {path}, found an empty file", offset=0)
+    if len(data) > maximum_bytes:
+        raise FormatError("file.too-large", f"expected at most {maximum_bytes} bytes in {path}, found more")
+    return data
+
+
+def write_file(path: Path, data: bytes, *, mode: int) -> None:
+    """Replace `path` by a file that holds `data`: on return it is on disk; before that, the old one is.
+
+    Raises LocalFault when it cannot be written; then nothing new is left behind.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write_durably(part, data, mode)
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise LocalFault(
+            "file.unwritable",
+            f"cannot write {path}: {error.strerror}",
+            remedy="Nothing was changed. Free some space or name another place, and try again.",
+        ) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _write_durably(part: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the flows need from the outside world: one or two methods each.
+
+Real AWS, real TPMs and the twin all come in through these; nothing else about a flow changes. Every method raises
+only errors of `strongroom.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from strongroom.ids import CmsBytes, EvidenceBytes, KeyArn, KeyId, SpkiDer, WrappedKey
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the current time, timezone-aware, in UTC."""
+
+
+class EvidenceSource(Protocol):
+    """A NitroTPM, or whoever stands in for one (RFC 9334: the Attester's attesting environment)."""
+
+    def attest(
+        self, *, public_key: SpkiDer | None = None, nonce: bytes | None = None, user_data: bytes | None = None
+    ) -> EvidenceBytes:
+        """Return a fresh attestation document that carries the three fields, each at most 1,024 bytes."""
+
+
+class AttestedKms(Protocol):
+    """KMS as the agent uses it. There is no way to ask it for plaintext."""
+
+    def decrypt(
+        self, wrapped_key: WrappedKey, *, key_arn: KeyArn, context: Mapping[str, str], recipient: EvidenceBytes
+    ) -> CmsBytes:
+        """Return the data key, encrypted to the RSA public key inside the `recipient` document.
+
+        Raises KeyRefused with code `kms.document-expired` when the document is older than KMS accepts,
+        `kms.access-denied` when a policy said no, and other `kms.*` codes for what else KMS answers.
+        """
+
+
+class SealingKms(Protocol):
+    """KMS as the vendor's sealer uses it: it may wrap, and may not open."""
+
+    def encrypt(self, data_key: bytes, *, key_arn: KeyArn, context: Mapping[str, str]) -> WrappedKey:
+        """Return `data_key` (at most 4,096 bytes) encrypted under the key, bound to `context`."""
+
+
+class EscrowKms(Protocol):
+    """KMS as the vendor's escrow holder uses it, for escrow keys only, outside any instance."""
+
+    def decrypt_unattested(self, wrapped_key: WrappedKey, *, key_arn: KeyArn, context: Mapping[str, str]) -> bytes:
+        """Return the plaintext data key. No tenant key's policy allows this (DESIGN 5.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDocumentBytes:
+    """What the instance metadata service says about us, unverified: the JSON and its RSA-2048 PKCS#7 (DER)."""
+
+    document: bytes
+    rsa2048: bytes
+
+
+class IdentitySource(Protocol):
+    """The instance metadata service (IMDSv2)."""
+
+    def identity_document(self) -> IdentityDocumentBytes:
+        """Return the instance identity document and its signature, neither of them verified."""
+
+
+class HeaderSigner(Protocol):
+    """Holds a private signing key: a file now, a KMS key later."""
+
+    @property
+    def public_key(self) -> SpkiDer:
+        """The public half."""
+
+    @property
+    def key_id(self) -> KeyId:
+        """SHA-256 of `public_key`."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the raw COSE signature over `message` (RFC 9053: EdDSA 64 bytes, ES384 r||s 96 bytes)."""
+
+
+class BundleSource(Protocol):
+    """Where bundles lie: a folder now, S3 later. What it returns is hostile until its signature is verified."""
+
+    def fetch(self, name: str) -> bytes:
+        """Return the bytes of the bundle called `name`."""
