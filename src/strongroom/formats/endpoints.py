@@ -13,16 +13,15 @@ from strongroom.ids import Region
 
 _QEMU_USER_NETWORK = ipaddress.ip_network("10.0.2.0/24")
 """Where a guest sees its host (QEMU documentation, "Using the user mode network stack")."""
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+"""Scheme, host and port: no user, path or query, in which a second meaning could hide."""
 
 
 def parse_kms_endpoint(node: Node, *, profile: Profile, partition: Partition, region: Region) -> str:
     """Return the URL of a KMS endpoint for `region`. Raises FormatError for one that the profile does not allow."""
-    url = _split(node, scheme="https")
     if profile is Profile.REHEARSAL:
-        _expect_this_machine(node, url)
-    else:
-        _expect_aws(node, url, partition=partition, region=region)
+        return parse_local_endpoint(node, scheme="https")
+    _expect_aws(node, _split(node, scheme="https"), partition=partition, region=region)
     return node.text()
 
 
@@ -33,12 +32,17 @@ def parse_imds_endpoint(node: Node, *, profile: Profile) -> str:
             "trust.imds-endpoint",
             "expected no metadata endpoint in a production file: instances have one address for it",
         )
-    _expect_this_machine(node, _split(node, scheme="http"))
+    return parse_local_endpoint(node, scheme="http")
+
+
+def parse_local_endpoint(node: Node, *, scheme: str) -> str:
+    """Return the URL of something on this machine. Raises FormatError for any other."""
+    _expect_this_machine(node, _split(node, scheme=scheme))
     return node.text()
 
 
 def _split(node: Node, *, scheme: str) -> SplitResult:
-    url = node.text(_PLAIN_URL, wanted=f"an {scheme} URL of a host and no more")
+    url = node.text(URL, wanted=f"an {scheme} URL of a host and no more")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 -- reading it parses it

@@ -21,13 +21,14 @@ from strongroom.ids import AccountId, Region
 
 Path: TypeAlias = tuple[str | int, ...]
 Where: TypeAlias = Callable[[Path], str]
-Choice = TypeVar("Choice", bound=StrEnum)
+Choice = TypeVar("Choice")
+Member = TypeVar("Member", bound=StrEnum)
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """Ids go into key policies and encryption contexts (DESIGN 5.3)."""
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
-REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
-"""As in `eu-central-1`, `us-gov-west-1`."""
+REGION = re.compile(r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
+"""As in `eu-central-1`, `us-gov-west-1` (docs/formats/bundle.md section 2)."""
 MAX_ENTRIES = 4096
 MAX_TEXT = 4096
 """Characters of one string: more than any path or key that has its place in our files."""
@@ -100,17 +101,20 @@ class Node:
             raise self.refused("field.base64", f"expected canonical base64 of 1 to {maximum_bytes} bytes")
         return data
 
-    def choice(self, kind: type[Choice]) -> Choice:
-        """Return a member of an enumeration."""
-        options = [member.value for member in kind]
+    def pick(self, options: Mapping[str, Choice]) -> Choice:
+        """Return what `options` has under this string."""
         text = self.text(wanted=f"one of {', '.join(options)}")
         if text not in options:
             raise self.refused(
                 "field.choice",
                 f"expected one of {', '.join(options)}, found {text!r}",
-                remedy=_did_you_mean(text, options),
+                remedy=_did_you_mean(text, tuple(options)),
             )
-        return kind(text)
+        return options[text]
+
+    def member(self, kind: type[Member]) -> Member:
+        """Return a member of an enumeration of strings."""
+        return self.pick({member.value: member for member in kind})
 
     def items(self, *, minimum: int = 0, maximum: int = MAX_ENTRIES) -> tuple[Node, ...]:
         """Return the elements of a list."""

@@ -11,11 +11,11 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from strongroom.errors import FormatError
 from strongroom.formats import strict_json
+from strongroom.formats.bundle_trust import PinnedSigner, SignatureAlgorithm, SignerRole
 from strongroom.formats.endpoints import parse_imds_endpoint, parse_kms_endpoint
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.tree import Node, json_path
@@ -25,38 +25,14 @@ VERSION = 1
 MAX_BYTES = 262_144
 MAX_CERTIFICATE_BYTES = 8192
 MAX_SPKI_BYTES = 1024
-MAX_FLOOR = 2**53 - 1
+MAX_COUNTER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259 section 6)."""
 _SPEC = "docs/formats/trust.md"
-_KEY_ID = re.compile(r"[0-9a-f]{64}")
-
-
-class Algorithm(StrEnum):
-    """Signature algorithms by their COSE names (RFC 9053 section 2)."""
-
-    EDDSA = "EdDSA"
-    ES384 = "ES384"
-
-
-class Role(StrEnum):
-    """What a key may sign. One key in several roles is allowed; a signature for one role never counts for another."""
-
-    BUNDLE = "bundle"
-    RELEASE = "release"
-    BASELINE = "baseline"
-    ROOT_SET = "root-set"
-    CHECKPOINT = "checkpoint"
-    DENY_LIST = "deny-list"
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedSigner:
-    """A public key, the one algorithm it may be used with, and the roles it may sign in."""
-
-    key_id: KeyId
-    algorithm: Algorithm
-    public_key: SpkiDer
-    roles: tuple[Role, ...]
+KEY_ID = re.compile(r"[0-9a-f]{64}")
+ALGORITHMS: Mapping[str, SignatureAlgorithm] = MappingProxyType(
+    {"EdDSA": SignatureAlgorithm.EDDSA, "ES384": SignatureAlgorithm.ES384}
+)
+"""By their COSE names (RFC 9053 section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +58,7 @@ class Trust:
 
     profile: Profile
     product: str
-    signers: tuple[TrustedSigner, ...]
+    signers: tuple[PinnedSigner, ...]
     floors: Mapping[str, int]
     vendor: Vendor
     nitro_roots: tuple[CertificateDer, ...]
@@ -107,7 +83,7 @@ def parse_trust(data: bytes) -> Trust:
         )
     )
     members["version"].integer(VERSION, VERSION)
-    profile = members["profile"].choice(Profile)
+    profile = members["profile"].member(Profile)
     vendor = _vendor(members["vendor"])
     trust = Trust(
         profile=profile,
@@ -129,21 +105,21 @@ def parse_trust(data: bytes) -> Trust:
     return trust
 
 
-def _signer(node: Node) -> TrustedSigner:
+def _signer(node: Node) -> PinnedSigner:
     members = node.record(("key_id", "algorithm", "public_key", "roles"))
-    roles = [role.choice(Role) for role in members["roles"].items(minimum=1, maximum=len(Role))]
-    return TrustedSigner(
-        key_id=KeyId(bytes.fromhex(members["key_id"].text(_KEY_ID, wanted="64 lower-case hex digits"))),
-        algorithm=members["algorithm"].choice(Algorithm),
+    roles = [role.member(SignerRole) for role in members["roles"].items(minimum=1, maximum=len(SignerRole))]
+    return PinnedSigner(
+        key_id=KeyId(bytes.fromhex(members["key_id"].text(KEY_ID, wanted="64 lower-case hex digits"))),
+        algorithm=members["algorithm"].pick(ALGORITHMS),
         public_key=SpkiDer(members["public_key"].base64(maximum_bytes=MAX_SPKI_BYTES)),
-        roles=tuple(Role(role) for role in members["roles"].distinct(roles)),
+        roles=frozenset(SignerRole(role) for role in members["roles"].distinct(roles)),
     )
 
 
 def _floors(node: Node) -> Mapping[str, int]:
     floors = {}
     for _, floor in node.table():
-        floors[floor.key().id()] = floor.integer(1, MAX_FLOOR)
+        floors[floor.key().id()] = floor.integer(1, MAX_COUNTER)
     return MappingProxyType(floors)
 
 
@@ -151,7 +127,7 @@ def _vendor(node: Node) -> Vendor:
     members = node.record(("partition", "accounts"))
     accounts = [account.account() for account in members["accounts"].items(minimum=1, maximum=16)]
     return Vendor(
-        partition=members["partition"].choice(Partition),
+        partition=members["partition"].member(Partition),
         accounts=tuple(AccountId(account) for account in members["accounts"].distinct(accounts)),
     )
 
@@ -206,13 +182,18 @@ def encode_trust(trust: Trust) -> bytes:
     )
 
 
-def _signer_members(signer: TrustedSigner) -> dict[str, object]:
+def _signer_members(signer: PinnedSigner) -> dict[str, object]:
     return {
         "key_id": signer.key_id.hex(),
-        "algorithm": signer.algorithm,
+        "algorithm": algorithm_name(signer.algorithm),
         "public_key": _base64(signer.public_key),
         "roles": sorted(signer.roles),
     }
+
+
+def algorithm_name(algorithm: SignatureAlgorithm) -> str:
+    """Return the COSE name of a signature algorithm, as our files write it."""
+    return next(name for name, known in ALGORITHMS.items() if known is algorithm)
 
 
 def _sorted_base64(values: tuple[bytes, ...] | tuple[CertificateDer, ...]) -> list[str]:
