@@ -64,8 +64,16 @@ class ProjectFile:
             self.target(name)
 
     def with_text(self, text: str) -> ProjectFile:
-        """Return this project with another text, not yet written. Raises FormatError if it does not parse."""
-        return ProjectFile(self.path, text, parse_project(text, name=str(self.path)))
+        """Return this project with another text, not yet written. Raises UsageError if that is no project."""
+        try:
+            project = parse_project(text, name=str(self.path))
+        except FormatError as error:
+            raise UsageError(
+                "project.refused-edit",
+                f"nothing was written, because the result would be wrong: {error.message}",
+                remedy=error.remedy or "Change that place first, or give other values.",
+            ) from error
+        return ProjectFile(self.path, text, project)
 
     def with_section(self, path: tuple[str, str], values: Mapping[str, object]) -> ProjectFile:
         """Return this project with the table `[path]` added at the end of the file, where nothing else moves."""

@@ -9,7 +9,7 @@ import click
 
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.project_file import project_option, read_project, target_option
-from strongroom.errors import FormatError, UsageError
+from strongroom.errors import UsageError
 from strongroom.formats.project_model import Tenant
 from strongroom.ids import TenantId
 
@@ -85,14 +85,7 @@ def remove(tenant: str, *, target: str | None, project_path: Path, as_json: bool
     if tenant not in file.project.tenants:
         known = ", ".join(file.project.tenants) or "none"
         raise UsageError("tenant.unknown", f"expected a tenant of {project_path} ({known}), found {tenant!r}")
-    try:
-        edited = file.without_section(("tenants", tenant))
-    except FormatError as error:
-        raise UsageError(
-            "tenant.in-use",
-            f"tenant {tenant!r} is still named elsewhere; without it: {error.message}",
-            remedy="Remove what names it first: its keys under [targets], its place in secrets.",
-        ) from error
+    edited = file.without_section(("tenants", tenant))
     edited.write()
     emit(
         {"removed": tenant},
