@@ -25,7 +25,7 @@ _HIGH_TAG = 0x1F
 
 @dataclass(frozen=True, slots=True)
 class BerElement:
-    """One element. `raw` is all of it, `content` what a primitive one holds, `children` what a constructed one holds."""
+    """One element. `raw` is all of it; a primitive one holds `content`, a constructed one `children`."""
 
     tag: int
     offset: int

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """CMS EnvelopedData (RFC 5652 section 6) in the one shape in which AWS KMS sends `CiphertextForRecipient`.
 
-One KeyTransRecipientInfo named by subjectKeyIdentifier, RSAES-OAEP with SHA-256 (RFC 4055 section 4.1), content in AES-256-CBC
-(RFC 3565). KMS writes BER with indefinite lengths. Two variants occur in the field and are read as well: an empty parameter
-SEQUENCE for OAEP (KMS around 2020, still SHA-256) and the content as one primitive [0]. Everything else is refused.
+One KeyTransRecipientInfo named by subjectKeyIdentifier, RSAES-OAEP with SHA-256 (RFC 4055 section 4.1), content in
+AES-256-CBC (RFC 3565). KMS writes BER with indefinite lengths. Two variants occur in the field and are read as well: an
+empty parameter SEQUENCE for OAEP (KMS around 2020, still SHA-256) and the content as one primitive [0]. Everything else
+is refused.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def _expect_raw(element: BerElement, raw: bytes, what: str) -> None:
         raise _fail("unexpected", f"expected {what}, found {element.raw[:32].hex()}", element)
 
 
-def _octets(element: BerElement, tag: int, minimum: int, maximum: int, what: str) -> bytes:
+def _octets(element: BerElement, tag: int, sizes: tuple[int, int], what: str) -> bytes:
+    minimum, maximum = sizes
     if element.tag != tag or not minimum <= len(element.content) <= maximum:
         raise _fail(
             "octets",
@@ -120,9 +122,9 @@ def _parse_recipient(element: BerElement) -> tuple[bytes, OaepParameters, bytes]
     if oaep is None:
         raise _fail("key-algorithm", "expected RSAES-OAEP with SHA-256 and MGF1-SHA-256, found another", algorithm)
     return (
-        _octets(key_id, _CONTEXT_0, KEY_ID_BYTES, KEY_ID_BYTES, "a subjectKeyIdentifier"),
+        _octets(key_id, _CONTEXT_0, (KEY_ID_BYTES, KEY_ID_BYTES), "a subjectKeyIdentifier"),
         oaep,
-        _octets(encrypted_key, _OCTETS, 1, MAX_ENCRYPTED_KEY_BYTES, "an encrypted key"),
+        _octets(encrypted_key, _OCTETS, (1, MAX_ENCRYPTED_KEY_BYTES), "an encrypted key"),
     )
 
 
@@ -136,7 +138,7 @@ def _parse_content(element: BerElement) -> tuple[bytes, ContentForm, tuple[bytes
     length = sum(map(len, chunks))
     if length == 0 or length % BLOCK_BYTES:
         raise _fail("content-length", f"expected a positive multiple of {BLOCK_BYTES} bytes, found {length}", content)
-    return _octets(iv, _OCTETS, BLOCK_BYTES, BLOCK_BYTES, "an IV"), form, chunks
+    return _octets(iv, _OCTETS, (BLOCK_BYTES, BLOCK_BYTES), "an IV"), form, chunks
 
 
 def _parse_chunks(content: BerElement, form: ContentForm) -> tuple[bytes, ...]:
@@ -144,7 +146,7 @@ def _parse_chunks(content: BerElement, form: ContentForm) -> tuple[bytes, ...]:
         return (content.content,)
     if content.tag != _CONTEXT_0_CONSTRUCTED:
         raise _fail("content", f"expected the content as [0], found tag 0x{content.tag:02x}", content)
-    return tuple(_octets(chunk, _OCTETS, 0, MAX_CMS_BYTES, "a chunk of content") for chunk in content.children)
+    return tuple(_octets(chunk, _OCTETS, (0, MAX_CMS_BYTES), "a chunk of content") for chunk in content.children)
 
 
 def encode_enveloped_data(envelope: EnvelopedData) -> CmsBytes:
