@@ -84,7 +84,7 @@ def _enter(stack: contextlib.ExitStack, part: str, parent: int | None, shown: Pa
         raise LocalFault(
             "delivery.no-folder",
             f"expected a folder at {shown}, reached without symbolic links; {part!r} is none: {error.strerror}",
-            remedy="Name the folder by its real path, and make it before the agent starts (tmpfiles.d, RuntimeDirectory=).",
+            remedy="Name the folder by its real path, and make it before the agent starts (RuntimeDirectory=).",
         ) from error
     stack.callback(os.close, descriptor)
     return descriptor

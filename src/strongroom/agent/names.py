@@ -11,7 +11,8 @@ import re
 
 from strongroom.errors import FormatError
 
-MAX_NAME = 255
+MAX_NAME = 63 + 1 + 255
+"""Characters: the name of a bundle, a slash, the name of an entry."""
 _SEGMENT = re.compile(r"[A-Za-z0-9._+@=-]{1,255}")
 
 

@@ -16,7 +16,10 @@ INTERRUPTED = 130
 USAGE = 2
 
 COMMANDS: dict[str, str] = {
+    "init": "init",
     "inspect": "inspect",
+    "signer": "signer",
+    "tenant": "tenant",
     "verify": "verify",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""

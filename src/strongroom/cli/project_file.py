@@ -40,7 +40,7 @@ class ProjectFile:
     project: Project
 
     def locate(self, written: str) -> Path:
-        """Return the path that the file writes as `written`: relative to the file's folder, or below the home folder."""
+        """Return what the file writes as `written`: relative to its folder, or below the home folder."""
         return self.path.parent / Path(written).expanduser()
 
     def target(self, name: str | None) -> Target:
@@ -106,6 +106,8 @@ class ProjectFile:
             end += 1
         while not _says_something(lines[end - 1]):
             end -= 1
+        while start and end < len(lines) and not lines[start - 1].strip() and not lines[end].strip():
+            end += 1
         edited = self.with_text("".join(lines[:start] + lines[end:]))
         if _values(edited.text) != _values(self.text, without=path):
             raise UsageError(

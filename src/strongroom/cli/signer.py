@@ -71,7 +71,9 @@ def new(
     emit(
         {"signer": _members(added, signer)},
         as_json=as_json,
-        human=lambda out: out.print(f"Made signer {_line(added, signer)}\nKeep a copy of its private key.", markup=False),
+        human=lambda out: out.print(
+            f"Made signer {_line(added, signer)}\nKeep a copy of its private key.", markup=False
+        ),
     )
 
 
@@ -93,7 +95,9 @@ def show(name: str | None, *, target: str | None, project_path: Path, as_json: b
     emit(
         {"signers": [_members(file, signer) for signer in signers]},
         as_json=as_json,
-        human=lambda out: out.print("\n".join(_line(file, signer) for signer in signers) or "No signers.", markup=False),
+        human=lambda out: out.print(
+            "\n".join(_line(file, signer) for signer in signers) or "No signers.", markup=False
+        ),
     )
 
 
@@ -236,4 +240,8 @@ def _members(file: ProjectFile, signer: Signer) -> dict[str, object]:
 def _line(file: ProjectFile, signer: Signer) -> str:
     here = "here" if file.locate(signer.private_key).is_file() else "not on this machine"
     roles = ", ".join(sorted(signer.roles))
-    return f"{signer.name}  {signer.state}  {roles}\n  key id {signer.key_id.hex()}\n  private key {signer.private_key} ({here})"
+    return (
+        f"{signer.name}  {signer.state}  {roles}\n"
+        f"  key id {signer.key_id.hex()}\n"
+        f"  private key {signer.private_key} ({here})"
+    )

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from strongroom.appraisal.identity import aws_identity_certificates
 from strongroom.cli.project_file import ProjectFile
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, UsageError
@@ -71,19 +71,19 @@ def _aws(file: ProjectFile, target: Target) -> _Material:
     return (
         parse_pem_certificates(data.joinpath("aws-nitro-root-g1.pem").read_bytes()),
         Tls(roots=tuple(_one(root.read_bytes(), root.name) for root in tls_roots), kms={}),
-        {region: _packaged_identity_certificate(data, region) for region in regions_of(file.project)},
+        {region: _identity_certificate(region) for region in regions_of(file.project)},
     )
 
 
-def _packaged_identity_certificate(data: Traversable, region: Region) -> CertificateDer:
-    file = data.joinpath("identity-certificates", f"{region}.pem")
-    if not file.is_file():
+def _identity_certificate(region: Region) -> CertificateDer:
+    certificates = aws_identity_certificates()
+    if region not in certificates:
         raise UsageError(
             "trust.region",
             f"no certificate for instance identity documents of {region} comes with this version",
             remedy="Leave the region out of the project, or use a version that knows it.",
         )
-    return _one(file.read_bytes(), file.name)
+    return certificates[region]
 
 
 def _rehearsal(file: ProjectFile, target: Target) -> _Material:

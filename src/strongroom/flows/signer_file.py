@@ -30,7 +30,7 @@ def read_signer_file(path: Path) -> Ed25519Signer:
             "signer.readable",
             f"expected {path} to be yours and closed to others, found uid {state.st_uid}, "
             f"mode {stat.S_IMODE(state.st_mode):04o}",
-            remedy=f"If nobody else can have read it: chmod 600 {path}. Otherwise: strongroom signer rotate --compromised",
+            remedy=f"If nobody else can have read it, chmod 600 {path}; else `strongroom signer rotate --compromised`.",
         )
     return parse_ed25519_signer(read_file(path, maximum_bytes=MAX_PEM_BYTES))
 
