@@ -41,17 +41,20 @@ def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -
     return cbor.encode(["Signature1", protected, external_aad, payload])
 
 
-def parse_cose_sign1(data: bytes, profile: Profile, *, maximum_bytes: int = cbor.MAX_INPUT_BYTES) -> CoseSign1:
+def parse_cose_sign1(
+    data: bytes, profile: Profile, *, base_offset: int = 0, maximum_bytes: int = cbor.MAX_INPUT_BYTES
+) -> CoseSign1:
     """Parse a COSE_Sign1. The AWS profile also takes the tagged form; our own formats are never tagged.
 
-    The unprotected header must be an empty map: nothing unsigned is read (ATTACKS A7).
+    `base_offset` is where `data` stands in the input. The unprotected header must be an empty map: nothing
+    unsigned is read (ATTACKS A7).
     Raises FormatError.
     """
     tagged = profile is Profile.AWS and data[:1] == bytes([TAG_COSE_SIGN1])
     start = 1 if tagged else 0
     if not data[start:]:
-        raise FormatError("cose.empty", "expected a COSE_Sign1, found nothing", offset=0, spec=_SPEC)
-    item = cbor.decode(data[start:], profile, base_offset=start, maximum_bytes=maximum_bytes)
+        raise FormatError("cose.empty", "expected a COSE_Sign1, found nothing", offset=base_offset, spec=_SPEC)
+    item = cbor.decode(data[start:], profile, base_offset=base_offset + start, maximum_bytes=maximum_bytes)
     protected, unprotected, payload, signature = _members(item)
     if unprotected.map():
         raise FormatError(

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ARNs of KMS keys (AWS Service Authorization Reference, KMS resource types; docs/formats/bundle.md section 2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from strongroom.errors import FormatError
+from strongroom.ids import AccountId, KeyArn, Region
+
+_KEY_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]{0,20}):kms:(?P<region>[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2})"
+    r":(?P<account>[0-9]{12}):key/[A-Za-z0-9-]{1,64}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyArnParts:
+    """A key ARN and what can be read from it."""
+
+    arn: KeyArn
+    partition: str
+    region: Region
+    account: AccountId
+
+
+def parse_key_arn(text: str, *, offset: int | None = None) -> KeyArnParts:
+    """Parse the full ARN of a KMS key; an alias is refused, because it can be pointed elsewhere (ATTACKS K5).
+
+    `offset` is where the text stands in the input, for errors. Raises FormatError.
+    """
+    match = _KEY_ARN.fullmatch(text)
+    if match is None:
+        raise FormatError(
+            "arn.key",
+            f"expected arn:PARTITION:kms:REGION:ACCOUNT:key/ID, found {text[:100]!r}",
+            offset=offset,
+            spec="docs/formats/bundle.md section 2",
+            remedy="Name the key by its full key ARN, not by an alias or a bare id.",
+        )
+    return KeyArnParts(KeyArn(text), match["partition"], Region(match["region"]), AccountId(match["account"]))
