@@ -13,11 +13,13 @@ import secrets
 import string
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from strongroom.errors import UsageError
 from strongroom.ids import AccountId
+from strongroom.keypolicy.model import IdentityPolicy, parse_identity_policy
+from strongroom.keypolicy.principals import Caller
 
 PARTITION = "aws"
 SESSION_LIFE = timedelta(hours=6)
@@ -42,13 +44,13 @@ def _unique_id(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user or a role, with the texts of its identity policies."""
+    """A user or a role, with its identity policies."""
 
     account_id: AccountId
     kind: PrincipalKind
     name: str
     unique_id: str
-    policies: tuple[str, ...]
+    policies: tuple[IdentityPolicy, ...] = field(repr=False)
 
     @property
     def arn(self) -> str:
@@ -75,6 +77,12 @@ class Credentials:
         return (
             f"arn:{PARTITION}:sts::{self.principal.account_id}:assumed-role/{self.principal.name}/{self.session_name}"
         )
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever signs with this key, as policies see them."""
+        role_arn = self.principal.arn if self.principal.kind is PrincipalKind.ROLE else ""
+        return Caller(self.principal.account_id, self.caller_arn, role_arn, self.principal.unique_id)
 
     @property
     def user_id(self) -> str:
@@ -106,11 +114,14 @@ class Directory:
     def create_principal(
         self, account_id: AccountId, kind: PrincipalKind, name: str, *, policies: Sequence[str]
     ) -> Principal:
-        """Add a user or a role. A name that exists is replaced by a new one with another unique id, as in IAM."""
+        """Add a user or a role; `policies` are JSON texts. A name that exists is replaced by one with a new unique id.
+
+        Raises UsageError, or FormatError for a policy.
+        """
         if not _NAME.fullmatch(name):
             raise UsageError("twin.principal-name", f"expected 1 to 64 letters, digits or +=,.@-_, found {name!r}")
         unique_id = _unique_id("AIDA" if kind is PrincipalKind.USER else "AROA")
-        principal = Principal(account_id, kind, name, unique_id, tuple(policies))
+        principal = Principal(account_id, kind, name, unique_id, tuple(map(parse_identity_policy, policies)))
         with self._lock:
             if account_id not in self._accounts:
                 raise UsageError("twin.no-account", f"expected an account of the twin, found {account_id}")
@@ -150,6 +161,11 @@ class Directory:
         if found is None:
             raise UsageError("twin.no-role", f"expected a role of the twin, found {arn}")
         return found
+
+    def unique_ids(self) -> dict[str, str]:
+        """Return the unique id of every user and role by its ARN, as KMS looks them up when it saves a policy."""
+        with self._lock:
+            return {arn: principal.unique_id for arn, principal in self._principals.items()}
 
     def credentials(self, access_key_id: str) -> Credentials | None:
         """Return the credentials with this access key id, if there are any."""
