@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twin's accounts: users and roles, their identity policies and their access keys.
+
+Shapes of names and ids: IAM User Guide, "IAM identifiers" (unique ids: AIDA user, AROA role, AKIA long-term key, ASIA
+temporary key) and "IAM ARNs".
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import secrets
+import string
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from strongroom.errors import UsageError
+from strongroom.ids import AccountId
+from strongroom.keypolicy.model import IdentityPolicy, parse_identity_policy
+from strongroom.keypolicy.principals import Caller
+
+PARTITION = "aws"
+SESSION_LIFE = timedelta(hours=6)
+"""Instance role credentials live about six hours."""
+_ACCOUNT_ID = re.compile(r"\d{12}")
+_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_ID_ALPHABET = string.ascii_uppercase + "234567"
+FULL_ACCESS = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+"""An administrator's identity policy."""
+
+
+class PrincipalKind(enum.StrEnum):
+    """What a principal is. The value is the word in its ARN."""
+
+    USER = "user"
+    ROLE = "role"
+
+
+def _unique_id(prefix: str) -> str:
+    return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user or a role, with its identity policies."""
+
+    account_id: AccountId
+    kind: PrincipalKind
+    name: str
+    unique_id: str
+    policies: tuple[IdentityPolicy, ...] = field(repr=False)
+
+    @property
+    def arn(self) -> str:
+        """The IAM ARN, as it stands in policies."""
+        return f"arn:{PARTITION}:iam::{self.account_id}:{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key of a principal; temporary ones have a session name, a token and an end."""
+
+    principal: Principal
+    access_key_id: str
+    secret_access_key: str
+    session_name: str = ""
+    session_token: str | None = None
+    expires: datetime | None = None
+
+    @property
+    def caller_arn(self) -> str:
+        """The ARN that STS GetCallerIdentity answers."""
+        if not self.session_name:
+            return self.principal.arn
+        return (
+            f"arn:{PARTITION}:sts::{self.principal.account_id}:assumed-role/{self.principal.name}/{self.session_name}"
+        )
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever signs with this key, as policies see them."""
+        role_arn = self.principal.arn if self.principal.kind is PrincipalKind.ROLE else ""
+        return Caller(self.principal.account_id, self.caller_arn, role_arn, self.principal.unique_id)
+
+    @property
+    def user_id(self) -> str:
+        """The `aws:userid` of whoever signs with this key."""
+        unique_id = self.principal.unique_id
+        return f"{unique_id}:{self.session_name}" if self.session_name else unique_id
+
+
+class Directory:
+    """Everything IAM knows here. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accounts: dict[AccountId, str] = {}
+        self._principals: dict[str, Principal] = {}
+        self._credentials: dict[str, Credentials] = {}
+
+    def create_account(self, account_id: str, *, name: str) -> AccountId:
+        """Add an account of twelve digits. Raises UsageError for another shape or one that exists."""
+        if not _ACCOUNT_ID.fullmatch(account_id):
+            raise UsageError("twin.account-id", f"expected an account id of 12 digits, found {account_id!r}")
+        known = AccountId(account_id)
+        with self._lock:
+            if known in self._accounts:
+                raise UsageError("twin.account-exists", f"expected a new account, found {account_id} twice")
+            self._accounts[known] = name
+        return known
+
+    def create_principal(
+        self, account_id: AccountId, kind: PrincipalKind, name: str, *, policies: Sequence[str]
+    ) -> Principal:
+        """Add a user or a role; `policies` are JSON texts. A name that exists is replaced by one with a new unique id.
+
+        Raises UsageError, or FormatError for a policy.
+        """
+        if not _NAME.fullmatch(name):
+            raise UsageError("twin.principal-name", f"expected 1 to 64 letters, digits or +=,.@-_, found {name!r}")
+        unique_id = _unique_id("AIDA" if kind is PrincipalKind.USER else "AROA")
+        principal = Principal(account_id, kind, name, unique_id, tuple(map(parse_identity_policy, policies)))
+        with self._lock:
+            if account_id not in self._accounts:
+                raise UsageError("twin.no-account", f"expected an account of the twin, found {account_id}")
+            self._principals[principal.arn] = principal
+        return principal
+
+    def add_key(self, principal: Principal, *, access_key_id: str = "", secret_access_key: str = "") -> Credentials:
+        """Give a principal a long-term access key: this one, or a random one."""
+        credentials = Credentials(
+            principal, access_key_id or _unique_id("AKIA"), secret_access_key or secrets.token_urlsafe(30)
+        )
+        with self._lock:
+            if credentials.access_key_id in self._credentials:
+                raise UsageError("twin.key-exists", f"expected a new access key id, found {access_key_id} twice")
+            self._credentials[credentials.access_key_id] = credentials
+        return credentials
+
+    def open_session(self, role: Principal, *, session_name: str, now: datetime) -> Credentials:
+        """Give temporary credentials for a role, as the metadata service hands them to an instance."""
+        credentials = Credentials(
+            role,
+            _unique_id("ASIA"),
+            secrets.token_urlsafe(30),
+            session_name,
+            secrets.token_urlsafe(96),
+            (now + SESSION_LIFE).replace(microsecond=0),
+        )
+        with self._lock:
+            self._credentials[credentials.access_key_id] = credentials
+        return credentials
+
+    def role(self, account_id: AccountId, name: str) -> Principal:
+        """Return a role. Raises UsageError when there is none."""
+        arn = f"arn:{PARTITION}:iam::{account_id}:{PrincipalKind.ROLE}/{name}"
+        with self._lock:
+            found = self._principals.get(arn)
+        if found is None:
+            raise UsageError("twin.no-role", f"expected a role of the twin, found {arn}")
+        return found
+
+    def unique_ids(self) -> dict[str, str]:
+        """Return the unique id of every user and role by its ARN, as KMS looks them up when it saves a policy."""
+        with self._lock:
+            return {arn: principal.unique_id for arn, principal in self._principals.items()}
+
+    def credentials(self, access_key_id: str) -> Credentials | None:
+        """Return the credentials with this access key id, if there are any."""
+        with self._lock:
+            return self._credentials.get(access_key_id)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of every KMS call: who asked for what, who decided, by which statement, and which PCR was wrong.
+
+CloudTrail shows a part of it (`cloudtrail`); KMS itself never says which PCR failed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from strongroom.formats.pcrs import PcrDigests
+from strongroom.ids import KeyArn, Region
+from strongroom.keypolicy.evaluate import DecidedBy, Decision, Miss, Outcome
+from strongroom.keypolicy.model import Effect, KeyPolicy
+
+MAX_RECORDS = 10_000
+_PCR = re.compile(r"kms:RecipientAttestation:NitroTPMPCR(\d+)", re.IGNORECASE)
+_SHOWN_PCRS = (4, 7, 8, 9, 16, 23)
+"""The PCRs in AWS's sample events (KMS Developer Guide, "Monitoring attested requests")."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One call. `failed_pcrs` are those whose conditions kept an Allow from applying, or made a Deny apply."""
+
+    time: datetime
+    region: Region
+    caller_arn: str
+    operation: str
+    key_arn: KeyArn | None
+    outcome: str
+    """`allowed`, `explicitly denied`, `not allowed`, or `error` when it ended before or after the policies."""
+    statement: str = ""
+    decided_by: str = ""
+    reason: str = ""
+    failed_pcrs: tuple[int, ...] = ()
+    error_code: str = ""
+    error_message: str = ""
+    module_id: str = ""
+    pcrs: PcrDigests | None = None
+    encryption_context: dict[str, str] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def cloudtrail(self) -> dict[str, object]:
+        """Return the fields of the CloudTrail event that a reader of attested calls looks at."""
+        event: dict[str, object] = {
+            "eventVersion": "1.11",
+            "eventSource": "kms.amazonaws.com",
+            "eventName": self.operation,
+            "eventTime": f"{self.time:%Y-%m-%dT%H:%M:%SZ}",
+            "eventID": self.event_id,
+            "awsRegion": self.region,
+            "userIdentity": {"arn": self.caller_arn},
+            "resources": [{"ARN": self.key_arn, "type": "AWS::KMS::Key"}] if self.key_arn else [],
+        }
+        if self.encryption_context:
+            event["requestParameters"] = {"encryptionContext": dict(self.encryption_context)}
+        if self.error_code:  # denied calls carry no recipient block
+            return event | {"errorCode": self.error_code, "errorMessage": self.error_message}
+        if self.pcrs is not None:
+            shown = {f"attestationDocumentNitroTPMPCR{i}": d.hex() for i, d in self.pcrs.items() if i in _SHOWN_PCRS}
+            event["additionalEventData"] = {"recipient": {"attestationDocumentModuleId": self.module_id, **shown}}
+        return event
+
+
+class DecisionLog:
+    """The latest records, oldest first. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: list[DecisionRecord] = []
+
+    def append(self, record: DecisionRecord) -> None:
+        """Add one; beyond MAX_RECORDS the oldest goes."""
+        with self._lock:
+            self._records.append(record)
+            del self._records[:-MAX_RECORDS]
+
+    def records(self) -> tuple[DecisionRecord, ...]:
+        """Return all records that are kept."""
+        with self._lock:
+            return tuple(self._records)
+
+
+def failed_pcrs(decision: Decision, key_policy: KeyPolicy | None) -> tuple[int, ...]:
+    """Return the PCRs that a refusal hangs on, ascending; empty for an allowed call."""
+    if decision.outcome is Outcome.ALLOWED:
+        return ()
+    if decision.outcome is Outcome.EXPLICITLY_DENIED:
+        found = _of_denying_statement(decision, key_policy)
+    else:
+        misses = (miss for trace in decision.trace if trace.effect is Effect.ALLOW for miss in trace.missed)
+        found = (number for miss in misses for number in _of_miss(miss))
+    return tuple(sorted(set(found)))
+
+
+def _of_miss(miss: Miss) -> Iterator[int]:
+    yield from (int(number) for number in _PCR.findall(miss.element))
+
+
+def _of_denying_statement(decision: Decision, key_policy: KeyPolicy | None) -> Iterator[int]:
+    statements = key_policy.statements if key_policy and decision.decided_by is DecidedBy.KEY_POLICY else ()
+    for statement in statements:
+        if statement.label == decision.statement:
+            for condition in statement.conditions:
+                yield from (int(number) for number in _PCR.findall(condition.key))

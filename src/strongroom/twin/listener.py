@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An HTTP server on the loopback address: one function from request to reply, plain or under TLS.
+
+cheroot keeps connections, threads and limits; werkzeug reads requests. A request that is too large gets 413, and
+nothing here looks at what a request says.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+from werkzeug.wrappers import Request, Response
+
+from strongroom.twin.tls import LOOPBACK, TlsServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+MAX_BODY_BYTES = 1 << 20
+"""KMS takes documents of up to 262,144 bytes, a third more in base64; nothing else is near."""
+MAX_HEADER_BYTES = 32 * 1024
+
+Handler = Callable[[Request], Response]
+
+
+class _Request(Request):
+    max_content_length = MAX_BODY_BYTES
+
+
+class Listener:
+    """Serves one handler on 127.0.0.1, on a port of the system's choice, from `start` to `stop`."""
+
+    def __init__(self, handler: Handler, *, threads: int, tls: TlsServer | None = None) -> None:
+        self._handler = handler
+        self._server = Server((LOOPBACK, 0), self._answer, numthreads=threads, request_queue_size=128, timeout=60)
+        self._server.max_request_body_size = MAX_BODY_BYTES
+        self._server.max_request_header_size = MAX_HEADER_BYTES
+        self._server.server_name = "strongroom-twin"
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.ssl_adapter = _adapter(tls)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it is started: scheme, address and port."""
+        return f"{self._scheme}://{LOOPBACK}:{self._server.bind_addr[1]}"
+
+    def start(self) -> None:
+        """Bind, and serve from a thread of its own. Raises OSError when the machine has no port left."""
+        self._server.prepare()
+        self._thread = threading.Thread(target=self._server.serve, name=f"twin {self.url}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close all connections and end the thread. Doing it twice is harmless."""
+        if self._thread is None:
+            return
+        self._server.stop()
+        self._thread.join()
+        self._thread = None
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._handler(_Request(environ))(environ, start_response)
+
+
+def _adapter(tls: TlsServer) -> BuiltinSSLAdapter:
+    """Hand certificate and key to OpenSSL, which reads them from a file only; the file is gone on return."""
+    with tempfile.TemporaryDirectory(prefix="strongroom-twin-") as folder:
+        path = Path(folder) / "server.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(tls.pem())
+        return BuiltinSSLAdapter(str(path), str(path))

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verifies AWS Signature Version 4 in the Authorization header, as KMS and STS do.
+
+The expected signature is computed by botocore's own signer, so that what the twin accepts is what AWS's clients make;
+parsing, times and refusals are ours. (IAM User Guide, "AWS Signature Version 4 for API requests"; the names of the
+errors: "Common Errors" of the KMS and STS API References.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials as BotocoreCredentials
+
+from strongroom.twin.accounts import Credentials
+from strongroom.twin.fault import AwsFault
+
+MAX_SKEW = timedelta(minutes=5)
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),"
+    r"\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+_TIME = "%Y%m%dT%H%M%SZ"
+_CREDENTIAL_PARTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCall:
+    """An HTTP request as it came. Header names are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a signature is for."""
+
+    date: str
+    region: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticCall:
+    """A call whose signature holds: who made it, to which region and service."""
+
+    caller: Credentials
+    scope: Scope
+    call: SignedCall
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorization:
+    access_key_id: str
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    signature: str
+
+
+class _ExactSigner(SigV4Auth):
+    """Botocore's signer over exactly the headers that the client says it signed."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        headers: HTTPHeaders = request.headers
+        return headers
+
+
+def verify_signature(call: SignedCall, *, find: Callable[[str], Credentials | None], now: datetime) -> AuthenticCall:
+    """Return who signed the call. Raises AwsFault with the name that JSON services use."""
+    authorization = _parse(call)
+    signed_at = _expect_current(call, authorization.scope, now)
+    _expect_signed(call, authorization)
+    caller = find(authorization.access_key_id)
+    if caller is None:
+        raise _unrecognized()
+    _expect_token(call, caller, now)
+    expected = _expected_signature(call, authorization, caller, signed_at)
+    if not hmac.compare_digest(expected, authorization.signature):
+        raise AwsFault(
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+            "Access Key and signing method. Consult the service documentation for details.",
+        )
+    return AuthenticCall(caller, authorization.scope, call)
+
+
+def _parse(call: SignedCall) -> _Authorization:
+    header = call.headers.get("authorization")
+    if not header:
+        raise AwsFault("MissingAuthenticationTokenException", "Missing Authentication Token")
+    found = _AUTHORIZATION.fullmatch(header.strip())
+    parts = found["credential"].rsplit("/", _CREDENTIAL_PARTS - 1) if found else []
+    if not found or len(parts) != _CREDENTIAL_PARTS or parts[-1] != "aws4_request":
+        raise AwsFault(
+            "IncompleteSignatureException",
+            "Authorization header requires 'AWS4-HMAC-SHA256', then 'Credential', 'SignedHeaders' and 'Signature' "
+            "parameters, with a credential of the form KEY/DATE/REGION/SERVICE/aws4_request.",
+        )
+    access_key_id, date, region, service, _ = parts
+    return _Authorization(
+        access_key_id, Scope(date, region, service), tuple(found["headers"].split(";")), found["signature"]
+    )
+
+
+def _expect_current(call: SignedCall, scope: Scope, now: datetime) -> str:
+    stated = call.headers.get("x-amz-date", "")
+    try:
+        at = datetime.strptime(stated, _TIME).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise AwsFault(
+            "IncompleteSignatureException",
+            "Date must be in ISO-8601 'basic format' in the header X-Amz-Date. Got "
+            f"'{stated[:64]}'. See http://en.wikipedia.org/wiki/ISO_8601",
+        ) from error
+    if stated[:8] != scope.date:
+        raise AwsFault(
+            "InvalidSignatureException",
+            f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{scope.date}' "
+            f"!= '{stated[:8]}', from '{stated}'.",
+        )
+    if at < now - MAX_SKEW:
+        raise AwsFault(
+            "InvalidSignatureException",
+            f"Signature expired: {stated} is now earlier than {now - MAX_SKEW:{_TIME}} ({now:{_TIME}} - 5 min.)",
+        )
+    if at > now + MAX_SKEW:
+        raise AwsFault(
+            "InvalidSignatureException",
+            f"Signature not yet current: {stated} is still later than {now + MAX_SKEW:{_TIME}} "
+            f"({now:{_TIME}} + 5 min.)",
+        )
+    return stated
+
+
+def _expect_signed(call: SignedCall, authorization: _Authorization) -> None:
+    """Refuse a header that AWS reads and the signature does not cover, or one that is signed and absent."""
+    for name in ("host", *sorted(name for name in call.headers if name.startswith("x-amz-"))):
+        if name not in authorization.signed_headers:
+            raise AwsFault("InvalidSignatureException", f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in authorization.signed_headers:
+        if name not in call.headers:
+            raise AwsFault("InvalidSignatureException", f"The signed header '{name}' is absent from the request.")
+
+
+def _unrecognized() -> AwsFault:
+    return AwsFault("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def _expect_token(call: SignedCall, caller: Credentials, now: datetime) -> None:
+    token = call.headers.get("x-amz-security-token", "")
+    if not hmac.compare_digest(token.encode(), (caller.session_token or "").encode()):
+        raise _unrecognized()
+    if caller.expires is not None and now >= caller.expires:
+        raise AwsFault("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def _expected_signature(call: SignedCall, authorization: _Authorization, caller: Credentials, at: str) -> str:
+    stated_hash = call.headers.get("x-amz-content-sha256")
+    if stated_hash is not None and stated_hash != hashlib.sha256(call.body).hexdigest():
+        raise AwsFault(
+            "InvalidSignatureException", "The header x-amz-content-sha256 is not the SHA-256 of the request's body."
+        )
+    credentials = BotocoreCredentials(caller.access_key_id, caller.secret_access_key)
+    signer = _ExactSigner(credentials, authorization.scope.service, authorization.scope.region)
+    request = AWSRequest(
+        method=call.method,
+        url=f"http://{call.headers['host']}{call.path}" + (f"?{call.query}" if call.query else ""),
+        headers={name: call.headers[name] for name in authorization.signed_headers},
+        data=call.body,
+    )
+    request.context["timestamp"] = at
+    return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What systemd-stub measures: the sections of its image into PCR 11, what it was handed from outside into 12 and 13.
+
+From systemd-stub(7) and boots of version 252 under OVMF. PCR 11 is measured in the order of the sections there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from strongroom.errors import FormatError
+from strongroom.twin.authenticode import Image
+from strongroom.twin.tcg_event import Event, EventType, hashed
+
+_MEASURED_SECTIONS = (".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrpkey")
+"""Sections that version 252 measures, in its order."""
+_LATER_SECTIONS = (".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey")
+"""The same from version 254 on (systemd-stub(7), "TPM PCR Notes")."""
+_LATER = 254
+_AMAZON_LINUX_STUB = 252
+_MAGIC = re.compile(rb"#### LoaderInfo: systemd-stub (\d{1,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class StubInputs:
+    """What reaches the stub from outside the image."""
+
+    load_options: str | None
+    credentials: Mapping[str, bytes]
+    extensions: Mapping[str, bytes]
+    secure_boot: bool
+
+
+def stub_version(image: Image) -> int:
+    """Return the major version. Amazon Linux 2023 ships its stub without the mark; it is 252 (AWS's own rule)."""
+    found = _MAGIC.search(image.section(".sdmagic") or b"")
+    if found:
+        return int(found[1])
+    release = image.section(".osrel") or b""
+    if b'NAME="Amazon Linux"' in release and b'VERSION="2023"' in release:
+        return _AMAZON_LINUX_STUB
+    raise FormatError(
+        "twin.stub", "expected a systemd-stub with its version in .sdmagic, found none", spec="PE .sdmagic"
+    )
+
+
+def stub_events(image: Image, inputs: StubInputs) -> Iterable[Event]:
+    """Return the stub's events in order. With Secure Boot on it ignores a command line from outside."""
+    sections = _LATER_SECTIONS if stub_version(image) >= _LATER else _MEASURED_SECTIONS
+    for name in sections:
+        data = image.section(name)
+        if data is not None:
+            yield hashed(11, EventType.IPL, name.encode() + b"\0", f"name of section {name}")
+            yield hashed(11, EventType.IPL, data, f"section {name}")
+    ignores = inputs.secure_boot and image.section(".cmdline") is not None
+    if inputs.load_options and not ignores:
+        text = (inputs.load_options + "\0").encode("utf-16-le")
+        yield hashed(12, EventType.IPL, text, "command line from the boot option")
+    for name, data in sorted(inputs.credentials.items()):
+        yield hashed(12, EventType.IPL, name.encode() + b"\0" + data, f"credential {name}")
+    for name, data in sorted(inputs.extensions.items()):
+        yield hashed(13, EventType.IPL, name.encode() + b"\0" + data, f"system extension {name}")
+    initrd = image.section(".initrd")
+    if initrd is not None:
+        yield hashed(9, EventType.EVENT_TAG, initrd, "initrd, measured by the kernel")
