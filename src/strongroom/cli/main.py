@@ -15,7 +15,9 @@ from strongroom.errors import FormatError, NotTrusted, StrongroomError
 INTERRUPTED = 130
 USAGE = 2
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "measure": "measure",
+}
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 
 
