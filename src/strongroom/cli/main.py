@@ -18,6 +18,7 @@ USAGE = 2
 COMMANDS: dict[str, str] = {
     "init": "init",
     "inspect": "inspect",
+    "measure": "measure",
     "signer": "signer",
     "tenant": "tenant",
     "verify": "verify",
