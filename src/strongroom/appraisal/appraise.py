@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authentic evidence against a policy, a nonce and an age: does this machine run what it should, now?
+"""Appraisal: authentic evidence against a policy, a nonce and an age.
 
 `appraise` looks at everything and returns an `AttestationResult` that lists each reason to refuse; `require` raises
 from it. There is no way to ask without a policy, and leaving out the nonce has to be said (ATTACKS A2, A25).
@@ -35,6 +35,18 @@ class UnsafeNoNonce(enum.Enum):
 
 
 NOBODY_CHALLENGED: Final = UnsafeNoNonce.NOBODY_CHALLENGED
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the caller wants to see beside the measurements. None: not compared."""
+
+    nonce: Nonce | UnsafeNoNonce
+    now: datetime
+    max_age: timedelta
+    public_key: bytes | None
+    user_data: bytes | None
+
 
 EvidenceT = TypeVar("EvidenceT", VerifiedEvidence, VerifiedEnclaveEvidence)
 
@@ -73,17 +85,8 @@ def appraise(
 
     `public_key` and `user_data` are compared when given. `now` needs a zone. Raises UsageError for an empty nonce.
     """
-    if not isinstance(evidence, VerifiedEvidence) or not isinstance(policy, MeasurementsPolicy):
-        raise TypeError("appraise takes verified NitroTPM evidence and a MeasurementsPolicy")
-    bindings = {"public-key": (evidence.public_key, public_key), "user-data": (evidence.user_data, user_data)}
-    findings = (
-        *_nonce(evidence.nonce, nonce),
-        *_age(evidence.timestamp, now, max_age),
-        *_bindings(bindings),
-        *_measured(evidence.pcrs, policy.never_zero),
-        *_fits(evidence.pcrs, policy.images),
-    )
-    return AttestationResult(evidence, findings)
+    _expect_types((evidence, VerifiedEvidence), (policy, MeasurementsPolicy))
+    return _appraise(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
 
 
 def appraise_enclave(
@@ -97,13 +100,24 @@ def appraise_enclave(
     user_data: bytes | None = None,
 ) -> AttestationResult[VerifiedEnclaveEvidence]:
     """Compare a Nitro Enclaves document with what was expected of it. Otherwise as `appraise`."""
-    if not isinstance(evidence, VerifiedEnclaveEvidence) or not isinstance(policy, EnclavePolicy):
-        raise TypeError("appraise_enclave takes verified Nitro Enclaves evidence and an EnclavePolicy")
-    bindings = {"public-key": (evidence.public_key, public_key), "user-data": (evidence.user_data, user_data)}
+    _expect_types((evidence, VerifiedEnclaveEvidence), (policy, EnclavePolicy))
+    return _appraise(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
+
+
+def _expect_types(*pairs: tuple[object, type]) -> None:
+    for value, kind in pairs:
+        if not isinstance(value, kind):
+            raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+
+
+def _appraise(
+    evidence: EvidenceT, policy: MeasurementsPolicy | EnclavePolicy, expected: _Expected
+) -> AttestationResult[EvidenceT]:
     findings = (
-        *_nonce(evidence.nonce, nonce),
-        *_age(evidence.timestamp, now, max_age),
-        *_bindings(bindings),
+        *_nonce(evidence.nonce, expected.nonce),
+        *_age(evidence.timestamp, expected.now, expected.max_age),
+        *_binding("public-key", evidence.public_key, expected.public_key),
+        *_binding("user-data", evidence.user_data, expected.user_data),
         *_measured(evidence.pcrs, policy.never_zero),
         *_fits(evidence.pcrs, policy.images),
     )
@@ -129,15 +143,14 @@ def _age(timestamp: datetime, now: datetime, max_age: timedelta) -> Iterator[Fin
         yield Finding("age.in-the-future", f"expected a timestamp before {now + MAX_CLOCK_SKEW}, found {timestamp}")
 
 
-def _bindings(bindings: Mapping[str, tuple[bytes | None, bytes | None]]) -> Iterator[Finding]:
-    for name, (found, expected) in bindings.items():
-        if expected is None:
-            continue
-        words = name.replace("-", " ")
-        if found is None:
-            yield Finding(f"{name}.absent", f"expected the {words} that was given, found none in the document")
-        elif not hmac.compare_digest(found, expected):
-            yield Finding(f"{name}.mismatch", f"expected the {words} that was given, found another one")
+def _binding(name: str, found: bytes | None, expected: bytes | None) -> Iterator[Finding]:
+    if expected is None:
+        return
+    words = name.replace("-", " ")
+    if found is None:
+        yield Finding(f"{name}.absent", f"expected the {words} that was given, found none in the document")
+    elif not hmac.compare_digest(found, expected):
+        yield Finding(f"{name}.mismatch", f"expected the {words} that was given, found another one")
 
 
 def _measured(pcrs: PcrDigests, indices: tuple[PcrIndex, ...]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ Nitro Enclaves measure other things into the same numbers, so they have a policy
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Self
@@ -43,31 +43,34 @@ class _PcrPolicy:
     never: ClassVar[frozenset[PcrIndex]] = frozenset()
     never_zero: ClassVar[tuple[PcrIndex, ...]] = ()
 
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise UsageError("policy.empty", "expected at least one image that is acceptable, found none")
+        for image in self.images:
+            self._expect_gates(frozenset(image))
+            for index, digests in image.items():
+                self._expect_digests(index, digests)
+
     @classmethod
     def of(cls, *images: Image) -> Self:
         """Build from one table per acceptable image. Raises UsageError for a table that could not protect anything."""
-        if not images:
-            raise UsageError("policy.empty", "expected at least one image that is acceptable, found none")
-        return cls(tuple(cls._image(image) for image in images))
-
-    @classmethod
-    def _image(cls, image: Image) -> Mapping[PcrIndex, frozenset[bytes]]:
-        table = {index: frozenset(digests) for index, digests in sorted(image.items())}
-        if not table:
-            raise UsageError("policy.empty", "expected at least one PCR in each image of the policy, found none")
-        cls._expect_gates(frozenset(table))
-        for index, digests in table.items():
-            cls._expect_digests(index, digests)
-        return MappingProxyType(table)
+        return cls(
+            tuple(
+                MappingProxyType({index: frozenset(digests) for index, digests in sorted(image.items())})
+                for image in images
+            )
+        )
 
     @classmethod
     def _expect_gates(cls, named: frozenset[PcrIndex]) -> None:
+        if not named:
+            raise UsageError("policy.empty", "expected at least one PCR in each image of the policy, found none")
         missing = cls.gates - named
         if missing:
             raise UsageError(
                 "policy.partial",
                 f"expected the gate set {_pcrs(cls.gates)}, found no {_pcrs(missing)}",
-                remedy="Each of them stops an attack that leaves the others as they are. `--allow-partial` does without.",
+                remedy="Each stops an attack that leaves the others as they are; `--allow-partial` does without.",
             )
         resettable = cls.never & named
         if resettable:
@@ -89,9 +92,6 @@ class _PcrPolicy:
                 "policy.zero-reference",
                 f"expected a measured value for PCR{index}, found all zeros: nothing was measured",
             )
-
-    def __iter__(self) -> Iterator[Mapping[PcrIndex, frozenset[bytes]]]:
-        return iter(self.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -36,3 +38,31 @@ def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
 def sha256_fingerprint(der: CertificateDer) -> bytes:
     """Return the SHA-256 of the certificate's DER, by which it is pinned."""
     return hashlib.sha256(der).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What an unverified certificate says about itself, for display."""
+
+    subject: str
+    """RFC 4514."""
+    begins: datetime
+    ends: datetime
+    sha256: bytes
+
+
+def describe_certificate(der: CertificateDer) -> CertificateFacts:
+    """Return what a certificate says. Nobody has vouched for it. Raises FormatError."""
+    certificate = load_certificate(der)
+    try:
+        subject = certificate.subject.rfc4514_string()
+    except ValueError as error:
+        raise FormatError(
+            "certificate.unreadable", f"the subject of a certificate cannot be read: {error}", spec="RFC 5280"
+        ) from error
+    return CertificateFacts(
+        subject=subject,
+        begins=certificate.not_valid_before_utc,
+        ends=certificate.not_valid_after_utc,
+        sha256=sha256_fingerprint(der),
+    )
