@@ -18,6 +18,7 @@ USAGE = 2
 COMMANDS: dict[str, str] = {
     "inspect": "inspect",
     "verify": "verify",
+    "measure": "measure",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 
