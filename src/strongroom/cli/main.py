@@ -16,6 +16,7 @@ INTERRUPTED = 130
 USAGE = 2
 
 COMMANDS: dict[str, str] = {
+    "demo": "demo.command",
     "init": "init",
     "inspect": "inspect",
     "measure": "measure",
