@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Verdict:
     by: str
     step: int = 0
     moved: tuple[int, ...] = ()
+    identity: str = ""
+    """Whether the instance's identity document and role still work, where that was tried."""
 
     @property
     def words(self) -> str:
@@ -40,12 +43,9 @@ class Row:
         return self.expected == self.seen
 
 
-def as_json(rows: tuple[Row, ...]) -> list[dict[str, object]]:
+def rows_as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Return the rows as plain values for `--json`."""
-    return [{"tried": row.tried, "holds": row.holds, "seen": _plain(row.seen)} for row in rows] + [
-        {"tried": row.tried, "expected": _plain(row.expected)} for row in rows if not row.holds
+    return [
+        {"tried": row.tried, "holds": row.holds, "expected": asdict(row.expected), "seen": asdict(row.seen)}
+        for row in rows
     ]
-
-
-def _plain(verdict: Verdict) -> dict[str, object]:
-    return {"code": verdict.code, "by": verdict.by, "step": verdict.step, "moved": list(verdict.moved)}
