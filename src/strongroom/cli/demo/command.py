@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,20 +103,25 @@ def _table(rows: list[Row]) -> Table:
 
 def _print_next(out: Console, left: Keepsakes) -> None:
     if left.folder is None:
-        out.print("nothing is left of it; to look at the pieces: strongroom demo --keep kept")
+        out.print(f"nothing is left of it; to look at the pieces: {_program()} demo --keep kept", markup=False)
     else:
         out.print(f"left in {left.folder}: {', '.join(left.names)}", markup=False)
     folder = shlex.quote(str(left.folder or "kept"))
     out.print("next:")
     for line in next_commands(folder):
-        out.print(f"  {line}", markup=False)
+        out.print(f"  {_program()} {line}", markup=False)
+
+
+def _program() -> str:
+    """Return how this program is called from here: by its name, or by where it lies when it is not on the PATH."""
+    return "strongroom" if shutil.which("strongroom") else shlex.quote(sys.argv[0])
 
 
 def next_commands(folder: str) -> tuple[str, ...]:
-    """Return three commands that work on what `--keep` left."""
+    """Return the arguments of three commands that work on what `--keep` left."""
     root = f"--root {folder}/twin-root.pem"
     return (
-        f"strongroom measure {folder}/image.efi",
-        f"strongroom inspect {folder}/document.cbor",
-        f"strongroom verify {folder}/document.cbor --measurements {folder}/measurements.json --no-nonce {root}",
+        f"measure {folder}/image.efi",
+        f"inspect {folder}/document.cbor",
+        f"verify {folder}/document.cbor --measurements {folder}/measurements.json --no-nonce {root}",
     )
