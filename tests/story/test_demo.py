@@ -15,6 +15,7 @@ from strongroom.cli.demo.ledger import Row, Verdict
 from strongroom.cli.main import run
 from strongroom.crypto import header_signature
 from strongroom.flows import open as opening
+from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.uki import Architecture
 from strongroom.keypolicy import generate
 from strongroom.keypolicy.model import encode_key_policy, parse_key_policy
@@ -170,7 +171,7 @@ def test_row_attested_needs_the_right_measurements(monkeypatch):
 
     def wrong(image, *, secure_boot):
         measurements = original(image, secure_boot=secure_boot)
-        pcrs = {**measurements.pcrs, 4: bytes(47) + b"\x01"}
+        pcrs = dict(measurements.pcrs) | {PcrIndex(4): bytes(47) + b"\x01"}
         return dataclasses.replace(measurements, pcrs=type(measurements.pcrs).of(pcrs))
 
     monkeypatch.setattr(stage, "measure_image", wrong)
