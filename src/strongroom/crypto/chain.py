@@ -122,6 +122,12 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
         extensions = certificate.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise FormatError("chain.unreadable", f"{position} cannot be read: {error}", spec="RFC 5280") from error
+    if not der.endswith(b"\0" + certificate.signature):
+        raise FormatError(
+            "chain.signature-padding",
+            f"{position}: expected a signature of whole bytes at the end, found unused bits",
+            spec="RFC 5280 section 4.1.1.3",
+        )
     return _Link(
         position=position,
         certificate=certificate,

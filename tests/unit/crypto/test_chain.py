@@ -244,6 +244,22 @@ def test_extensions_that_cannot_be_read_are_malformed():
     assert caught.value.code == "chain.unreadable"
 
 
+def test_a_signature_with_unused_bits_is_malformed():
+    # The same certificate in other bytes: without this rule its signature would still fit
+    for serial in range(1, 200):
+        der = Pki(zonal={"serial": serial}).certificates["zonal"]
+        padding = len(der) - len(x509.load_der_x509_certificate(der).signature) - 1
+        if not der[-1] & 1:
+            break
+    pki = Pki()
+    root, regional, _, instance = pki.cabundle
+    broken = der[:padding] + b"\x01" + der[padding + 1 :]
+    verify(pki, cabundle=(root, regional, der, instance))
+    with pytest.raises(FormatError) as caught:
+        verify(pki, cabundle=(root, regional, broken, instance))
+    assert caught.value.code == "chain.signature-padding"
+
+
 def test_a_leaf_needs_exactly_one_common_name():
     builder = (
         x509.CertificateBuilder()
