@@ -46,7 +46,7 @@ def test_a_clean_boot_measures_what_was_predicted(image, clean_boot):
 
 def test_a_secure_boot_measures_what_was_predicted(image, signer, keys):
     signed = signer.sign(image)
-    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db))
+    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))
     booted = boot(Machine(signed, store=store, secure_boot=True))
     assert measured(booted) == predicted(signed, keys)
 
