@@ -53,9 +53,8 @@ class Signer:
 
 def make_signer(folder: Path, name: str) -> Signer:
     key, certificate, der = (folder / f"{name}.{ending}" for ending in ("key", "pem", "der"))
-    subject = ["-subj", f"/CN=strongroom test {name}", "-days", "3650"]
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *subject]
-    subprocess.run(make, check=True, capture_output=True)
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "3650"]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     subprocess.run(["openssl", "x509", "-in", certificate, "-outform", "der", "-out", der], check=True)
     return Signer(key, certificate, der.read_bytes())
 
@@ -67,7 +66,7 @@ def signer(tmp_path_factory) -> Signer:
 
 @pytest.fixture(scope="session")
 def keys(signer, tmp_path_factory) -> SecureBootKeys:
-    """Owner's and signer's certificates; db allows both, so the firmware has to choose; dbx forbids an unknown image."""
+    """Owner's and signer's certificates; db allows both, dbx forbids an unknown image."""
     owner = signature_list(make_signer(tmp_path_factory.mktemp("owner"), "owner").der)
     forbidden = signature_list(bytes(32), kind=CERT_SHA256)
     return SecureBootKeys(pk=owner, kek=owner, db=owner + signature_list(signer.der), dbx=forbidden)
