@@ -26,7 +26,8 @@ ENTRIES = [
 
 def records(archive: bytes) -> dict[str, tuple[int, bytes, tuple[int, int]]]:
     """Reads newc by its description: name to mode, contents and device numbers."""
-    found, offset = {}, 0
+    found: dict[str, tuple[int, bytes, tuple[int, int]]] = {}
+    offset = 0
     while True:
         assert archive[offset : offset + 6] == b"070701"
         fields = [int(archive[offset + 6 + 8 * n : offset + 14 + 8 * n], 16) for n in range(13)]
