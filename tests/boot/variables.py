@@ -91,3 +91,7 @@ def boot_with_options(path: str, options: str) -> list[Variable]:
 
 def run_driver_first(path: str) -> list[Variable]:
     return [Variable("Driver0000", load_option(path)), Variable("DriverOrder", struct.pack("<H", 0))]
+
+
+def run_preparation_first(path: str) -> list[Variable]:
+    return [Variable("SysPrep0000", load_option(path)), Variable("SysPrepOrder", struct.pack("<H", 0))]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import struct
 import uuid
 
 import pytest
+from cryptography import x509
 
 from strongroom.errors import FormatError
 from strongroom.formats import efi
@@ -83,3 +85,17 @@ def test_variable_data_is_laid_out_as_the_specification_says():
         "50004b00"  # the name, without NUL
         "010203"
     )
+
+
+@pytest.mark.parametrize("name", ["PK", "KEK", "db", "dbx"])
+def test_genuine_databases_are_read_to_their_last_byte(genuine_vectors, name):
+    store = json.loads((genuine_vectors / "uefi-variables/pyuefivars-t02.json").read_text())
+    # that decoder puts two zero bytes before each value
+    (data,) = (bytes.fromhex(row["data"])[2:] for row in store["variables"] if row["name"] == name)
+    entries = parse_signature_database(data)
+    assert data.endswith(entries[-1].signature_data)
+    for entry in entries:
+        if entry.kind == CERT_X509:
+            assert x509.load_der_x509_certificate(entry.content).subject
+        if entry.kind == CERT_SHA256:
+            assert len(entry.content) == 32
