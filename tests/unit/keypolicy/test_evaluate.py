@@ -4,6 +4,7 @@
 documented: AWS's own pages. measured: a third party did it on real AWS. assumed: follows from the pages, not said.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -56,8 +57,8 @@ def spare(*arns):
 class Row:
     source: str
     caller: str
-    key: list[dict[str, object]]
-    own: list[dict[str, object]]
+    key: Sequence[Mapping[str, object]]
+    own: Sequence[Mapping[str, object]]
     outcome: Outcome
     by: DecidedBy
     action: str = "kms:Decrypt"

@@ -137,7 +137,7 @@ def test_a_numeric_operator_takes_decimal_numbers_only(text):
 
 
 def test_every_operator_of_the_table_has_a_row_here():
-    tried = {row[0].split(":")[-1].removesuffix("IfExists") for row in (*ROWS, *NUMBERS)}
+    tried = {str(row[0]).split(":")[-1].removesuffix("IfExists") for row in (*ROWS, *NUMBERS)}
     assert tried == set(OPERATORS)
 
 
