@@ -20,6 +20,7 @@ _ALLOWED = re.compile("[\t\n\r\x20-\u00ff]*")
 """PolicyType of the KMS API: tab, line feed, carriage return, and U+0020 to U+00FF."""
 _MAX_DIGITS = 18
 _SPEC = "RFC 8259"
+_GRAMMAR = "IAM User Guide, grammar of the IAM JSON policy language"
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | Members | None"
 
@@ -40,7 +41,7 @@ class Node:
 
     def refuse(self, code: str, message: str) -> NoReturn:
         """Raise FormatError that names this place."""
-        raise FormatError(code, f"{self.path or 'the document'}: {message}", spec=_SPEC)
+        raise FormatError(code, f"{self.path or 'the document'}: {message}", spec=_GRAMMAR)
 
     def members(self, *, known: Collection[str] = (), required: Collection[str] = ()) -> dict[str, Node]:
         """Return an object's members. `known` empty means that any name may stand here. Raises FormatError."""
