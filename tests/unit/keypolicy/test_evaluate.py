@@ -13,9 +13,9 @@ import pytest
 from strongroom.errors import KeyRefused
 from strongroom.ids import AccountId
 from strongroom.keypolicy.context import kms_request
-from strongroom.keypolicy.decision import DecidedBy, Outcome
-from strongroom.keypolicy.evaluate import evaluate
-from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy, pin_principals
+from strongroom.keypolicy.decision import DecidedBy, Outcome, StatementTrace
+from strongroom.keypolicy.evaluate import _first_allow, evaluate
+from strongroom.keypolicy.model import Effect, parse_identity_policy, parse_key_policy, pin_principals
 from strongroom.keypolicy.principals import Caller, Reach
 
 VENDOR, CUSTOMER = "444455556666", "111122223333"
@@ -272,3 +272,8 @@ def test_a_request_is_built_and_decided_in_well_under_a_millisecond(world):
         lambda: evaluate(kms_request(call), key_policy=policy, identity_policies=own), number=50, repeat=10
     )
     assert min(timings) / 50 < 0.001
+
+
+def test_a_deny_is_never_taken_for_an_allow():
+    trace = StatementTrace(BY_KEY, "Never", Effect.DENY, Reach.DIRECT, ())
+    assert _first_allow((trace,), BY_KEY, Reach.DIRECT) is None

@@ -28,7 +28,7 @@ def conditioned(block):
 MALFORMED = [
     ("{", "keypolicy.json", ""),
     ("[" * 20_000, "keypolicy.depth", ""),
-    ("[]", "keypolicy.type", "the document: expected an object"),
+    ("[]", "keypolicy.type", "the document: expected an object, found a list"),
     ('"text"', "keypolicy.type", "the document: expected an object"),
     ("{} x", "keypolicy.json", ""),
     ('{"Version":"2012-10-17","Statement":NaN}', "keypolicy.number", "NaN"),
@@ -46,7 +46,8 @@ MALFORMED = [
     (text(Effect=None), "keypolicy.missing-member", "'Effect'"),
     (text(Effect="allow"), "keypolicy.effect", "Statement[0].Effect"),
     (text(Effect={"a": 1}), "keypolicy.effect", "Statement[0].Effect"),
-    (text(Sid=5), "keypolicy.type", "Statement[0].Sid"),
+    (text(Sid=5), "keypolicy.type", "Statement[0].Sid: expected a string, found 5"),
+    (text(Sid={"a": 1}), "keypolicy.type", "Statement[0].Sid: expected a string, found an object"),
     (text(Comment="x"), "keypolicy.unknown-member", "Statement[0]"),
     (text(Principal=None), "keypolicy.missing-member", "Principal"),
     (text(NotPrincipal={"AWS": "*"}), "keypolicy.missing-member", "found 2"),
