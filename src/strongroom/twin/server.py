@@ -192,7 +192,7 @@ class Twin:
 
     def _answer(self, request: Request) -> Response:
         """Authenticate a call and hand it to its service, which is the one the signature is for."""
-        is_json = request.mimetype == kms_service.MIMETYPE
+        is_json = request.mimetype.startswith("application/x-amz-json-")
         try:
             call = _signed_call(request)
             authentic = verify_signature(call, find=self.directory.credentials, now=self.clock.now())
