@@ -20,7 +20,8 @@ def refused(world, kind=NotTrusted) -> str:
     with pytest.raises(kind) as caught:
         fetched(world)
     assert world.kms.asked == 0, "nothing is asked of KMS for a bundle that is not for us"
-    return caught.value.code
+    code: str = caught.value.code
+    return code
 
 
 def test_a_secret_reaches_the_instance_it_is_for(world):
