@@ -19,6 +19,7 @@ from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.uki import Architecture
 from strongroom.keypolicy import generate
 from strongroom.keypolicy.model import encode_key_policy, parse_key_policy
+from strongroom.measure.predict import measure_image
 from strongroom.twin.kms import recipient
 from strongroom.twin.server import Twin
 
@@ -167,7 +168,7 @@ def test_row_escrow_needs_the_escrow_wrap(monkeypatch):
 
 
 def test_row_attested_needs_the_right_measurements(monkeypatch):
-    original = stage.measure_image
+    original = measure_image
 
     def wrong(image, *, secure_boot):
         measurements = original(image, secure_boot=secure_boot)

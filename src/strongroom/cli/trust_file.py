@@ -67,7 +67,7 @@ def _aws(file: ProjectFile, target: Target) -> _Material:
             remedy="Name a production target with --target.",
         )
     data = resources.files("strongroom").joinpath("data")
-    tls_roots = sorted(data.joinpath("tls-roots").iterdir(), key=lambda entry: entry.name)
+    tls_roots = [root for root in data.joinpath("tls-roots").iterdir() if root.name.endswith(".pem")]
     return (
         parse_pem_certificates(data.joinpath("aws-nitro-root-g1.pem").read_bytes()),
         Tls(roots=tuple(_one(root.read_bytes(), root.name) for root in tls_roots), kms={}),

@@ -40,14 +40,15 @@ def write_signer_file(path: Path, signer: Ed25519Signer) -> None:
 
     Raises LocalFault.
     """
-    if path.exists() or path.is_symlink():
+    try:
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        taken = path.exists() or path.is_symlink()
+    except OSError as error:
+        raise LocalFault("signer.folder", f"cannot use the folder {path.parent}: {error.strerror}") from error
+    if taken:
         raise LocalFault(
             "signer.exists",
             f"expected no file at {path}, found one: a private key is never overwritten",
             remedy="Move it away, or name another place with --private-key.",
         )
-    try:
-        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LocalFault("signer.folder", f"cannot make the folder {path.parent}: {error.strerror}") from error
     write_file(path, signer.private_pem(), mode=PRIVATE_MODE)

@@ -48,7 +48,7 @@ def _split(node: Node, *, scheme: str) -> SplitResult:
         parts.port  # noqa: B018 -- reading it parses it
     except ValueError as error:
         raise node.refused("trust.endpoint-url", f"expected a URL, found {url!r}") from error
-    if parts.scheme != scheme or parts.hostname is None or parts.hostname != parts.hostname.lower():
+    if parts.scheme != scheme or parts.hostname is None:
         raise node.refused("trust.endpoint-scheme", f"expected an {scheme} URL of a host, found {url!r}")
     return parts
 

@@ -45,7 +45,9 @@ class PcrDigests(Mapping[PcrIndex, bytes]):
     items_: tuple[tuple[PcrIndex, bytes], ...]
 
     @classmethod
-    def of(cls, digests: Mapping[int, bytes], *, size_bytes: int = SHA384_BYTES) -> PcrDigests:
+    def of(
+        cls, digests: Mapping[int, bytes] | Mapping[PcrIndex, bytes], *, size_bytes: int = SHA384_BYTES
+    ) -> PcrDigests:
         """Build from any mapping. Raises FormatError for an index or a length that cannot be."""
         for index, digest in digests.items():
             if not 0 <= index < PCR_COUNT:

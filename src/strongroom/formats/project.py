@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from strongroom.errors import FormatError
 from strongroom.formats.arn import parse_key_arn
+from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
 from strongroom.formats.endpoints import URL, parse_local_endpoint
 from strongroom.formats.partition import Partition, Profile
@@ -17,7 +18,6 @@ from strongroom.formats.project_model import (
     Image,
     Product,
     Project,
-    Purpose,
     RehearsalTrust,
     Secret,
     Signer,

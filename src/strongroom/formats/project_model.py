@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignatureAlgorithm, SignerRole
 from strongroom.formats.partition import Partition, Profile
 from strongroom.ids import AccountId, KeyArn, KeyId, Region, SpkiDer, TenantId
-
-
-class Purpose(StrEnum):
-    """What the files of a bundle are for (docs/formats/bundle.md section 4)."""
-
-    SECRET = "secret"  # noqa: S105 -- a kind of content
-    CODE = "code"
-    CONFIGURATION = "configuration"
 
 
 class SignerState(StrEnum):

@@ -20,8 +20,8 @@ def line_of(text: str, path: Path) -> int:
     """
     best, best_line = 0, 1
     for line, written in _keys(text):
-        depth = len(written)
-        if best < depth <= len(path) and written == path[:depth]:
+        depth = min(len(written), len(path))
+        if depth > best and written[:depth] == path[:depth]:
             best, best_line = depth, line
     return best_line
 
