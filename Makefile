@@ -15,8 +15,8 @@ setup: .venv/.ready ## the virtual environment and the Debian packages that the 
 .venv/.ready: requirements.lock pyproject.toml tools/setup
 	@tools/setup venv "$(PYTHON)"
 
-demo: .venv/.ready ## the whole story, on this machine, in under a minute
-	@$(BIN)/strongroom demo
+demo: .venv/.ready ## the whole story, on this machine; KEEP=folder leaves its pieces there
+	@$(BIN)/strongroom demo $(if $(KEEP),--keep "$(KEEP)")
 
 check: .venv/.ready ## the fast tests and the linters, for the inner loop
 	@tools/check fast
