@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.errors import LocalFault, ServiceFault
+from strongroom.errors import LocalFault, NotTrusted, ServiceFault
 from strongroom.formats.minimal_stub import minimal_kernel, minimal_stub
 from strongroom.formats.uki import Architecture, assemble_uki
+from strongroom.measure.predict import measure_image
 from strongroom.twin.debian import fetch_debian_uki_parts
 from strongroom.twin.initrd import build_initrd, file_entry, folder_entry, program_entry
 
@@ -55,7 +56,7 @@ def find_parts(progress: Callable[[str], None]) -> Parts:
     except (LocalFault, ServiceFault) as fault:
         return stand_in_parts(architecture, reason=str(fault))
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-    return Parts(
+    parts = Parts(
         architecture=architecture,
         stub=found.stub.read_bytes(),
         kernel=found.kernel.read_bytes(),
@@ -63,6 +64,16 @@ def find_parts(progress: Callable[[str], None]) -> Parts:
         origin=f"assembled from Debian's packages: {versions}",
         missing="",
     )
+    return _attestable(parts)
+
+
+def _attestable(parts: Parts) -> Parts:
+    """Return these pieces, or stand-ins where the stub is none that an image can be predicted with."""
+    try:
+        measure_image(build_image(parts, trust=b"{}"), secure_boot=None)
+    except NotTrusted as refusal:  # Debian 12's stub for arm64 names no version
+        return stand_in_parts(parts.architecture, reason=str(refusal))
+    return parts
 
 
 def stand_in_parts(architecture: Architecture, *, reason: str) -> Parts:
