@@ -82,10 +82,15 @@ MALFORMED = [
     (conditioned({"StringEquals": {"aws:CurrentTime": "x"}}), "keypolicy.condition-type", "type Date"),
     (conditioned({"StringEquals": {"kms:EncryptionContextKeys": "x"}}), "keypolicy.condition-type", "ForAllValues"),
     (conditioned({"DateLessThan": {"aws:CurrentTime": "tomorrow"}}), "keypolicy.condition-value", "tomorrow"),
-    (conditioned({"DateLessThan": {"aws:CurrentTime": "2026-13-01"}}), "keypolicy.condition-value", "2026-13-01"),
+    (
+        conditioned({"DateLessThan": {"aws:CurrentTime": "2026-13-01"}}),
+        "keypolicy.condition-value",
+        "aws:CurrentTime: month",
+    ),
     (conditioned({"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00"}}), "keypolicy.condition-value", "zone"),
     (conditioned({"Bool": {"aws:SecureTransport": "yes"}}), "keypolicy.condition-value", "'yes'"),
     (conditioned({"ArnLike": {"aws:PrincipalArn": "role/x"}}), "keypolicy.condition-value", "'role/x'"),
+    (conditioned({"ArnLike": {"aws:PrincipalArn": "urn:aws:iam::1:role/x"}}), "keypolicy.condition-value", "'urn"),
     (conditioned({"IpAddress": {"aws:SourceIp": "10.0.0.300"}}), "keypolicy.condition-value", "10.0.0.300"),
 ]
 
