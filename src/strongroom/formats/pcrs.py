@@ -54,7 +54,7 @@ class PcrDigests(Mapping[PcrIndex, bytes]):
                 raise FormatError("pcr.index", f"expected a PCR index from 0 to {PCR_COUNT - 1}, found {index}")
             if len(digest) != size_bytes:
                 raise FormatError("pcr.length", f"expected PCR{index} to have {size_bytes} bytes, found {len(digest)}")
-        return cls(tuple((PcrIndex(i), bytes(digests[i])) for i in sorted(digests)))
+        return cls(tuple(sorted((PcrIndex(index), bytes(digest)) for index, digest in digests.items())))
 
     def __getitem__(self, index: PcrIndex) -> bytes:
         for known, digest in self.items_:
