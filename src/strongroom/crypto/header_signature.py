@@ -16,7 +16,7 @@ from strongroom.formats.bundle import BundleHeader, Escrow
 from strongroom.formats.bundle_header import EscrowFields, HeaderFields
 from strongroom.formats.bundle_trust import PinnedSigner, SignatureAlgorithm
 from strongroom.formats.cose import sig_structure
-from strongroom.formats.signed import SignedKind, SignedObject, encode_protected, encode_signed
+from strongroom.formats.signed import SIGNATURE_BYTES, SignedKind, SignedObject, encode_protected, encode_signed
 from strongroom.ports import HeaderSigner
 
 
@@ -88,6 +88,14 @@ def sign_payload(kind: SignedKind, payload: bytes, *, signer: HeaderSigner) -> b
     protected = encode_protected(kind, _algorithm_of(signer), signer.key_id)
     signature = signer.sign(sig_structure(protected, payload, kind.external_aad))
     return encode_signed(kind, protected=protected, payload=payload, signature=signature)
+
+
+def signed_length(kind: SignedKind, payload: bytes, *, signer: HeaderSigner) -> int:
+    """Return the bytes that `sign_payload` will return for a payload of this length, without signing anything."""
+    algorithm = _algorithm_of(signer)
+    protected = encode_protected(kind, algorithm, signer.key_id)
+    placeholder = bytes(SIGNATURE_BYTES[algorithm])
+    return len(encode_signed(kind, protected=protected, payload=payload, signature=placeholder))
 
 
 _SPKI_PREFIXES = {

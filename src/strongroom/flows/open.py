@@ -20,6 +20,7 @@ the process until it ends, so a process that opens bundles should be short or tr
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -199,8 +200,8 @@ def _decrypt_entries(keys: ContentKeys, infos: tuple[EntryInfo, ...], body: memo
     start = 0
     for index, info in enumerate(infos, start=1):
         size = ciphertext_bytes(info.size_bytes, keys.chunk_log2)
-        plaintext = bytearray(info.size_bytes)
-        decrypt_entry(keys, index, body[start : start + size], memoryview(plaintext))
-        entries.append(OpenedEntry(info, bytes(plaintext)))
+        plaintext = io.BytesIO(bytes(info.size_bytes))  # decrypts into the bytes it returns: no second copy
+        decrypt_entry(keys, index, body[start : start + size], plaintext.getbuffer())
+        entries.append(OpenedEntry(info, plaintext.getvalue()))
         start += size
     return tuple(entries)

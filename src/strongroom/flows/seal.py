@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import enum
+import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from strongroom.crypto.header_signature import sign_payload
-from strongroom.crypto.merkle import HashTree, hash_tree
+from strongroom.crypto.header_signature import sign_payload, signed_length
+from strongroom.crypto.merkle import hash_tree
 from strongroom.crypto.payload import (
     DATA_KEY_BYTES,
     ContentKeys,
@@ -22,6 +23,7 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import (
     CONTENT_ID_BYTES,
     DEFAULT_CHUNK_LOG2,
+    ROOT_BYTES,
     Content,
     EscrowFields,
     HeaderFields,
@@ -31,7 +33,7 @@ from strongroom.formats.bundle_header import (
     encode_escrow_fields,
     encode_header_fields,
 )
-from strongroom.formats.bundle_layout import block_bytes, ciphertext_bytes
+from strongroom.formats.bundle_layout import block_bytes, ciphertext_bytes, hash_table_bytes
 from strongroom.formats.bundle_table import EntryInfo, encode_table
 from strongroom.formats.signed import BUNDLE_ESCROW, BUNDLE_HEADER
 from strongroom.ids import AccountId, KeyArn
@@ -113,17 +115,15 @@ def seal(
         second = EscrowFields(header.subject, content_id, _wrap(data_key, header.subject, escrow.kms, escrow.key_arn))
         escrow_file = sign_payload(BUNDLE_ESCROW, encode_escrow_fields(second), signer=signer)
     keys = new_content_keys(data_key, content_id=content_id, chunk_log2=header.chunk_log2)
-    table = encrypt_table(keys, encode_table([_info(entry) for entry in entries]))
-    body = _encrypt_body(keys, entries)
-    tree = _tree(header, body)
+    sizes = [ciphertext_bytes(len(entry.content), header.chunk_log2) for entry in entries]
     content = Content(
         content_id=content_id,
         commitment=keys.commitment,
         chunk_log2=header.chunk_log2,
-        table=table,
-        body_length=len(body),
+        table=encrypt_table(keys, encode_table([_info(entry) for entry in entries])),
+        body_length=sum(sizes),
         placement=Placement.INLINE,
-        root=None if tree is None else tree.root,
+        root=bytes(ROOT_BYTES) if header.root is Root.SIGNED else None,
     )
     fields = HeaderFields(
         subject=header.subject,
@@ -134,8 +134,7 @@ def seal(
         wraps=(wrap,),
         content=content,
     )
-    signed = sign_payload(BUNDLE_HEADER, encode_header_fields(fields), signer=signer)
-    return SealedBundle(b"".join((signed, body, b"" if tree is None else tree.table)), escrow_file)
+    return SealedBundle(_write(fields, keys, [entry.content for entry in entries], signer), escrow_file)
 
 
 def _expect_size(entries: Sequence[SealedEntry]) -> None:
@@ -157,18 +156,26 @@ def _wrap(data_key: bytes, subject: Subject, kms: SealingKms, key_arn: KeyArn) -
     return Wrap(key, kms.encrypt(data_key, key_arn=key.arn, context=subject.context()))
 
 
-def _encrypt_body(keys: ContentKeys, entries: Sequence[SealedEntry]) -> bytearray:
-    sizes = [ciphertext_bytes(len(entry.content), keys.chunk_log2) for entry in entries]
-    body = bytearray(sum(sizes))
-    with memoryview(body) as out:
-        start = 0
-        for index, (entry, size) in enumerate(zip(entries, sizes, strict=True), start=1):
-            encrypt_entry(keys, index, memoryview(entry.content), out[start : start + size])
-            start += size
-    return body
+def _write(fields: HeaderFields, keys: ContentKeys, contents: Sequence[bytes], signer: HeaderSigner) -> bytes:
+    """Encrypt straight into the file, then write the header before it, whose length is known from the start."""
+    content = fields.content
+    start = signed_length(BUNDLE_HEADER, encode_header_fields(fields), signer=signer)
+    end = start + content.body_length
+    table_length = 0 if content.root is None else hash_table_bytes(content.body_length, content.chunk_log2)
+    file = io.BytesIO(bytes(end + table_length))
+    view = file.getbuffer()
+    _encrypt_body(keys, contents, view[start:end])
+    if content.root is not None:
+        tree = hash_tree(view[start:end], block_bytes=block_bytes(content.chunk_log2))
+        view[end:] = tree.table
+        fields = replace(fields, content=replace(content, root=tree.root))
+    view[:start] = sign_payload(BUNDLE_HEADER, encode_header_fields(fields), signer=signer)
+    return file.getvalue()
 
 
-def _tree(header: SealHeader, body: bytearray) -> HashTree | None:
-    if header.root is Root.UNSAFE_NONE:
-        return None
-    return hash_tree(memoryview(body), block_bytes=block_bytes(header.chunk_log2))
+def _encrypt_body(keys: ContentKeys, contents: Sequence[bytes], out: memoryview) -> None:
+    start = 0
+    for index, content in enumerate(contents, start=1):
+        end = start + ciphertext_bytes(len(content), keys.chunk_log2)
+        encrypt_entry(keys, index, memoryview(content), out[start:end])
+        start = end
