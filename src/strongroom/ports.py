@@ -59,6 +59,33 @@ class EscrowKms(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What KMS tells about a key, in its own words (KMS API Reference, KeyMetadata)."""
+
+    arn: KeyArn
+    enabled: bool
+    state: str
+    origin: str
+    multi_region: bool
+
+
+class KeyAdmin(Protocol):
+    """KMS as whoever owns keys and their policies uses it. It neither wraps nor opens anything."""
+
+    def create_key(self, *, policy: str, description: str) -> KeyFacts:
+        """Create a symmetric key under this policy (JSON)."""
+
+    def describe_key(self, key_arn: KeyArn) -> KeyFacts:
+        """Return what KMS says about a key."""
+
+    def key_policy(self, key_arn: KeyArn) -> str:
+        """Return the key's policy as JSON text; KMS may have written it anew with the same meaning."""
+
+    def put_key_policy(self, key_arn: KeyArn, policy: str) -> None:
+        """Replace the key's policy. Raises KeyRefused with code `kms.malformed-policy` for one that locks us out."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityDocumentBytes:
     """What the instance metadata service says about us, unverified: the JSON and its RSA-2048 PKCS#7 (DER)."""
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "signer": "signer",
     "tenant": "tenant",
     "verify": "verify",
+    "measure": "measure",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 

@@ -20,9 +20,17 @@ def read_file(path: Path, *, maximum_bytes: int) -> bytes:
 
     Raises LocalFault for what cannot be read, FormatError for what is empty or too large.
     """
+    data = read_head(path, maximum_bytes=maximum_bytes + 1)
+    if len(data) > maximum_bytes:
+        raise FormatError("file.too-large", f"expected at most {maximum_bytes} bytes in {path}, found more")
+    return data
+
+
+def read_head(path: Path, *, maximum_bytes: int) -> bytes:
+    """Return the first `maximum_bytes` bytes of a file, or all there are. Raises as `read_file`."""
     try:
         with path.open("rb") as file:
-            data = file.read(maximum_bytes + 1)
+            data = file.read(maximum_bytes)
     except FileNotFoundError as error:
         raise LocalFault("file.missing", f"expected a file at {path}, found nothing") from error
     except IsADirectoryError as error:
@@ -31,8 +39,6 @@ def read_file(path: Path, *, maximum_bytes: int) -> bytes:
         raise LocalFault("file.unreadable", f"cannot read {path}: {error.strerror}") from error
     if not data:
         raise FormatError("file.empty", f"expected content in {path}, found an empty file", offset=0)
-    if len(data) > maximum_bytes:
-        raise FormatError("file.too-large", f"expected at most {maximum_bytes} bytes in {path}, found more")
     return data
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from strongroom.errors import FormatError
 from strongroom.ids import KeyArn
 from strongroom.keypolicy.context import Call, NitroTpmPcrs, Sender, kms_request
-from strongroom.keypolicy.evaluate import DecidedBy, Decision, Outcome, evaluate
+from strongroom.keypolicy.decision import DecidedBy, Decision, Outcome
+from strongroom.keypolicy.evaluate import evaluate
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.ports import Clock
 from strongroom.twin.fault import AwsFault

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import KeyArn, Region
-from strongroom.keypolicy.evaluate import DecidedBy, Decision, Miss, Outcome
+from strongroom.keypolicy.decision import DecidedBy, Decision, Miss, Outcome
 from strongroom.keypolicy.model import Effect, KeyPolicy
 
 MAX_RECORDS = 10_000

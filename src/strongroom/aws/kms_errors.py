@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What KMS's error names mean for us, in one table for both clients.
+
+Names: KMS API Reference, "Errors" of each operation, and "Common Errors". AWS has no error of its own for
+attestation; that a document is too old is told from the sentence, which other clients match in the same way.
+"""
+
+from __future__ import annotations
+
+from strongroom.errors import KeyRefused, ServiceFault, StrongroomError, UsageError
+
+_SERVER_ERROR = 500
+_TOO_OLD = "exceeded the five-minute age limit"
+_REFUSED = {
+    "AccessDeniedException": "kms.access-denied",
+    "ValidationException": "kms.invalid-request",
+    "IncorrectKeyException": "kms.incorrect-key",
+    "InvalidCiphertextException": "kms.invalid-ciphertext",
+    "NotFoundException": "kms.key-unusable",
+    "DisabledException": "kms.key-unusable",
+    "KMSInvalidStateException": "kms.key-unusable",
+    "KeyUnavailableException": "kms.key-unusable",
+    "InvalidKeyUsageException": "kms.key-unusable",
+    "MalformedPolicyDocumentException": "kms.malformed-policy",
+    "AlreadyExistsException": "kms.already-exists",
+    "LimitExceededException": "kms.limit-exceeded",
+    "UnsupportedOperationException": "kms.unsupported",
+    "UnknownOperationException": "kms.unsupported",
+}
+_REMEDIES = {
+    "kms.access-denied": "KMS does not say which statement or PCR was wrong. `strongroom key explain` can.",
+    "kms.document-expired": "Make a new attestation document and ask again.",
+    "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
+    "kms.invalid-ciphertext": "The ciphertext was changed, or it was made with another encryption context.",
+}
+_CREDENTIAL_ERRORS = frozenset(
+    {
+        "MissingAuthenticationTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "ExpiredTokenException",
+        "ExpiredToken",
+    }
+)
+_THROTTLING = frozenset({"ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
+
+
+def translate(name: str, message: str, *, status: int) -> StrongroomError:
+    """Return our error for an error reply of KMS or STS."""
+    if name in _THROTTLING or status >= _SERVER_ERROR or name == "DependencyTimeoutException":
+        return ServiceFault("kms.unavailable", f"KMS could not answer: {name}: {message}", retryable=True)
+    if name in _CREDENTIAL_ERRORS:
+        return UsageError(
+            "aws.credentials",
+            f"AWS refused the credentials or the time: {name}: {message}",
+            remedy="Check the profile, the session's end and this machine's clock.",
+        )
+    code = "kms.document-expired" if _TOO_OLD in message else _REFUSED.get(name)
+    if code is None:
+        return ServiceFault(
+            "kms.unexpected", f"expected an error that KMS documents, got {name}: {message}", retryable=False
+        )
+    return KeyRefused(code, f"KMS refused: {name}: {message}", remedy=_REMEDIES.get(code, ""))

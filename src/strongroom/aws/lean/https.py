@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTTP exchange: under TLS with exactly the roots that are given, or in the clear with the metadata service only.
+
+The name in the certificate must be the host's own (RFC 9525). Replies have a size limit and a time limit. Nothing is
+retried or redirected.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from strongroom.errors import NotAuthentic, ServiceFault, UsageError
+from strongroom.ids import CertificateDer
+
+MAX_REPLY_BYTES = 1 << 20
+TIMEOUT = timedelta(seconds=20)
+_CHUNK_BYTES: Final = 16_384
+_METADATA_ADDRESSES = (ipaddress.ip_network("169.254.169.254/32"), ipaddress.ip_network("fd00:ec2::254/128"))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """Status and body of a reply."""
+
+    status: int
+    body: bytes
+
+
+class HttpsEndpoint:
+    """A server that must prove its name to one of `roots`. `url` is `https://HOST[:PORT]`."""
+
+    def __init__(self, url: str, *, roots: Sequence[CertificateDer], timeout: timedelta = TIMEOUT) -> None:
+        parts = _parts(url, "https")
+        if not roots:
+            raise UsageError("https.no-roots", f"expected at least one TLS root for {url}, found none")
+        self._host, self._port = parts.hostname or "", parts.port
+        self.host_header = parts.netloc
+        self._timeout = timeout
+        self._context = _context(roots)
+
+    def post(self, body: bytes, *, headers: Mapping[str, str]) -> HttpReply:
+        """POST to `/`. Raises NotAuthentic for a server that cannot prove its name, ServiceFault for a failure."""
+        seconds = self._timeout.total_seconds()
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=self._context)
+        return _exchange(connection, "POST", "/", body=body, headers=headers, timeout=self._timeout)
+
+
+class MetadataEndpoint:
+    """The instance metadata service, in the clear: its address is link-local, or loopback for the twin's."""
+
+    def __init__(self, url: str, *, timeout: timedelta = TIMEOUT) -> None:
+        parts = _parts(url, "http")
+        self._host, self._port = parts.hostname or "", parts.port
+        if not _is_metadata_address(self._host):
+            raise UsageError(
+                "https.clear-text", f"expected http:// with a link-local or loopback address only, found {url!r}"
+            )
+        self._timeout = timeout
+
+    def request(self, method: str, path: str, *, headers: Mapping[str, str]) -> HttpReply:
+        """Make one request without a body. Raises ServiceFault."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout.total_seconds())
+        return _exchange(connection, method, path, body=b"", headers=headers, timeout=self._timeout)
+
+
+def _parts(url: str, scheme: str) -> SplitResult:
+    """Split a URL that names a host, perhaps a port, and nothing else. Raises UsageError."""
+    refused = UsageError("https.endpoint", f"expected an endpoint {scheme}://HOST[:PORT], found {url!r}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise refused from error
+    if url.rstrip("/") != f"{scheme}://{parts.netloc}" or not parts.hostname or parts.username is not None or port == 0:
+        raise refused
+    return parts
+
+
+def _is_metadata_address(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in network for network in _METADATA_ADDRESSES)
+
+
+def _context(roots: Sequence[CertificateDer]) -> ssl.SSLContext:
+    """Make a client context that knows these roots and no other; the host's name is compared by OpenSSL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=b"".join(roots))
+    return context
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout: timedelta,
+) -> HttpReply:
+    where = f"{connection.host}:{connection.port}"
+    deadline = time.monotonic() + timeout.total_seconds()
+    try:
+        connection.request(method, path, body=body or None, headers=dict(headers))
+        response = connection.getresponse()
+        return HttpReply(response.status, _read_bounded(response, where, deadline))
+    except ssl.SSLCertVerificationError as error:
+        raise NotAuthentic(
+            "https.untrusted-server",
+            f"expected {where} to prove its name to a trusted TLS root: {error.verify_message}",
+            remedy="Somebody may have put himself between this machine and AWS: DNS, a proxy, a VPC endpoint.",
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise ServiceFault("https.unreachable", f"no answer from {where}: {error!r}", retryable=True) from error
+    finally:
+        connection.close()
+
+
+def _read_bounded(response: http.client.HTTPResponse, where: str, deadline: float) -> bytes:
+    body = b""
+    while chunk := response.read1(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise ServiceFault(
+                "https.too-large", f"expected at most {MAX_REPLY_BYTES} bytes of {where}", retryable=False
+            )
+        if time.monotonic() > deadline:
+            raise ServiceFault("https.too-slow", f"{where} did not finish its answer in time", retryable=True)
+    return body

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients from a profile, a region and an endpoint, as the AWS CLI finds them, with errors of ours.
+
+Absent arguments fall back to AWS_PROFILE, AWS_REGION or AWS_DEFAULT_REGION, AWS_ENDPOINT_URL and ~/.aws, by botocore's
+own rules; only AWS_REGION is read here, because boto3 does not know it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from strongroom.aws.kms_errors import translate
+from strongroom.errors import ServiceFault, UsageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=10,
+    read_timeout=30,
+    retries={"mode": "standard", "max_attempts": 3},
+    user_agent_extra="strongroom",
+)
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who AWS says we are."""
+
+    account_id: str
+    arn: str
+
+
+class AwsSession:
+    """Makes clients. `endpoint_url` is for the twin; None means AWS, or AWS_ENDPOINT_URL where that is set."""
+
+    def __init__(
+        self, *, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+    ) -> None:
+        with translated():
+            self._session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+        self._endpoint_url = endpoint_url
+
+    @property
+    def region(self) -> str | None:
+        """The region that clients use when none is named, or None."""
+        return self._session.region_name
+
+    def kms(self, *, region: str | None = None) -> KMSClient:
+        """Return a KMS client. Raises UsageError without a region or credentials."""
+        with translated():
+            return self._session.client("kms", region_name=region, endpoint_url=self._endpoint_url, config=_CONFIG)
+
+    def sts(self, *, region: str | None = None) -> STSClient:
+        """Return an STS client. Raises UsageError without a region or credentials."""
+        with translated():
+            return self._session.client("sts", region_name=region, endpoint_url=self._endpoint_url, config=_CONFIG)
+
+    def identity(self, *, region: str | None = None) -> Identity:
+        """Return whose credentials these are. Raises UsageError, ServiceFault."""
+        client = self.sts(region=region)
+        with translated():
+            reply = client.get_caller_identity()
+        return Identity(account_id=reply["Account"], arn=reply["Arn"])
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what boto3 raises into errors of `strongroom.errors`."""
+    try:
+        yield
+    except ClientError as error:
+        reply = error.response
+        status = reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        about = reply.get("Error", {})
+        raise translate(
+            about.get("Code", "an error without a name"), about.get("Message", ""), status=status
+        ) from error
+    except _NO_CREDENTIALS as error:
+        raise UsageError(
+            "aws.credentials",
+            f"expected AWS credentials: {error}",
+            remedy="Name a profile that exists, or set AWS_PROFILE, or sign in with the AWS CLI.",
+        ) from error
+    except NoRegionError as error:
+        raise UsageError(
+            "aws.region", "expected a region, found none", remedy="Name one, or set AWS_REGION."
+        ) from error
+    except (ParamValidationError, ValueError) as error:
+        raise UsageError("aws.parameters", f"AWS's client refuses the call: {error}") from error
+    except (HTTPClientError, BotoCoreError) as error:
+        raise ServiceFault("kms.unavailable", f"no answer from AWS: {error}", retryable=True) from error

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UEFI variables as they are measured, and signature lists as they are stored (UEFI 2.10, section 32.4.1).
+
+`PK`, `KEK`, `db` and `dbx` each hold a *signature database*: EFI_SIGNATURE_LISTs one after the other, the content of
+an `.esl` file. The input is hostile; nothing here looks into a certificate or verifies a signature.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from dataclasses import dataclass
+
+from strongroom.errors import FormatError
+
+MAX_DATABASE_BYTES = 1 << 20
+"""A full dbx has about 25 KB."""
+
+GLOBAL_VARIABLE = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
+"""EFI_GLOBAL_VARIABLE: vendor GUID of SecureBoot, PK and KEK."""
+IMAGE_SECURITY_DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
+"""EFI_IMAGE_SECURITY_DATABASE_GUID: vendor GUID of db and dbx."""
+CERT_X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
+"""EFI_CERT_X509_GUID: each entry of the list is a DER certificate."""
+CERT_SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
+"""EFI_CERT_SHA256_GUID: each entry is the SHA-256 Authenticode digest of an image."""
+
+_SPEC = "UEFI 2.10 section 32.4.1"
+_LIST_HEADER = struct.Struct("<16sIII")
+_GUID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEntry:
+    """One EFI_SIGNATURE_DATA and the type of the list it stood in."""
+
+    kind: uuid.UUID
+    owner: uuid.UUID
+    content: bytes
+    offset: int
+
+    @property
+    def signature_data(self) -> bytes:
+        """EFI_SIGNATURE_DATA: owner and content. This is what EV_EFI_VARIABLE_AUTHORITY measures."""
+        return self.owner.bytes_le + self.content
+
+
+def parse_signature_database(data: bytes) -> tuple[SignatureEntry, ...]:
+    """Return the entries of a signature database in order; an empty one has none. Raises FormatError."""
+    if len(data) > MAX_DATABASE_BYTES:
+        raise FormatError(
+            "efi.too-large", f"expected at most {MAX_DATABASE_BYTES} bytes, found {len(data)}", spec=_SPEC
+        )
+    entries: list[SignatureEntry] = []
+    offset = 0
+    while offset < len(data):
+        entries.extend(_signature_list(data, offset))
+        offset += int.from_bytes(data[offset + 16 : offset + 20], "little")
+    return tuple(entries)
+
+
+def _signature_list(data: bytes, offset: int) -> list[SignatureEntry]:
+    if len(data) - offset < _LIST_HEADER.size:
+        raise FormatError(
+            "efi.truncated",
+            f"expected an EFI_SIGNATURE_LIST header of {_LIST_HEADER.size} bytes, found {len(data) - offset} bytes",
+            offset=offset,
+            spec=_SPEC,
+        )
+    kind, list_bytes, header_bytes, entry_bytes = _LIST_HEADER.unpack_from(data, offset)
+    body = list_bytes - _LIST_HEADER.size - header_bytes
+    # An entry holds more than its owner, the entries fill the list, and the list lies within the data.
+    if entry_bytes <= _GUID_BYTES or body < entry_bytes or body % entry_bytes or list_bytes > len(data) - offset:
+        raise FormatError(
+            "efi.signature-list",
+            f"expected a list of whole entries within {len(data) - offset} bytes, found a list of {list_bytes} bytes "
+            f"with a header of {header_bytes} and entries of {entry_bytes}",
+            offset=offset + 16,
+            spec=_SPEC,
+            remedy="Give an .esl file (cert-to-efi-sig-list writes one), not a certificate or a signed .auth update.",
+        )
+    first = offset + _LIST_HEADER.size + header_bytes
+    return [
+        SignatureEntry(
+            kind=uuid.UUID(bytes_le=kind),
+            owner=uuid.UUID(bytes_le=data[at : at + _GUID_BYTES]),
+            content=data[at + _GUID_BYTES : at + entry_bytes],
+            offset=at,
+        )
+        for at in range(first, offset + list_bytes, entry_bytes)
+    ]
+
+
+def encode_variable_data(vendor: uuid.UUID, name: str, data: bytes) -> bytes:
+    """Return UEFI_VARIABLE_DATA, what events about a variable measure (TCG PC Client PFP 1.06, section 10.2.6).
+
+    Vendor GUID, length of the name in UTF-16 characters, length of the data in bytes, the name without a closing NUL,
+    the data.
+    """
+    encoded = name.encode("utf-16-le")
+    return vendor.bytes_le + struct.pack("<QQ", len(encoded) // 2, len(data)) + encoded + data

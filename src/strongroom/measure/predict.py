@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reference values of a UKI that the firmware boots directly: PCR 2, 4, 7, 11, 12 and 13 of the SHA-384 bank.
+
+The rules are those of AWS's `nitro-tpm-pcr-compute` (facts: EC2 User Guide, "Attestable AMIs"), extended by PCR 2, 11
+and 13, and each was compared with what OVMF and systemd-stub measure (tests/boot). Every value, constants too, is the
+replay of a list of events:
+
+    PCR 2   a separator: no driver ran before the image
+    PCR 4   "Calling EFI Application from Boot Option", a separator, the image, and (by stub version) its kernel
+    PCR 7   Secure Boot's state and variables, a separator, and the db certificate that verifies the image
+    PCR 11  name and contents of each section, as systemd-stub 252 measures them; left out for other versions
+    PCR 12  nothing: no command line or credential was added
+    PCR 13  nothing: no extension was added
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from strongroom.errors import FormatError
+from strongroom.formats.measurements import PREDICTED, ImageFacts, Measurements
+from strongroom.formats.pcrs import PcrIndex
+from strongroom.formats.pe import parse_pe
+from strongroom.formats.uki import Uki, parse_uki
+from strongroom.measure.authenticode import authenticode_digest
+from strongroom.measure.events import Event, EventType, event_over, replay, separator
+from strongroom.measure.secure_boot import SecureBootKeys, secure_boot_events
+from strongroom.measure.stub import Stub, recognise_stub
+
+BOOT_ACTION = b"Calling EFI Application from Boot Option"
+_PCR11 = PcrIndex(11)
+_PCR11_SECTIONS = (".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrpkey")
+"""systemd-stub 252's order; it measures neither .uname nor .sbat, and never .pcrsig, which depends on the result."""
+
+
+def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | None) -> Measurements:
+    """Return the reference values of a UKI, booted directly by the firmware, with Secure Boot off (None) or on.
+
+    Raises FormatError for what is no UKI, NotTrusted for a stub that is not known to measure what the gates rely on,
+    and for an image that Secure Boot would refuse.
+    """
+    uki = parse_uki(image)
+    stub = recognise_stub(uki)
+    with ThreadPoolExecutor(max_workers=1) as second_core:  # hashing lets go of the interpreter
+        payload = second_core.submit(stub_events, uki, stub)
+        events = gate_events(uki, stub, secure_boot)
+    pcrs = [index for index in PREDICTED if index != _PCR11 or stub.predicts_pcr11]
+    image_digest = next(event.digest for event in events if event.kind is EventType.APPLICATION)
+    return Measurements(
+        pcrs=replay((*events, *payload.result()), pcrs=pcrs),
+        strongroom=ImageFacts(
+            architecture=uki.architecture.value,
+            root_hash=uki.root_hash,
+            uki_digest=image_digest.hex(),
+            stub=stub.name,
+            stub_version=stub.version,
+        ),
+    )
+
+
+def gate_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tuple[Event, ...]:
+    """Return the events of PCR 2, 4 and 7. None belong to PCR 12 and 13: they stay zero. Raises as measure_image."""
+    return (separator(2), *_boot_events(uki, stub, secure_boot), *secure_boot_events(uki.image, secure_boot))
+
+
+def stub_events(uki: Uki, stub: Stub) -> tuple[Event, ...]:
+    """Return the events of PCR 11, none for versions whose order was not compared with a real boot."""
+    if not stub.predicts_pcr11:
+        return ()
+    present = [(name, contents) for name in _PCR11_SECTIONS if (contents := uki.section(name)) is not None]
+    return tuple(
+        event_over(_PCR11, EventType.IPL, measured, f"{what} of section {name}")
+        for name, contents in present
+        for what, measured in (("name", name.encode() + b"\0"), ("contents", contents))
+    )
+
+
+def _boot_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tuple[Event, ...]:
+    events = (
+        event_over(4, EventType.ACTION, BOOT_ACTION, "the firmware starts the boot option"),
+        separator(4),
+        Event(PcrIndex(4), EventType.APPLICATION, authenticode_digest(uki.image), "the image"),
+    )
+    if secure_boot is not None or not stub.loads_kernel_through_firmware:
+        return events
+    return (*events, Event(PcrIndex(4), EventType.APPLICATION, _kernel_digest(uki), "the kernel inside the image"))
+
+
+def _kernel_digest(uki: Uki) -> bytes:
+    try:
+        return authenticode_digest(parse_pe(uki.kernel))
+    except FormatError as error:
+        raise FormatError(
+            error.code,
+            f"in the kernel (section .linux): {error.message}",
+            offset=None if error.offset is None else uki.kernel_offset + error.offset,
+            spec=error.spec,
+            remedy="The firmware loads the kernel as a PE image: it needs to be built with its EFI stub.",
+        ) from error

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twin as a whole, taught in ten lines.
+
+::
+
+    with Twin() as twin:
+        customer = twin.create_account("222222222222", name="customer")
+        twin.create_role(customer, "app", policies=[FULL_ACCESS])
+        admin = twin.create_user(customer, "admin", policies=[FULL_ACCESS])      # -> access key
+        instance = twin.launch(uki, account=customer, role="app")                # boots, measures, has a NitroTPM
+        document = instance.attest(public_key=spki)                              # an EvidenceSource
+        instance.imds_endpoint                                                   # IMDSv2 of this instance
+        twin.endpoint_url                                                        # KMS and STS for boto3 and the CLI
+        twin.tls_endpoint, twin.tls_root                                         # the same for the agent, over TLS
+        twin.kms.decisions                                                       # who asked, who refused, which PCR
+
+Attacks are one-line edits: `launch(..., firmware=Firmware(load_options="init=/bin/sh"))`, or
+`instance.document_age = timedelta(minutes=6)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.ids import AccountId, CertificateDer, ImageId, Region
+from strongroom.ports import Clock
+from strongroom.twin import sts
+from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
+from strongroom.twin.clock import SystemClock
+from strongroom.twin.fault import AwsFault
+from strongroom.twin.firmware import Firmware, boot
+from strongroom.twin.identity import IdentitySigner, create_identity_signer
+from strongroom.twin.imds import Imds, InstanceFacts
+from strongroom.twin.kms import service as kms_service
+from strongroom.twin.kms.service import Kms
+from strongroom.twin.listener import Listener
+from strongroom.twin.machine import Instance, identity_document, new_instance_id
+from strongroom.twin.pki import NitroPki, create_root
+from strongroom.twin.sigv4 import AuthenticCall, SignedCall, verify_signature
+from strongroom.twin.tls import create_tls_authority
+
+DEFAULT_REGION = Region("eu-central-1")
+_ENDPOINT_THREADS = 8
+_IMDS_THREADS = 2
+
+
+class Twin:
+    """AWS on this machine, from `with` to its end. Everything is in memory and gone afterwards."""
+
+    def __init__(
+        self, *, directory: Directory | None = None, region: Region = DEFAULT_REGION, clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.region = region
+        self.directory = directory or Directory()
+        now = self.clock.now()
+        self._pki = NitroPki(create_root(now))
+        self._tls = create_tls_authority(now)
+        self._identity: dict[Region, IdentitySigner] = {}
+        self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
+        self.kms = Kms(self.directory, roots=self.nitro_roots, clock=self.clock)
+        self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
+        self._secure = Listener(self._answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
+        self._instances: list[tuple[Instance, Listener]] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen on both endpoints."""
+        self._plain.start()
+        self._secure.start()
+
+    def stop(self) -> None:
+        """End every listener, those of instances too."""
+        for _, listener in self._instances:
+            listener.stop()
+        self._secure.stop()
+        self._plain.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        """KMS and STS in plain HTTP, for AWS_ENDPOINT_URL of boto3 and the AWS CLI."""
+        return self._plain.url
+
+    @property
+    def tls_endpoint(self) -> str:
+        """KMS and STS under TLS, for the agent; its clients must trust `tls_root`."""
+        return self._secure.url
+
+    @property
+    def tls_root(self) -> CertificateDer:
+        """The TLS root of the twin."""
+        return self._tls.der
+
+    @property
+    def nitro_root(self) -> CertificateDer:
+        """The root of the twin's attestation documents."""
+        return self._pki.root
+
+    def identity_certificate(self, region: Region | None = None) -> CertificateDer:
+        """Return the certificate that signs identity documents in a region."""
+        return self._identity_signer(region or self.region).der
+
+    def create_account(self, account_id: str, *, name: str) -> AccountId:
+        """Add an account of twelve digits."""
+        return self.directory.create_account(account_id, name=name)
+
+    def create_user(self, account: AccountId, name: str, *, policies: Sequence[str]) -> Credentials:
+        """Add a user with these identity policies (JSON texts), and return an access key."""
+        principal = self.directory.create_principal(account, PrincipalKind.USER, name, policies=policies)
+        return self.directory.add_key(principal)
+
+    def create_role(self, account: AccountId, name: str, *, policies: Sequence[str]) -> Principal:
+        """Add a role with these identity policies, for instances to run under."""
+        return self.directory.create_principal(account, PrincipalKind.ROLE, name, policies=policies)
+
+    def launch(
+        self,
+        image: bytes,
+        *,
+        account: AccountId,
+        role: str,
+        firmware: Firmware | None = None,
+        region: Region | None = None,
+        user_data: bytes | None = None,
+    ) -> Instance:
+        """Boot an image (a UKI) in an account, under a role of it, and serve its metadata. Raises FormatError."""
+        principal = self.directory.role(account, role)
+        instance_id = new_instance_id()
+        instance = Instance(
+            instance_id=instance_id,
+            account_id=account,
+            region=region or self.region,
+            image_id=ImageId(f"ami-{hashlib.sha256(image).hexdigest()[:17]}"),
+            role=role,
+            boot=boot(image, firmware=firmware or Firmware(), instance_id=instance_id),
+            pki=self._pki,
+            clock=self.clock,
+        )
+        listener = Listener(self._metadata(instance, principal, user_data).answer, threads=_IMDS_THREADS)
+        listener.start()
+        instance.imds_endpoint = listener.url
+        self._instances.append((instance, listener))
+        return instance
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """All instances, in the order of their launch."""
+        return tuple(instance for instance, _ in self._instances)
+
+    def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
+        document = identity_document(instance, self.clock.now())
+        facts = InstanceFacts(
+            instance_id=instance.instance_id,
+            image_id=instance.image_id,
+            account_id=instance.account_id,
+            region=instance.region,
+            role=role.name,
+            document=document,
+            document_rsa2048=self._identity_signer(instance.region).sign(document),
+            credentials=lambda: self.directory.open_session(
+                role, session_name=instance.instance_id, now=self.clock.now()
+            ),
+            user_data=user_data,
+        )
+        return Imds(facts, self.clock)
+
+    def _identity_signer(self, region: Region) -> IdentitySigner:
+        if region not in self._identity:
+            self._identity[region] = create_identity_signer(self.clock.now())
+        return self._identity[region]
+
+    def _service(self, name: str) -> Callable[[AuthenticCall], Response]:
+        services: dict[str, Callable[[AuthenticCall], Response]] = {"kms": self.kms.answer, "sts": sts.answer}
+        if name not in services:
+            raise AwsFault("UnknownOperationException", f"The twin knows the services kms and sts, not {name[:64]!r}.")
+        return services[name]
+
+    def _answer(self, request: Request) -> Response:
+        """Authenticate a call and hand it to its service, which is the one the signature is for."""
+        is_json = request.mimetype.startswith("application/x-amz-json-")
+        try:
+            call = _signed_call(request)
+            authentic = verify_signature(call, find=self.directory.credentials, now=self.clock.now())
+            return self._service(authentic.scope.service)(authentic)
+        except AwsFault as fault:
+            return kms_service.refuse(fault) if is_json else sts.refuse(fault)
+        except HTTPException as error:  # werkzeug's own refusals, such as a body that is too large
+            return Response(error.description, status=error.code)
+
+
+def _signed_call(request: Request) -> SignedCall:
+    return SignedCall(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(),
+    )

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One boot under software emulation: QEMU, Debian's OVMF and swtpm. Firmware and TPM are not ours, so they may judge.
+
+The initrd prints every PCR of the SHA-384 bank and powers off. Nothing outlives `boot`, whatever happens.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from strongroom.twin.initrd import (
+    build_initrd,
+    character_device_entry,
+    folder_entry,
+    link_entry,
+    program_entry,
+)
+
+BOOT_SECONDS = 180
+COMMAND_LINE = b"console=ttyS0 quiet"
+FIRMWARE = Path("/usr/share/OVMF")
+DEBIAN = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "swtpm": "swtpm",
+    "swtpm_setup": "swtpm-tools",
+    "sbsign": "sbsigntool",
+}
+PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
+INIT = b"""#!/bin/sh
+mount -t sysfs sysfs /sys
+mount -t proc proc /proc
+for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+  echo "MEASURED $n $(cat /sys/class/tpm/tpm0/pcr-sha384/$n)"
+done
+echo "COMMAND LINE $(cat /proc/cmdline)"
+poweroff -f
+"""
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert found, f"{name} is missing: install the Debian package {DEBIAN[name]} (make setup does)"
+    return found
+
+
+def initrd_that_prints_pcrs(busybox: bytes) -> bytes:
+    applets = [link_entry(f"bin/{name}", "busybox") for name in ("sh", "mount", "cat", "echo", "poweroff")]
+    return build_initrd(
+        [
+            program_entry("bin/busybox", busybox),
+            *applets,
+            program_entry("init", INIT),
+            folder_entry("proc"),
+            folder_entry("sys"),
+            folder_entry("dev"),
+            character_device_entry("dev/console", major=5, minor=1),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Booted:
+    pcrs: Mapping[int, bytes]
+    serial: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What differs between boots. `files` go onto the EFI system partition beside the image."""
+
+    image: bytes
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    store: bytes = field(default_factory=(FIRMWARE / "OVMF_VARS_4M.fd").read_bytes)
+    secure_boot: bool = False
+
+
+def boot(machine: Machine) -> Booted:
+    with tempfile.TemporaryDirectory(prefix="strongroom-boot-") as scratch:
+        folder = Path(scratch)
+        _write_disk(folder / "esp", {"EFI/BOOT/BOOTX64.EFI": machine.image, **machine.files})
+        (folder / "vars.fd").write_bytes(machine.store)
+        started = time.monotonic()
+        with _tpm(folder) as socket:
+            serial = _run(_qemu(folder, socket, machine))
+        pcrs = {int(number): bytes.fromhex(value) for number, value in PCR_LINE.findall(serial)}
+        assert len(pcrs) == 16, f"the image did not print its PCRs:\n{serial[-3000:]}"
+        return Booted(pcrs, serial, time.monotonic() - started)
+
+
+def _write_disk(root: Path, files: Mapping[str, bytes]) -> None:
+    for path, contents in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(contents)
+
+
+@contextlib.contextmanager
+def _tpm(folder: Path) -> Iterator[Path]:
+    state, socket = folder / "tpm", folder / "tpm.sock"
+    state.mkdir()
+    (folder / "setup.conf").touch()
+    setup = [program("swtpm_setup"), "--tpm2", "--tpm-state", str(state), "--config", str(folder / "setup.conf")]
+    subprocess.run([*setup, "--pcr-banks", "sha384"], check=True, capture_output=True, timeout=60)
+    command = [
+        program("swtpm"),
+        "socket",
+        "--tpm2",
+        "--tpmstate",
+        f"dir={state}",
+        "--ctrl",
+        f"type=unixio,path={socket}",
+    ]
+    with _ended(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)):
+        deadline = time.monotonic() + 10
+        while not socket.exists():
+            assert time.monotonic() < deadline, "swtpm did not start"
+            time.sleep(0.02)
+        yield socket
+
+
+def _qemu(folder: Path, socket: Path, machine: Machine) -> list[str]:
+    code = "OVMF_CODE_4M.secboot.fd" if machine.secure_boot else "OVMF_CODE_4M.fd"
+    assert (FIRMWARE / code).exists(), "OVMF is missing: install the Debian package ovmf (make setup does)"
+    pflash = "if=pflash,format=raw"
+    protected = ["-global", "driver=cfi.pflash01,property=secure,value=on"] if machine.secure_boot else []
+    return [
+        program("qemu-system-x86_64"),
+        *("-machine", "q35,smm=on" if machine.secure_boot else "q35,smm=off", *protected),
+        *("-accel", "tcg", "-cpu", "Nehalem", "-smp", "1", "-m", "512"),
+        *("-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-net", "none"),
+        *("-drive", f"{pflash},unit=0,readonly=on,file={FIRMWARE / code}"),
+        *("-drive", f"{pflash},unit=1,file={folder / 'vars.fd'}"),
+        *("-drive", f"if=none,id=esp,format=raw,file=fat:rw:{folder / 'esp'}"),
+        *("-device", "nvme,serial=esp,drive=esp,bootindex=1"),
+        *("-chardev", f"socket,id=tpm,path={socket}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
+        *("-device", "tpm-crb,tpmdev=tpm0"),
+    ]
+
+
+def _run(command: list[str]) -> str:
+    with _ended(
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ) as emulator:
+        overdue = threading.Timer(BOOT_SECONDS, emulator.kill)
+        overdue.start()
+        try:
+            output = emulator.communicate()[0].decode("utf-8", "replace")
+        finally:
+            overdue.cancel()
+        assert emulator.returncode != -signal.SIGKILL, f"no end after {BOOT_SECONDS} s:\n{output[-3000:]}"
+        return output
+
+
+@contextlib.contextmanager
+def _ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
+    """Hand out a process; end it when the block is left, however that happens."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Predictions against what firmware, stub and TPM of other people measured. Each configuration boots once."""
+
+import struct
+
+import pytest
+from tests.boot.machine import COMMAND_LINE, FIRMWARE, Booted, Machine, boot
+from tests.boot.variables import boot_with_options, run_driver_first, secure_boot, write_variables
+from tests.images import BOOT_DRIVER, RETURN_SUCCESS, make_pe
+
+from strongroom.formats.pcrs import ZERO_SHA384
+from strongroom.formats.pe import parse_pe
+from strongroom.measure.predict import measure_image
+
+pytestmark = pytest.mark.slow
+
+IMAGE_PATH = "\\EFI\\BOOT\\BOOTX64.EFI"
+PREDICTED = (2, 4, 7, 11, 12, 13)
+EXTENSION_FOLDER = "EFI/BOOT/BOOTX64.EFI.extra.d"
+
+
+def store_with(variables) -> bytes:
+    return write_variables((FIRMWARE / "OVMF_VARS_4M.fd").read_bytes(), variables)
+
+
+def predicted(image: bytes, keys=None) -> dict[int, str]:
+    return {int(index): value.hex() for index, value in measure_image(image, secure_boot=keys).pcrs.items()}
+
+
+def measured(booted: Booted) -> dict[int, str]:
+    return {index: booted.pcrs[index].hex() for index in PREDICTED}
+
+
+def moved(booted: Booted, reference: Booted) -> set[int]:
+    return {index for index in PREDICTED if booted.pcrs[index] != reference.pcrs[index]}
+
+
+@pytest.fixture(scope="module")
+def clean_boot(image) -> Booted:
+    return boot(Machine(image))
+
+
+def test_a_clean_boot_measures_what_was_predicted(image, clean_boot):
+    assert measured(clean_boot) == predicted(image)
+
+
+def test_a_secure_boot_measures_what_was_predicted(image, signer, keys):
+    signed = signer.sign(image)
+    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db))
+    booted = boot(Machine(signed, store=store, secure_boot=True))
+    assert measured(booted) == predicted(signed, keys)
+
+
+@pytest.mark.attack("B1")
+def test_a_command_line_from_a_boot_option_is_used_and_moves_pcr12_alone(clean_boot, image):
+    added = COMMAND_LINE.decode() + " init=/bin/sh"
+    booted = boot(Machine(image, store=store_with(boot_with_options(IMAGE_PATH, added))))
+    assert f"COMMAND LINE {added}" in booted.serial
+    assert moved(booted, clean_boot) == {12}
+
+
+@pytest.mark.attack("B2")
+@pytest.mark.attack("B3")
+def test_a_credential_and_an_extension_beside_the_image_move_pcr12_and_pcr13_alone(clean_boot, image):
+    planted = {f"{EXTENSION_FOLDER}/root.cred": b"credential" * 9, f"{EXTENSION_FOLDER}/evil.raw": b"extension" * 99}
+    booted = boot(Machine(image, files=planted))
+    assert moved(booted, clean_boot) == {12, 13}
+
+
+@pytest.mark.attack("B20")
+def test_a_driver_that_runs_first_moves_pcr2_alone(clean_boot, image):
+    driver = make_pe([(".text", RETURN_SUCCESS)], subsystem=BOOT_DRIVER)
+    store = store_with(run_driver_first("\\EFI\\driver.efi"))
+    booted = boot(Machine(image, files={"EFI/driver.efi": driver}, store=store))
+    assert moved(booted, clean_boot) == {2}
+
+
+def test_an_image_with_a_gap_and_an_odd_length_is_measured_as_predicted(image):
+    odd = with_gap_and_tail(image)
+    assert len(odd) % 8
+    assert measured(boot(Machine(odd))) == predicted(odd)
+
+
+def with_gap_and_tail(image: bytes) -> bytes:
+    """The same image with 512 bytes of filler before its last section and five bytes behind it."""
+    last = parse_pe(image).sections[-1]
+    changed = bytearray(image[: last.raw_offset] + b"\xaa" * 512 + image[last.raw_offset :] + b"\xbb" * 5)
+    struct.pack_into("<I", changed, last.header_offset + 20, last.raw_offset + 512)
+    return bytes(changed)
+
+
+def test_nothing_was_added_to_a_clean_boot(clean_boot):
+    assert clean_boot.pcrs[12] == clean_boot.pcrs[13] == ZERO_SHA384
