@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.errors import FormatError
@@ -21,6 +23,16 @@ def load_certificate(der: CertificateDer) -> x509.Certificate:
     except (ValueError, x509.InvalidVersion) as error:
         raise FormatError(
             "certificate.unreadable", f"expected a DER certificate, found something else: {error}", spec="RFC 5280"
+        ) from error
+
+
+def load_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    """Return the public key of a certificate. Raises FormatError for one that cannot be read or is of no known kind."""
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise FormatError(
+            "certificate.unreadable-key", f"the public key of a certificate cannot be read: {error}", spec="RFC 5280"
         ) from error
 
 

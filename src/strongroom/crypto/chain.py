@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
-from strongroom.crypto.certificates import load_certificate
+from strongroom.crypto.certificates import load_certificate, load_public_key
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.ids import CertificateDer
@@ -117,11 +117,17 @@ def _read_path(leaf: CertificateDer, cabundle: Sequence[CertificateDer]) -> tupl
 
 def _read_link(der: CertificateDer, position: str) -> _Link:
     certificate = load_certificate(der)
+    key = load_public_key(certificate)
     try:
         extensions = certificate.extensions
-        key = certificate.public_key()
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise FormatError("chain.unreadable", f"{position} cannot be read: {error}", spec="RFC 5280") from error
+    if not der.endswith(b"\0" + certificate.signature):
+        raise FormatError(
+            "chain.signature-padding",
+            f"{position}: expected a signature of whole bytes at the end, found unused bits",
+            spec="RFC 5280 section 4.1.1.3",
+        )
     return _Link(
         position=position,
         certificate=certificate,

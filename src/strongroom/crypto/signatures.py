@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from strongroom.crypto.certificates import load_certificate
+from strongroom.crypto.certificates import load_certificate, load_public_key
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.ids import CertificateDer, SpkiDer
 
@@ -83,7 +83,7 @@ def verify_rsa2048_sha256(signature: bytes, message: bytes, *, certificate: Cert
     The certificate's own signature and dates are not looked at: it is trusted because it is pinned. Raises
     NotAuthentic.
     """
-    key = load_certificate(certificate).public_key()
+    key = load_public_key(load_certificate(certificate))
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size != _RSA_BITS:
         raise NotAuthentic("signature.wrong-key", "expected an RSA-2048 public key, found one of another kind")
     try:
