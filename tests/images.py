@@ -2,7 +2,7 @@
 """Hand-made PE images, written independently of the code under test: small, whole, and easy to break in one place."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 COFF = 0x40
 OPTIONAL = COFF + 24
@@ -50,8 +50,14 @@ def make_pe(
     return bytes(header + body) + tail
 
 
-def make_uki(*, version: bytes | None = b"252.39-1~deb12u2", drop: Sequence[str] = (), **sections: bytes) -> bytes:
-    """A complete UKI with small contents. Further sections by keyword, without their dot."""
+def make_uki(
+    sections: Mapping[str, bytes] | None = None,
+    *,
+    version: bytes | None = b"252.39-1~deb12u2",
+    drop: Sequence[str] = (),
+    **named: bytes,
+) -> bytes:
+    """A complete UKI with small contents. Other sections by name, or by keyword without their dot."""
     contents = {
         ".text": RETURN_SUCCESS,
         ".osrel": b"ID=test\n",
@@ -59,7 +65,8 @@ def make_uki(*, version: bytes | None = b"252.39-1~deb12u2", drop: Sequence[str]
         ".linux": make_pe(),
         ".initrd": b"initrd" * 200,
         **({".sdmagic": MAGIC % version} if version else {}),
-        **{f".{name}": data for name, data in sections.items()},
+        **(sections or {}),
+        **{f".{name}": data for name, data in named.items()},
     }
     return make_pe([(name, data) for name, data in contents.items() if name not in drop])
 

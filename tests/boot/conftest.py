@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.boot.machine import COMMAND_LINE, initrd_that_prints_pcrs, program
-from tests.boot.variables import signature_list
+from tests.boot.variables import CERT_SHA256, signature_list
 
 from strongroom.formats.uki import assemble_uki
 from strongroom.measure.secure_boot import SecureBootKeys
@@ -51,19 +51,22 @@ class Signer:
         return signed.read_bytes()
 
 
-@pytest.fixture(scope="session")
-def signer(tmp_path_factory) -> Signer:
-    folder = tmp_path_factory.mktemp("signer")
-    key, certificate, der = folder / "db.key", folder / "db.pem", folder / "db.der"
-    subject = ["-subj", "/CN=strongroom test", "-days", "3650"]
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *subject]
-    subprocess.run(make, check=True, capture_output=True)
+def make_signer(folder: Path, name: str) -> Signer:
+    key, certificate, der = (folder / f"{name}.{ending}" for ending in ("key", "pem", "der"))
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "3650"]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     subprocess.run(["openssl", "x509", "-in", certificate, "-outform", "der", "-out", der], check=True)
     return Signer(key, certificate, der.read_bytes())
 
 
 @pytest.fixture(scope="session")
-def keys(signer) -> SecureBootKeys:
-    """One certificate in all three roles."""
-    esl = signature_list(signer.der)
-    return SecureBootKeys(pk=esl, kek=esl, db=esl)
+def signer(tmp_path_factory) -> Signer:
+    return make_signer(tmp_path_factory.mktemp("signer"), "db")
+
+
+@pytest.fixture(scope="session")
+def keys(signer, tmp_path_factory) -> SecureBootKeys:
+    """Owner's and signer's certificates; db allows both, dbx forbids an unknown image."""
+    owner = signature_list(make_signer(tmp_path_factory.mktemp("owner"), "owner").der)
+    forbidden = signature_list(bytes(32), kind=CERT_SHA256)
+    return SecureBootKeys(pk=owner, kek=owner, db=owner + signature_list(signer.der), dbx=forbidden)

@@ -5,7 +5,13 @@ import struct
 
 import pytest
 from tests.boot.machine import COMMAND_LINE, FIRMWARE, Booted, Machine, boot
-from tests.boot.variables import boot_with_options, run_driver_first, secure_boot, write_variables
+from tests.boot.variables import (
+    boot_with_options,
+    run_driver_first,
+    run_preparation_first,
+    secure_boot,
+    write_variables,
+)
 from tests.images import BOOT_DRIVER, RETURN_SUCCESS, make_pe
 
 from strongroom.formats.pcrs import ZERO_SHA384
@@ -46,7 +52,7 @@ def test_a_clean_boot_measures_what_was_predicted(image, clean_boot):
 
 def test_a_secure_boot_measures_what_was_predicted(image, signer, keys):
     signed = signer.sign(image)
-    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db))
+    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))
     booted = boot(Machine(signed, store=store, secure_boot=True))
     assert measured(booted) == predicted(signed, keys)
 
@@ -73,6 +79,14 @@ def test_a_driver_that_runs_first_moves_pcr2_alone(clean_boot, image):
     store = store_with(run_driver_first("\\EFI\\driver.efi"))
     booted = boot(Machine(image, files={"EFI/driver.efi": driver}, store=store))
     assert moved(booted, clean_boot) == {2}
+
+
+@pytest.mark.attack("B20")
+def test_a_preparation_program_that_runs_first_moves_pcr4_alone(clean_boot, image):
+    program = make_pe([(".text", RETURN_SUCCESS)])
+    store = store_with(run_preparation_first("\\EFI\\prepare.efi"))
+    booted = boot(Machine(image, files={"EFI/prepare.efi": program}, store=store))
+    assert moved(booted, clean_boot) == {4}
 
 
 def test_an_image_with_a_gap_and_an_odd_length_is_measured_as_predicted(image):

@@ -13,6 +13,7 @@ GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 SECURITY_DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
 SECURE_BOOT_ENABLE = uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
 CERT_X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
+CERT_SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
 OWNER = uuid.UUID("11111111-2222-3333-4444-555555555555")
 
 PERSISTENT, BOOT, RUNTIME, TIME_AUTHENTICATED = 1, 2, 4, 0x20
@@ -56,18 +57,19 @@ def write_variables(empty_store: bytes, variables: list[Variable]) -> bytes:
     return bytes(store)
 
 
-def signature_list(certificate: bytes) -> bytes:
-    """An .esl file with one certificate."""
-    entry = OWNER.bytes_le + certificate
-    return CERT_X509.bytes_le + struct.pack("<III", 28 + len(entry), 0, len(entry)) + entry
+def signature_list(content: bytes, *, kind: uuid.UUID = CERT_X509) -> bytes:
+    """An .esl file with one entry."""
+    entry = OWNER.bytes_le + content
+    return kind.bytes_le + struct.pack("<III", 28 + len(entry), 0, len(entry)) + entry
 
 
-def secure_boot(*, pk: bytes, kek: bytes, db: bytes) -> list[Variable]:
+def secure_boot(*, pk: bytes, kek: bytes, db: bytes, dbx: bytes) -> list[Variable]:
     keys = PERSISTENT | BOOT | RUNTIME | TIME_AUTHENTICATED
     return [
         Variable("PK", pk, attributes=keys),
         Variable("KEK", kek, attributes=keys),
         Variable("db", db, SECURITY_DATABASE, keys),
+        Variable("dbx", dbx, SECURITY_DATABASE, keys),
         Variable("SecureBootEnable", b"\x01", SECURE_BOOT_ENABLE, PERSISTENT | BOOT),
     ]
 
@@ -89,3 +91,7 @@ def boot_with_options(path: str, options: str) -> list[Variable]:
 
 def run_driver_first(path: str) -> list[Variable]:
     return [Variable("Driver0000", load_option(path)), Variable("DriverOrder", struct.pack("<H", 0))]
+
+
+def run_preparation_first(path: str) -> list[Variable]:
+    return [Variable("SysPrep0000", load_option(path)), Variable("SysPrepOrder", struct.pack("<H", 0))]

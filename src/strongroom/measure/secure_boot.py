@@ -2,7 +2,8 @@
 """PCR 7: the state of Secure Boot, its variables, and the db certificate that let the image through.
 
 TCG PC Client PFP 1.06, section 3.3.4.8. What is predicted is a boot that succeeds: no signature is verified here, as
-only the firmware's verdict counts. An image that it would certainly refuse is refused here too.
+only the firmware's verdict counts. Refused are images that it certainly would not start: unsigned ones, and those whose
+certificates are not in db, or are in dbx. Digests of images in db and dbx are not looked at.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
 Zeros in PCR 12 and 13 mean "no command line, credential or extension was added" only under a stub that measures those
 (ATTACKS B1 to B4). An image with a stub that is not known to do so is not attestable, however good its other PCRs are.
 
-systemd-stub names itself in the section `.sdmagic`. Amazon Linux 2023 builds it without that section; AWS's
-`nitro-tpm-pcr-compute` then goes by `.osrel` and takes version 252, and so does this.
+systemd-stub names itself in the section `.sdmagic` (version 252 for aarch64 does so outside any section, where it is
+lost when an image is assembled: such an image is refused, here as by AWS's tool). Amazon Linux 2023 builds it without
+that section; AWS's `nitro-tpm-pcr-compute` then goes by `.osrel` and takes version 252, and so does this.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ the newest whose rules are modelled here."""
 _KERNEL_NOT_MEASURED_FROM = 258
 _PREDICTABLE_PCR11_MAJORS = frozenset({252})
 
-_MAGIC = re.compile(rb"#### LoaderInfo: (\S+) ((\d{1,4})\S{0,60}) ####\0*")
+_MAGIC = re.compile(rb"#### LoaderInfo: (\S{1,40}) ((\d{1,4})\S{0,60}) ####\0*")
 _AMAZON_LINUX_2023 = (b'NAME="Amazon Linux"', b'VERSION="2023"')
 _AMAZON_LINUX_MAJOR = 252
 _MAX_SECTION_BYTES = 4_096
 _REMEDY = (
-    f"Build the image with systemd-stub {KNOWN_MAJORS[0]} to {KNOWN_MAJORS[-1]} (Debian package systemd-boot-efi): "
-    "its PCR 12 and 13 are known to show added command lines, credentials and extensions."
+    f"Build the image with systemd-stub {KNOWN_MAJORS[0]} to {KNOWN_MAJORS[-1]} (systemd-boot-efi of Debian 12, on "
+    "arm64 of Debian 13): its PCR 12 and 13 are known to show added command lines, credentials and extensions."
 )
 
 

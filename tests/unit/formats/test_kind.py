@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from tests.images import make_uki
+
+from strongroom.formats.kind import FileKind, looks_like
+
+
+def at(offset: int, mark: bytes) -> bytes:
+    return bytes(offset) + mark + bytes(600)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (make_uki(), FileKind.EFI_IMAGE),
+        (at(0, b"\x7fELF"), FileKind.ELF),
+        (at(0, b"\x1f\x8b\x08"), FileKind.COMPRESSED),
+        (at(0, b"\x28\xb5\x2f\xfd"), FileKind.COMPRESSED),
+        (at(0, b"070701"), FileKind.CPIO),
+        (at(512, b"EFI PART"), FileKind.DISK),
+        (at(4096, b"EFI PART"), FileKind.DISK),
+        (at(510, b"\x55\xaa"), FileKind.DISK),
+        (at(510, b"\x55\xaa\0\0HdrS"), FileKind.LINUX),
+        (at(0, b"QFI\xfb"), FileKind.CONTAINER_DISK),
+        (at(1024, b"\xe2\xe1\xf5\xe0"), FileKind.FILE_SYSTEM),
+        (bytes.fromhex("8444a1013822a05911"), FileKind.ATTESTATION_DOCUMENT),
+        (b"QU1aTlVFRkkAAA", FileKind.UEFI_DATA),
+        (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM),
+        (b"\x30\x82\x01\x02\x30", FileKind.DER),
+        (b'\n {"Measurements": {}}', FileKind.JSON),
+        (b"hello\nworld", FileKind.TEXT),
+        (b"\0\1\2", FileKind.UNKNOWN),
+        (b"\xff\xfe", FileKind.UNKNOWN),
+    ],
+)
+def test_a_file_is_named_by_its_first_bytes(head, kind):
+    assert looks_like(head) is kind
