@@ -16,10 +16,11 @@ from strongroom.errors import FormatError
 
 MAX_POLICY_BYTES = 32_768
 """A key policy document in bytes (KMS quota "Key policy document size", API reference PutKeyPolicy)."""
-_ALLOWED = re.compile("[\t\n\r\x20-\u00ff]*")
-"""PolicyType of the KMS API: tab, line feed, carriage return, and U+0020 to U+00FF."""
+_FOREIGN = re.compile("[^\t\n\r\x20-\u00ff]")
+"""What PolicyType of the KMS API leaves out: all but tab, line feed, carriage return, and U+0020 to U+00FF."""
 _MAX_DIGITS = 18
 _SPEC = "RFC 8259"
+_GRAMMAR = "IAM User Guide, grammar of the IAM JSON policy language"
 
 JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | Members | None"
 
@@ -40,7 +41,7 @@ class Node:
 
     def refuse(self, code: str, message: str) -> NoReturn:
         """Raise FormatError that names this place."""
-        raise FormatError(code, f"{self.path or 'the document'}: {message}", spec=_SPEC)
+        raise FormatError(code, f"{self.path or 'the document'}: {message}", spec=_GRAMMAR)
 
     def members(self, *, known: Collection[str] = (), required: Collection[str] = ()) -> dict[str, Node]:
         """Return an object's members. `known` empty means that any name may stand here. Raises FormatError."""
@@ -87,9 +88,9 @@ class Node:
 
 def parse_json(text: str) -> Node:
     """Parse one policy document of at most MAX_POLICY_BYTES. Raises FormatError."""
-    allowed = _ALLOWED.match(text)
-    if allowed is None or allowed.end() != len(text):
-        offset = 0 if allowed is None else len(text[: allowed.end()].encode())
+    foreign = _FOREIGN.search(text)
+    if foreign is not None:
+        offset = len(text[: foreign.start()].encode())
         raise FormatError(
             "keypolicy.character", "expected U+0020 to U+00FF or white space", offset=offset, spec="KMS PolicyType"
         )

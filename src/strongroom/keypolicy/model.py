@@ -127,7 +127,7 @@ def _parse_statement(
     effect = _parse_effect(members["Effect"])
     named = principals(node, members, effect)
     for name in members:
-        if name not in _BODY and not (named and name in _PRINCIPAL):
+        if name not in (*_BODY, *_PRINCIPAL):
             node.refuse("keypolicy.unknown-member", f"expected one of {', '.join(_BODY)}, found {name!r}")
     sid = members["Sid"].text() if "Sid" in members else ""
     return Statement(

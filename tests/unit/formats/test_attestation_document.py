@@ -3,19 +3,6 @@ import base64
 import dataclasses
 
 import pytest
-
-from strongroom.errors import FormatError
-from strongroom.formats import cbor, cose
-from strongroom.formats.attestation_document import (
-    MAX_DOCUMENT_BYTES,
-    PROTECTED_ES384,
-    AttestationDocument,
-    EnclaveDocument,
-    parse_enclave_document,
-    parse_nitrotpm_document,
-    unverified_claims,
-)
-from strongroom.formats.pcrs import PcrDigests
 from tests.nitro_pki import (
     ENCLAVE_MODULE,
     MODULE,
@@ -31,6 +18,19 @@ from tests.nitro_pki import (
     raw_fields,
     sign,
 )
+
+from strongroom.errors import FormatError
+from strongroom.formats import cbor, cose
+from strongroom.formats.attestation_document import (
+    MAX_DOCUMENT_BYTES,
+    PROTECTED_ES384,
+    AttestationDocument,
+    EnclaveDocument,
+    parse_enclave_document,
+    parse_nitrotpm_document,
+    unverified_claims,
+)
+from strongroom.formats.pcrs import PcrDigests
 
 
 def refused(data, code, parse=parse_nitrotpm_document):
