@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from strongroom.crypto.key_transport import encrypt_to_recipient
 from strongroom.crypto.signers import Ed25519Signer
 from strongroom.errors import KeyRefused
-from strongroom.flows.open import InstanceFacts, OpenedBundle, open_bundle
-from strongroom.flows.seal import EscrowTarget, SealedBundle, SealedEntry, SealHeader, seal
+from strongroom.flows.open import InstanceFacts, open_bundle
+from strongroom.flows.seal import EscrowTarget, SealedEntry, SealHeader, seal
 from strongroom.formats.bundle_header import Purpose, Subject
 from strongroom.formats.bundle_trust import BundleTrust, PinnedSigner, SignatureAlgorithm, SignerRole
 from strongroom.ids import AccountId, CmsBytes, EvidenceBytes, KeyArn, Region, SpkiDer, TenantId, WrappedKey
@@ -32,7 +32,7 @@ INSTANCE = InstanceFacts(CUSTOMER, Region("eu-central-1"))
 SIGNER = Ed25519Signer.generate()
 
 
-def pinned(signer=SIGNER, *, roles=frozenset({SignerRole.BUNDLE})) -> PinnedSigner:
+def pinned(signer=SIGNER, *, roles=frozenset({SignerRole.BUNDLE})):
     return PinnedSigner(signer.key_id, SignatureAlgorithm.EDDSA, signer.public_key, roles)
 
 
@@ -91,7 +91,7 @@ class World:
     kms: MemoryKms = field(default_factory=MemoryKms)
     evidence: KeyOnlyEvidence = field(default_factory=KeyOnlyEvidence)
 
-    def seal(self, entries=ENTRIES, *, header=HEADER, key_arn=KEY, signer=SIGNER, now=NOW) -> SealedBundle:
+    def seal(self, entries=ENTRIES, *, header=HEADER, key_arn=KEY, signer=SIGNER, now=NOW):
         target = EscrowTarget(self.kms, ESCROW_KEY)
         return seal(
             entries,
@@ -104,9 +104,7 @@ class World:
             entropy=os.urandom,
         )
 
-    def open(
-        self, bundle: bytes, *, name="database", trust=TRUST, instance=INSTANCE, now=NOW, kms=None
-    ) -> OpenedBundle:
+    def open(self, bundle, *, name="database", trust=TRUST, instance=INSTANCE, now=NOW, kms=None):
         return open_bundle(
             bundle,
             name=name,
@@ -118,5 +116,5 @@ class World:
         )
 
 
-def contents(opened: OpenedBundle) -> list[tuple[str, str, int, bytes]]:
+def contents(opened):
     return [(e.info.name, e.info.media_type, e.info.mode, e.content) for e in opened.entries]

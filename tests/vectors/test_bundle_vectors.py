@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.vectors.loader import Vector, load_vector, load_vectors
+from tests.vectors.loader import load_vector, load_vectors
 
 from strongroom.crypto.header_signature import verify_escrow
-from strongroom.crypto.key_transport import RecipientKey, encrypt_to_recipient
+from strongroom.crypto.key_transport import RecipientKey, encrypt_to_recipient, key_id_of
 from strongroom.errors import FormatError, NotAuthentic, NotTrusted
 from strongroom.flows.open import InstanceFacts, open_bundle
 from strongroom.formats.bundle import parse_escrow
 from strongroom.formats.bundle_trust import BundleTrust, PinnedSigner, SignatureAlgorithm, SignerRole
+from strongroom.ids import SpkiDer
 
 FOLDER = Path(__file__).parent / "bundle"
 KEYS = (
@@ -50,11 +51,11 @@ def _one_recipient_key():
         yield
 
 
-def trust_of(vector: Vector) -> BundleTrust:
+def trust_of(vector):
     algorithm, roles, key = vector.one("signer").split()
-    spki = bytes.fromhex(key)
+    spki = SpkiDer(bytes.fromhex(key))
     signer = PinnedSigner(
-        hashlib.sha256(spki).digest(),
+        key_id_of(spki),
         SignatureAlgorithm(int(algorithm)),
         spki,
         frozenset(map(SignerRole, roles.split(","))),
@@ -68,7 +69,7 @@ def trust_of(vector: Vector) -> BundleTrust:
     )
 
 
-def read(vector: Vector) -> tuple[dict[str, str], list[str]]:
+def read(vector):
     """Return context and entries."""
     trust = trust_of(vector)
     if vector.one("kind") == "escrow":

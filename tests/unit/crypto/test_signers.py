@@ -20,7 +20,7 @@ def test_a_signer_survives_its_file():
     verify_ed25519(again.sign(b"message"), b"message", public_key=signer.public_key)
 
 
-def pem(key, encryption) -> bytes:
+def pem(key, encryption):
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 

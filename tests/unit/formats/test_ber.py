@@ -34,7 +34,7 @@ def test_definite_and_indefinite_elements_nest():
         (b"\x1f\x01a", "ber.tag", 0),
         (b"\x00\x00", "ber.tag", 0),
         (b"\x04\x80a\x00\x00", "ber.length", 0),
-        (b"\x04\x84\x00\x00\x00\x01a", "ber.length", 1),
+        (b"\x04\x84\x01\x00\x00\x00a", "ber.length", 1),
         (b"\x04\x81\x01a", "ber.length", 1),
         (b"\x04\x82\x00\x80" + bytes(128), "ber.length", 1),
         (b"\x30\x03\x04\x02ab", "ber.overrun", 6),

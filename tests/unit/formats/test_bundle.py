@@ -64,6 +64,13 @@ def test_lengths_have_codes_of_their_own(sealed, cut, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("length", [0, MAX_SIGNED_BYTES + 1])
+def test_the_length_of_a_header_is_bounded_before_anything_is_read(sealed, length):
+    with pytest.raises(FormatError) as caught:
+        parse_bundle(sealed.bundle[:12] + length.to_bytes(4) + sealed.bundle[16:])
+    assert (caught.value.code, caught.value.offset) == ("bundle.header-length", 12)
+
+
 def test_an_escrow_file_ends_with_its_header(sealed):
     assert parse_escrow(sealed.escrow).claimed.subject.epoch == 2
     with pytest.raises(FormatError) as caught:
@@ -83,6 +90,12 @@ def test_what_would_not_be_read_is_not_written(sealed):
         encode_header_fields(dataclasses.replace(fields, bundle_version=0))
     with pytest.raises(FormatError):
         encode_table([EntryInfo("../x", "text/plain", 0o600, 1)])
+
+
+def test_an_entry_larger_than_the_format_allows_is_refused():
+    with pytest.raises(FormatError) as caught:
+        encode_table([EntryInfo("x", "text/plain", 0o600, (1 << 40) + 1)])
+    assert caught.value.code == "bundle.entry-size"
 
 
 def test_whatever_parses_re_serialises(sealed):

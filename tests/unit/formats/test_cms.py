@@ -13,7 +13,7 @@ from strongroom.formats.cms import (
     encode_enveloped_data,
     parse_enveloped_data,
 )
-from strongroom.ids import KeyId
+from strongroom.ids import CmsBytes, KeyId
 
 ENVELOPE = EnvelopedData(KeyId(b"k" * 32), b"e" * 256, b"i" * 16, (b"c" * 48,))
 GENUINE = ("edgebit-generatedatakey.cms.der", "sdkc-input_ber.bin", "sdkc-input_ber_w_ctx.bin")
@@ -71,7 +71,7 @@ def test_another_algorithm_or_shape_is_refused(old, new, code):
     data = encode_enveloped_data(ENVELOPE)
     assert old in data
     with pytest.raises(FormatError) as caught:
-        parse_enveloped_data(data.replace(old, new, 1))
+        parse_enveloped_data(CmsBytes(data.replace(old, new, 1)))
     assert caught.value.code == code
 
 
@@ -100,5 +100,5 @@ def test_a_second_recipient_is_refused():
     recipient = data[start : start + length]
     two = data[: start - 2] + (2 * length).to_bytes(2) + recipient * 2 + data[start + length :]
     with pytest.raises(FormatError) as caught:
-        parse_enveloped_data(two)
+        parse_enveloped_data(CmsBytes(two))
     assert caught.value.code == "cms.shape"

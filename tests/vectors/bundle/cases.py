@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of bundle vectors: name, expected class, section, comment, and what differs from a good bundle."""
 
-from generate import (
+from generate import (  # type: ignore[import-not-found]  # a program beside this one
     ARN,
     ARN_2,
     CONTENT_ID,
@@ -181,7 +181,7 @@ def bad_payload() -> None:
 def bad_table() -> None:
     info = entry("password", b"correct horse battery staple")[0]
 
-    def case(name: str, comment: str, table: list) -> None:
+    def case(name: str, comment: str, table: list[cbor.Plain]) -> None:
         write(f"format-table-{name}", "format", "7", comment, setting(table=cbor.encode(table)))
 
     case("none", "no entry", [])
@@ -305,6 +305,7 @@ def escrow() -> None:
         content(content_id=bytes(33)),
         kind="escrow",
     )
+    write("format-escrow-version", "format", "10", "version 2", fields(version=2), kind="escrow")
     write(
         "not-authentic-escrow-aad",
         "not-authentic",

@@ -13,6 +13,7 @@ import hmac
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,18 +34,18 @@ ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567
 ARN_2 = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
 
 
-def spki(key) -> bytes:
+def spki(key):
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def sign(key, message: bytes) -> bytes:
+def sign(key, message):
     if key is ED25519:
         return key.sign(message)
     r, s = utils.decode_dss_signature(key.sign(message, ec.ECDSA(SHA384(), deterministic_signing=True)))
     return r.to_bytes(48) + s.to_bytes(48)
 
 
-def entry(name: str, content: bytes, media_type: str = "text/plain", mode: int = 0o600) -> tuple[dict, bytes]:
+def entry(name: str, content: bytes, media_type: str = "text/plain", mode: int = 0o600) -> tuple[dict[str, Any], bytes]:
     return {"name": name, "media-type": media_type, "mode": mode, "size": len(content)}, content
 
 
@@ -58,18 +59,18 @@ class Recipe:
         self.entries = list(ONE)
         self.key = ED25519
         self.alg = -8
-        self.kid = None
+        self.kid: bytes | None = None
         self.content_type = "application/vnd.strongroom.bundle-header.v1+cbor"
         self.aad = b"strongroom/bundle-header/v1"
-        self.protected_extra: dict = {}
-        self.unprotected: dict = {}
+        self.protected_extra: dict[Any, Any] = {}
+        self.unprotected: dict[Any, Any] = {}
         self.magic = b"\x89SRB\r\n\x1a\n"
         self.layout = b"\0\1\0\0"
         self.chunk_log2 = 12
         self.with_root = True
         self.data_key = DATA_KEY
-        self.table = None
-        self.fields: dict = {
+        self.table: bytes | None = None
+        self.fields: dict[Any, Any] = {
             "version": 1,
             "suite": 1,
             "product": "example",
@@ -83,7 +84,7 @@ class Recipe:
             "purpose": "secret",
             "wraps": [{"key-arn": ARN, "data-key": b"\1\2 wrapped by nobody"}],
         }
-        self.content: dict = {}
+        self.content: dict[Any, Any] = {}
         self.change_payload: Callable[[bytes], bytes] = bytes
         self.change_signature: Callable[[bytes], bytes] = bytes
         self.change_body: Callable[[bytes], bytes] = bytes
@@ -103,9 +104,9 @@ class Recipe:
             "now": str(NOW),
         }
         self.roles = "bundle"
-        self.pinned = None
-        self.pinned_alg = None
-        self.reader_data_key = None
+        self.pinned: Any = None
+        self.pinned_alg: int | None = None
+        self.reader_data_key: bytes | None = None
 
 
 def expand(prk: bytes, kind: bytes, chunk_log2: int, index: int) -> bytes:
@@ -157,7 +158,7 @@ def build(recipe: Recipe) -> bytes:
     prk = hmac.digest(CONTENT_ID, recipe.data_key, "sha384")
     body = recipe.change_body(build_body(recipe, prk))
     root, hash_table = tree(body, recipe.chunk_log2)
-    table = cbor.encode([info for info, _ in recipe.entries]) if recipe.table is None else recipe.table
+    table = cbor.encode(list[Any](info for info, _ in recipe.entries)) if recipe.table is None else recipe.table
     content = {
         "id": CONTENT_ID,
         "commitment": expand(prk, b"commitment", recipe.chunk_log2, 0),
@@ -175,7 +176,9 @@ def build(recipe: Recipe) -> bytes:
 
 
 def build_escrow(recipe: Recipe) -> bytes:
-    fields = {name: recipe.fields[name] for name in ("version", "product", "tenant", "purpose", "name", "epoch")}
+    fields: dict[int | str, Any] = {
+        name: recipe.fields[name] for name in ("version", "product", "tenant", "purpose", "name", "epoch")
+    }
     payload = cbor.encode({**fields, "content-id": CONTENT_ID, "wrap": recipe.fields["wraps"][0], **recipe.content})
     header = envelope(recipe, payload)
     return recipe.change_file(preamble(recipe, header) + header)
@@ -259,7 +262,7 @@ def flip(offset: int) -> Callable[[bytes], bytes]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE))
-    import cases
+    import cases  # type: ignore[import-not-found]  # a program beside this one
 
     for old in HERE.glob("*.vector"):
         old.unlink()
