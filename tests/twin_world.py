@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from strongroom.aws.lean.sigv4 import Credentials as LeanCredentials
 from strongroom.crypto.key_transport import RecipientKey
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.uki import assemble_uki
@@ -58,7 +59,7 @@ def small_uki(*, cmdline: str = "root=/dev/mapper/root", version: int = 252, ker
     return assemble_uki(stub, (*sections, (".linux", small_pe((".text", kernel)))))
 
 
-def client(twin: Twin, name: str, credentials: Credentials, *, region: str = DEFAULT_REGION) -> Any:
+def client(twin: Twin, name: str, credentials: Credentials | LeanCredentials, *, region: str = DEFAULT_REGION) -> Any:
     """A boto3 client as anybody would make it, without retries."""
     session: Any = boto3.Session(
         credentials.access_key_id,

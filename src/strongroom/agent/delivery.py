@@ -95,19 +95,14 @@ def _open_below(root: int, folders: list[str], shown: Path) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         descriptor = root
         for part in folders:
-            with contextlib.suppress(FileExistsError):
-                _make_folder(part, descriptor, shown)
+            try:
+                os.mkdir(part, FOLDER_MODE, dir_fd=descriptor)
+            except FileExistsError:
+                pass  # _enter finds out whether it is a folder
+            except OSError as error:
+                raise _unwritable(shown / part, error) from error
             descriptor = _enter(stack, part, descriptor, shown)
         yield descriptor
-
-
-def _make_folder(part: str, parent: int, shown: Path) -> None:
-    try:
-        os.mkdir(part, FOLDER_MODE, dir_fd=parent)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise _unwritable(shown / part, error) from error
 
 
 def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) -> None:

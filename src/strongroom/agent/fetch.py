@@ -11,6 +11,7 @@ from strongroom.agent.instance import VerifiedInstance, establish_instance
 from strongroom.agent.trusted import AgentTrust
 from strongroom.errors import UsageError
 from strongroom.flows.open import InstanceFacts, OpenedBundle, open_bundle
+from strongroom.ids import Region
 from strongroom.ports import AttestedKms, BundleSource, Clock, EvidenceSource, IdentitySource
 
 
@@ -21,7 +22,8 @@ class InstancePorts:
     evidence_source: EvidenceSource
     identity_source: IdentitySource
     bundles: BundleSource
-    kms: AttestedKms
+    kms_in: Callable[[Region], AttestedKms]
+    """KMS in a region, which is known only after the instance is."""
     clock: Clock
     entropy: Callable[[int], bytes]
 
@@ -68,5 +70,5 @@ def _open(name: str, instance: VerifiedInstance, trust: AgentTrust, ports: Insta
         instance=InstanceFacts(account=instance.account, region=instance.region),
         now=instance.attested_at,
         evidence_source=ports.evidence_source,
-        kms=ports.kms,
+        kms=ports.kms_in(instance.region),
     )

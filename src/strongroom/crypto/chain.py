@@ -18,6 +18,7 @@ CRL checking must be off). `verify_chain` takes these steps; the code repeats th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Collection, Sequence
@@ -35,6 +36,8 @@ from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.ids import CertificateDer
 
+_REMEMBERED = 4096
+"""Certificates, and pairs of them, that are kept in memory: about 1 KB each."""
 _READ_EXTENSIONS = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 
 
@@ -109,10 +112,16 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
 def _read_path(leaf: CertificateDer, cabundle: Sequence[CertificateDer]) -> tuple[_Link, ...]:
     last = len(cabundle) - 1
     issuers = [
-        _read_link(der, "the root certificate" if index == 0 else f"certificate {index} of {last} in the bundle")
+        _read_issuer(der, "the root certificate" if index == 0 else f"certificate {index} of {last} in the bundle")
         for index, der in enumerate(cabundle)
     ]
     return _read_link(leaf, "the leaf certificate"), *reversed(issuers)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _read_issuer(der: CertificateDer, position: str) -> _Link:
+    """Read a certificate of the bundle. The same few stand in thousands of documents."""
+    return _read_link(der, position)
 
 
 def _read_link(der: CertificateDer, position: str) -> _Link:
@@ -174,11 +183,20 @@ def _expect_no_unread_extension(link: _Link) -> None:
 
 def _expect_issued_by(child: _Link, issuer: _Link) -> None:
     try:
-        child.certificate.verify_directly_issued_by(issuer.certificate)
+        _verify_issued_by(child.certificate, issuer.certificate)
     except ValueError as error:
         raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another") from error
     except InvalidSignature as error:
         raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _verify_issued_by(child: x509.Certificate, issuer: x509.Certificate) -> None:
+    """Verify name and signature, once for each pair: whether they hold depends on nothing but the two certificates.
+
+    What fails raises and is not remembered. Time, constraints and key usage are looked at anew for every document.
+    """
+    child.verify_directly_issued_by(issuer)
 
 
 def _expect_authority(link: _Link, *, intermediates_below: int) -> None:

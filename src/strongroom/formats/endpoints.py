@@ -32,7 +32,20 @@ def parse_imds_endpoint(node: Node, *, profile: Profile) -> str:
             "trust.imds-endpoint",
             "expected no metadata endpoint in a production file: instances have one address for it",
         )
-    return parse_local_endpoint(node, scheme="http")
+    if not _is_loopback(_split(node, scheme="http").hostname or ""):
+        raise node.refused(
+            "trust.imds-not-loopback",
+            f"expected http:// with a loopback address, found {node.text()!r}",
+            remedy="In a guest, leave it out and forward 169.254.169.254 to the twin.",
+        )
+    return node.text()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_local_endpoint(node: Node, *, scheme: str) -> str:

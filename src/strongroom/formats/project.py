@@ -12,7 +12,7 @@ from strongroom.errors import FormatError
 from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
-from strongroom.formats.endpoints import URL, parse_local_endpoint
+from strongroom.formats.endpoints import URL, parse_imds_endpoint, parse_local_endpoint
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.project_model import (
     Image,
@@ -174,7 +174,7 @@ def _rehearsal_trust(node: Node) -> RehearsalTrust:
         nitro_root=members["nitro-root"].text(),
         tls_root=members["tls-root"].text(),
         kms_endpoint=parse_local_endpoint(members["kms-endpoint"], scheme="https"),
-        imds_endpoint=None if imds is None else parse_local_endpoint(imds, scheme="http"),
+        imds_endpoint=None if imds is None else parse_imds_endpoint(imds, profile=Profile.REHEARSAL),
         identity_certificates=MappingProxyType({file.key().region(): file.text() for _, file in certificates}),
     )
 

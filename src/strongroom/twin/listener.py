@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 1 << 20
 """KMS takes documents of up to 262,144 bytes, a third more in base64; nothing else is near."""
 MAX_HEADER_BYTES = 32 * 1024
+KEEP_ALIVE_SECONDS = 60
+STOP_SECONDS = 0
+"""A stop waits for nobody: connections are cut."""
 
 Handler = Callable[[Request], Response]
 
@@ -38,7 +41,14 @@ class Listener:
 
     def __init__(self, handler: Handler, *, threads: int, tls: TlsServer | None = None) -> None:
         self._handler = handler
-        self._server = Server((LOOPBACK, 0), self._answer, numthreads=threads, request_queue_size=128, timeout=60)
+        self._server = Server(
+            (LOOPBACK, 0),
+            self._answer,
+            numthreads=threads,
+            request_queue_size=128,
+            timeout=KEEP_ALIVE_SECONDS,
+            shutdown_timeout=STOP_SECONDS,
+        )
         self._server.max_request_body_size = MAX_BODY_BYTES
         self._server.max_request_header_size = MAX_HEADER_BYTES
         self._server.server_name = "strongroom-twin"

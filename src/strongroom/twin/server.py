@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -86,10 +87,9 @@ class Twin:
 
     def stop(self) -> None:
         """End every listener, those of instances too."""
-        for _, listener in self._instances:
-            listener.stop()
-        self._secure.stop()
-        self._plain.stop()
+        listeners = [self._plain, self._secure, *(listener for _, listener in self._instances)]
+        with ThreadPoolExecutor(max_workers=len(listeners)) as pool:  # each takes a moment to notice
+            list(pool.map(Listener.stop, listeners))
 
     @property
     def endpoint_url(self) -> str:

@@ -130,7 +130,7 @@ class World:
         return verify_trust(self.trust_file(**changes))
 
     def ports(self) -> InstancePorts:
-        return InstancePorts(self.instance, self.imds, self.folder, self.kms, self.clock, os.urandom)
+        return InstancePorts(self.instance, self.imds, self.folder, lambda _: self.kms, self.clock, os.urandom)
 
     def other_instance(self, **changes) -> Instance:
         return replace(self.instance, **{"instance_id": InstanceId("i-0fedcba9876543210")} | changes)

@@ -279,14 +279,12 @@ def test_an_agent_without_the_right_to_give_files_away_says_so(memory):
     assert run(program, str(memory)).stdout == "delivery.unwritable []\n"
 
 
-@needs_root
-def test_a_folder_that_cannot_be_made_is_reported(memory):
-    program = (
-        "become(65534)\n"
-        "try: deliver({'tls/key': b'x'}, Path(sys.argv[1]), owner=Owner(0, 0))\n"
-        "except StrongroomError as error: print(error.code, error)\n"
-    )
-    assert run(program, str(memory)).stdout.startswith("delivery.unwritable cannot write")
+def test_a_folder_that_cannot_be_made_is_reported(memory, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    assert code_of(LocalFault, {"tls/key": b"x"}, memory) == "delivery.unwritable"
 
 
 LOOP = """

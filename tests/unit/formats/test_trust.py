@@ -240,3 +240,16 @@ def test_rehearsal_may_have_a_metadata_endpoint():
     tls = Tls(roots=(der("tls-1"),), kms={}, imds="http://127.0.0.1:1338")
     rehearsal = trust(profile=Profile.REHEARSAL, tls=tls)
     assert parse_trust(encode_trust(rehearsal)) == rehearsal
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://169.254.169.254", "trust.imds-not-loopback"),
+        ("http://localhost:80", "trust.imds-not-loopback"),
+        ("https://127.0.0.1:80", "trust.endpoint-scheme"),
+    ],
+)
+def test_rehearsal_has_its_metadata_service_on_loopback(url, code):
+    tls = Tls(roots=(der("tls-1"),), kms={}, imds=url)
+    assert code_of(encode_trust(trust(profile=Profile.REHEARSAL, tls=tls))) == code

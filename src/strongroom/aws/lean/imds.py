@@ -56,7 +56,7 @@ class LeanImds:
             "PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": _TOKEN_SECONDS}
         )
         token = _expect_ok(reply, "a token").decode("ascii", "replace")
-        if not token.isprintable() or not token:
+        if not _is_header_text(token):
             raise FormatError("imds.token", "expected a printable token", spec=_SPEC)
         return {"X-aws-ec2-metadata-token": token}
 
@@ -82,6 +82,11 @@ def _credentials(body: bytes) -> Credentials:
         key_id, secret, token = members["AccessKeyId"], members["SecretAccessKey"], members["Token"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError("imds.credentials", "expected credentials of a role as JSON", spec=_SPEC) from error
-    if not all(isinstance(text, str) and text.isprintable() and text for text in (key_id, secret, token)):
+    if not all(isinstance(text, str) and _is_header_text(text) for text in (key_id, secret, token)):
         raise FormatError("imds.credentials", "expected printable texts in the credentials", spec=_SPEC)
     return Credentials(key_id, secret, token, expires)
+
+
+def _is_header_text(text: str) -> bool:
+    """Say whether a text can go into an HTTP header as it is."""
+    return bool(text) and text.isascii() and text.isprintable()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A metadata service that says nonsense is refused by name."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from werkzeug.wrappers import Response
+
+from strongroom.aws.lean.https import MetadataEndpoint
+from strongroom.aws.lean.imds import LeanImds
+from strongroom.errors import FormatError, ServiceFault
+from strongroom.twin.listener import Listener
+
+GOOD = {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "Token": "t", "Expiration": "2026-11-22T07:18:05Z"}
+
+
+@contextmanager
+def imds(**answers):
+    """A service whose answers are `token`, `role`, `credentials`, `rsa2048`."""
+    bodies = {"token": "tok", "role": "app", "credentials": json.dumps(GOOD), "rsa2048": "AAEC\nAwQ="} | answers
+
+    def handler(request):
+        if request.method == "PUT":
+            body = bodies["token"]
+        elif request.path.endswith("/security-credentials/"):
+            body = bodies["role"]
+        elif request.path.endswith("/rsa2048"):
+            body = bodies["rsa2048"]
+        else:
+            body = bodies["credentials"]
+        return body if isinstance(body, Response) else Response(body)
+
+    listener = Listener(handler, threads=1)
+    listener.start()
+    try:
+        yield LeanImds(MetadataEndpoint(listener.url))
+    finally:
+        listener.stop()
+
+
+def test_good_answers_are_read():
+    with imds() as service:
+        assert service.role_credentials().session_token == "t"
+        assert service.identity_document().rsa2048 == bytes(range(5))
+
+
+@pytest.mark.parametrize("token", ["", "to\nken", "\x00", "tök"])
+def test_a_token_is_printable(token):
+    with imds(token=token) as service, pytest.raises(FormatError) as caught:
+        service.role_credentials()
+    assert caught.value.code == "imds.token"
+
+
+@pytest.mark.parametrize("role", ["", "two\nroles", "../x", "a" * 65])
+def test_a_role_is_one_name(role):
+    with imds(role=role) as service, pytest.raises(FormatError) as caught:
+        service.role_credentials()
+    assert caught.value.code == "imds.role"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        "",
+        "[]",
+        "null",
+        json.dumps(GOOD | {"Expiration": 1}),
+        json.dumps(GOOD | {"Expiration": "tomorrow"}),
+        json.dumps(GOOD | {"Token": None}),
+        json.dumps(GOOD | {"Token": "a\r\nX-Evil: 1"}),
+        json.dumps(GOOD | {"Token": "ö"}),
+        json.dumps({name: value for name, value in GOOD.items() if name != "AccessKeyId"}),
+    ],
+)
+def test_credentials_have_their_parts(credentials):
+    with imds(credentials=credentials) as service, pytest.raises(FormatError) as caught:
+        service.role_credentials()
+    assert caught.value.code == "imds.credentials"
+
+
+def test_a_signature_is_base64():
+    with imds(rsa2048="no base64!") as service, pytest.raises(FormatError) as caught:
+        service.identity_document()
+    assert caught.value.code == "imds.rsa2048"
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(404, False), (401, False), (500, True)])
+def test_refusals_say_whether_to_try_again(status, retryable):
+    with imds(credentials=Response("no", status=status)) as service, pytest.raises(ServiceFault) as caught:
+        service.role_credentials()
+    assert caught.value.code == "imds.refused"
+    assert caught.value.retryable is retryable
+    assert ("role" in caught.value.remedy) is (status == 404)

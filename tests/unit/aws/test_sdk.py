@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vendor's adapters over boto3, against the twin; nothing of boto3 gets out but errors of ours."""
+
+import json
+
+import pytest
+from botocore.stub import Stubber
+from tests.twin_world import CONTEXT, SECRET, VENDOR
+from tests.twin_world import world as running_world
+
+from strongroom.aws.sdk.kms import SdkEscrowKms, SdkKeyAdmin, SdkSealingKms
+from strongroom.aws.sdk.session import AwsSession
+from strongroom.errors import KeyRefused, NotAuthentic, ServiceFault, UsageError
+from strongroom.ids import KeyArn, WrappedKey
+
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "All",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{VENDOR}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    with running_world() as running:
+        yield running
+
+
+@pytest.fixture
+def profile(world, tmp_path, monkeypatch):
+    """The vendor's access key in a profile, as a person has it, and nothing else of this machine."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    keys = world.vendor
+    text = f"[vendor]\naws_access_key_id = {keys.access_key_id}\naws_secret_access_key = {keys.secret_access_key}\n"
+    (tmp_path / "credentials").write_text(text)
+    (tmp_path / "config").write_text(f"[profile vendor]\nregion = {world.twin.region}\n[profile empty]\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return "vendor"
+
+
+@pytest.fixture
+def session(world, profile):
+    return AwsSession(profile=profile, endpoint_url=world.twin.endpoint_url)
+
+
+@pytest.fixture
+def key(session):
+    return SdkKeyAdmin(session.kms()).create_key(policy=POLICY, description="a key").arn
+
+
+def refused(code, error, call, *arguments, **parameters):
+    with pytest.raises(error) as caught:
+        call(*arguments, **parameters)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_profile_region_and_endpoint_come_as_in_the_aws_cli(world, profile, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", world.twin.endpoint_url)
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    session = AwsSession()
+    assert session.region == "eu-central-1"
+    assert session.identity().arn == f"arn:aws:iam::{VENDOR}:user/release"
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    assert AwsSession().region == "us-west-2"
+    assert AwsSession(region="eu-west-1").region == "eu-west-1"
+
+
+def test_sealing_and_escrow_agree(session, key):
+    blob = SdkSealingKms(session.kms()).encrypt(SECRET, key_arn=key, context=CONTEXT)
+    escrow = SdkEscrowKms(session.kms())
+    assert escrow.decrypt_unattested(blob, key_arn=key, context=CONTEXT) == SECRET
+    wrong = {"key_arn": key, "context": {}}
+    refused("kms.invalid-ciphertext", KeyRefused, escrow.decrypt_unattested, blob, **wrong)
+
+
+def test_what_kms_refuses_is_a_refusal(world, session, key):
+    seal = SdkSealingKms(session.kms())
+    missing = KeyArn(key[:-12] + "0" * 12)
+    refused("kms.key-unusable", KeyRefused, seal.encrypt, b"x", key_arn=missing, context={})
+    refused("kms.invalid-request", KeyRefused, seal.encrypt, bytes(4097), key_arn=key, context={})
+    escrow = SdkEscrowKms(session.kms())
+    blob = WrappedKey(world.blob)
+    gated = KeyArn(world.key_arn)
+    refused("kms.access-denied", KeyRefused, escrow.decrypt_unattested, blob, key_arn=gated, context=CONTEXT)
+    refused("kms.incorrect-key", KeyRefused, escrow.decrypt_unattested, blob, key_arn=key, context=CONTEXT)
+
+
+def test_keys_are_administered(session, key):
+    admin = SdkKeyAdmin(session.kms())
+    facts = admin.describe_key(key)
+    assert (facts.arn, facts.enabled, facts.state) == (key, True, "Enabled")
+    assert (facts.origin, facts.multi_region) == ("AWS_KMS", False)
+    assert json.loads(admin.key_policy(key)) == json.loads(POLICY)
+    renamed = POLICY.replace('"All"', '"Everything"')
+    admin.put_key_policy(key, renamed)
+    assert json.loads(admin.key_policy(key)) == json.loads(renamed)
+    refused("kms.malformed-policy", KeyRefused, admin.put_key_policy, key, "{}")
+
+
+@pytest.mark.attack("K7")
+def test_an_answer_from_another_key_is_refused(session, key):
+    client = session.kms()
+    other = {"KeyId": key[:-1] + "x"}
+    with Stubber(client) as stub:
+        stub.add_response("encrypt", other | {"CiphertextBlob": b"c"})
+        stub.add_response("decrypt", other | {"Plaintext": b"p"})
+        refused("kms.other-key", NotAuthentic, SdkSealingKms(client).encrypt, b"x", key_arn=key, context={})
+        opening = SdkEscrowKms(client).decrypt_unattested
+        refused("kms.other-key", NotAuthentic, opening, WrappedKey(b"x"), key_arn=key, context={})
+
+
+def test_credentials_that_are_missing_or_wrong_are_a_question_to_the_user(world, profile, monkeypatch):
+    refused("aws.credentials", UsageError, AwsSession, profile="nobody")
+    empty = AwsSession(profile="empty", region="eu-central-1", endpoint_url=world.twin.endpoint_url)
+    refused("aws.credentials", UsageError, empty.identity)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANOBODY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    stranger = AwsSession(region="eu-central-1", endpoint_url=world.twin.endpoint_url)
+    refused("aws.credentials", UsageError, stranger.identity)
+    admin = SdkKeyAdmin(stranger.kms())
+    refused("aws.credentials", UsageError, admin.describe_key, KeyArn("k"))
+
+
+def test_a_region_is_needed(profile):
+    refused("aws.region", UsageError, AwsSession(profile="empty").kms)
+
+
+def test_parameters_that_aws_would_not_take_are_a_usage_error(session):
+    refused("aws.parameters", UsageError, SdkKeyAdmin(session.kms()).describe_key, KeyArn(""))
+    refused("aws.parameters", UsageError, AwsSession(profile="vendor", endpoint_url="nonsense").kms)
+
+
+def test_nobody_there_is_a_service_fault(profile):
+    alone = AwsSession(profile=profile, endpoint_url="http://127.0.0.1:9")
+    assert refused("kms.unavailable", ServiceFault, alone.identity).retryable
