@@ -37,8 +37,8 @@ SECRET = b"canary-7f3a9c41d2-the-secret-itself"
 class HandClock:
     """The machine's clock, which its owner may set."""
 
-    def __init__(self):
-        self.offset = timedelta(0)
+    def __init__(self) -> None:
+        self.offset: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset

@@ -74,7 +74,7 @@ def run_agent(stage: Stage, witness: Witness, shelf: Shelf, *names: str) -> Fetc
         evidence_source=witness,
         identity_source=metadata_of(witness.instance),
         bundles=shelf,
-        kms=witness,
+        kms_in=lambda _region: witness,
         clock=stage.twin.clock,
         entropy=os.urandom,
     )
