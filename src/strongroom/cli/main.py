@@ -15,7 +15,10 @@ from strongroom.errors import FormatError, NotTrusted, StrongroomError
 INTERRUPTED = 130
 USAGE = 2
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "inspect": "inspect",
+    "verify": "verify",
+}
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 
 

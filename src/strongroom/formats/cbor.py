@@ -192,7 +192,7 @@ class _Decoder:
         major, argument = self._head()
         if self.stack and self.stack[-1].kind is Kind.MAP and len(self.stack[-1].children) % 2 == 0:
             self.stack[-1].key_start = start
-        if major in (4, 5):
+        if argument is None or major in (4, 5):  # without a length it is a map: _head has refused all else
             return self._container(_MAJOR_KINDS[major], argument, start)
         return self._scalar(major, argument, start)
 
@@ -256,9 +256,7 @@ class _Decoder:
         self.stack.append(_Open(kind, self.base + start, due, [], {}))
         return None
 
-    def _scalar(self, major: int, argument: int | None, start: int) -> CborItem:
-        if argument is None:  # _expect_indefinite_allowed has refused all but maps
-            raise self.fail("indefinite", "expected a definite length", start)
+    def _scalar(self, major: int, argument: int, start: int) -> CborItem:
         kind = _MAJOR_KINDS.get(major)
         value: Scalar = argument
         if kind is Kind.NEGATIVE:

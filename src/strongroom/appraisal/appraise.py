@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appraisal: authentic evidence against a policy, a nonce and an age.
+
+`appraise` looks at everything and returns an `AttestationResult` that lists each reason to refuse; `require` raises
+from it. There is no way to ask without a policy, and leaving out the nonce has to be said (ATTACKS A2, A25).
+
+Attestation speaks of the boot: what happened to the running system afterwards does not show in these PCRs (A24).
+"""
+
+from __future__ import annotations
+
+import enum
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
+from strongroom.appraisal.policy import EnclavePolicy, MeasurementsPolicy
+from strongroom.errors import Finding, NotTrusted, UsageError
+from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
+from strongroom.ids import Nonce
+
+MAX_AGE: Final = timedelta(minutes=5)
+"""How long KMS takes a document; ours by default (ATTACKS A3)."""
+MAX_CLOCK_SKEW: Final = timedelta(seconds=30)
+"""How far a document's timestamp may lie in our future."""
+
+
+class UnsafeNoNonce(enum.Enum):
+    """Says that nobody challenged the machine: the document may be a copy, as young as its age allows."""
+
+    NOBODY_CHALLENGED = "nobody challenged"
+
+
+NOBODY_CHALLENGED: Final = UnsafeNoNonce.NOBODY_CHALLENGED
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the caller wants to see beside the measurements. None: not compared."""
+
+    nonce: Nonce | UnsafeNoNonce
+    now: datetime
+    max_age: timedelta
+    public_key: bytes | None
+    user_data: bytes | None
+
+
+EvidenceT = TypeVar("EvidenceT", VerifiedEvidence, VerifiedEnclaveEvidence)
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationResult(Generic[EvidenceT]):
+    """The verdict (RFC 9334: Attestation Result). Trusted when nothing was found; call `require` to rely on it."""
+
+    evidence: EvidenceT
+    findings: tuple[Finding, ...]
+    """Every reason to refuse."""
+
+    def require(self) -> EvidenceT:
+        """Return the evidence, which is trusted then. Raises NotTrusted with all findings."""
+        if self.findings:
+            reasons = len(self.findings)
+            raise NotTrusted(
+                self.findings[0].code,
+                f"the document is authentic and not trusted: {reasons} reason{'s' if reasons > 1 else ''}",
+                findings=self.findings,
+            )
+        return self.evidence
+
+
+def appraise(
+    evidence: VerifiedEvidence,
+    policy: MeasurementsPolicy,
+    *,
+    nonce: Nonce | UnsafeNoNonce,
+    now: datetime,
+    max_age: timedelta = MAX_AGE,
+    public_key: bytes | None = None,
+    user_data: bytes | None = None,
+) -> AttestationResult[VerifiedEvidence]:
+    """Compare a NitroTPM document with what was expected of it.
+
+    `public_key` and `user_data` are compared when given. `now` needs a zone. Raises UsageError for an empty nonce.
+    """
+    _expect_types((evidence, VerifiedEvidence), (policy, MeasurementsPolicy))
+    return _appraise(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
+
+
+def appraise_enclave(
+    evidence: VerifiedEnclaveEvidence,
+    policy: EnclavePolicy,
+    *,
+    nonce: Nonce | UnsafeNoNonce,
+    now: datetime,
+    max_age: timedelta = MAX_AGE,
+    public_key: bytes | None = None,
+    user_data: bytes | None = None,
+) -> AttestationResult[VerifiedEnclaveEvidence]:
+    """Compare a Nitro Enclaves document with what was expected of it. Otherwise as `appraise`."""
+    _expect_types((evidence, VerifiedEnclaveEvidence), (policy, EnclavePolicy))
+    return _appraise(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
+
+
+def _expect_types(*pairs: tuple[object, type]) -> None:
+    for value, kind in pairs:
+        if not isinstance(value, kind):
+            raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+
+
+def _appraise(
+    evidence: EvidenceT, policy: MeasurementsPolicy | EnclavePolicy, expected: _Expected
+) -> AttestationResult[EvidenceT]:
+    findings = (
+        *_nonce(evidence.nonce, expected.nonce),
+        *_age(evidence.timestamp, expected.now, expected.max_age),
+        *_binding("public-key", evidence.public_key, expected.public_key),
+        *_binding("user-data", evidence.user_data, expected.user_data),
+        *_measured(evidence.pcrs, policy.never_zero),
+        *_fits(evidence.pcrs, policy.images),
+    )
+    return AttestationResult(evidence, findings)
+
+
+def _nonce(found: bytes | None, expected: Nonce | UnsafeNoNonce) -> Iterator[Finding]:
+    if isinstance(expected, UnsafeNoNonce):
+        return
+    if not expected:
+        raise UsageError("nonce.empty", "expected a nonce of at least one byte, found an empty one")
+    if found is None:
+        yield Finding("nonce.absent", f"expected the nonce {expected.hex()}, found none in the document")
+    elif not hmac.compare_digest(found, expected):
+        yield Finding("nonce.mismatch", f"expected the nonce {expected.hex()}, found {found.hex() or 'an empty one'}")
+
+
+def _age(timestamp: datetime, now: datetime, max_age: timedelta) -> Iterator[Finding]:
+    age = now - timestamp
+    if age > max_age:
+        yield Finding("age.too-old", f"expected a document no older than {max_age}, found one of {age}")
+    if -age > MAX_CLOCK_SKEW:
+        yield Finding("age.in-the-future", f"expected a timestamp before {now + MAX_CLOCK_SKEW}, found {timestamp}")
+
+
+def _binding(name: str, found: bytes | None, expected: bytes | None) -> Iterator[Finding]:
+    if expected is None:
+        return
+    words = name.replace("-", " ")
+    if found is None:
+        yield Finding(f"{name}.absent", f"expected the {words} that was given, found none in the document")
+    elif not hmac.compare_digest(found, expected):
+        yield Finding(f"{name}.mismatch", f"expected the {words} that was given, found another one")
+
+
+def _measured(pcrs: PcrDigests, indices: tuple[PcrIndex, ...]) -> Iterator[Finding]:
+    for index in indices:
+        if index not in pcrs:
+            yield Finding("pcr.absent", f"expected PCR{index} in the document, found none")
+        elif pcrs[index] == ZERO_SHA384:
+            yield Finding("pcr.unmeasured", f"expected a measured value in PCR{index}, found all zeros")
+
+
+def _fits(pcrs: PcrDigests, images: tuple[Mapping[PcrIndex, frozenset[bytes]], ...]) -> tuple[Finding, ...]:
+    """Return nothing if one image fits, else what keeps the nearest one from fitting."""
+    misfits = [tuple(_misfits(pcrs, image)) for image in images]
+    return min(misfits, key=len)
+
+
+def _misfits(pcrs: PcrDigests, image: Mapping[PcrIndex, frozenset[bytes]]) -> Iterator[Finding]:
+    for index, digests in image.items():
+        if index not in pcrs:
+            yield Finding("pcr.absent", f"expected PCR{index} in the document, found none")
+        elif pcrs[index] not in digests:
+            accepted = " or ".join(sorted(digest.hex() for digest in digests))
+            yield Finding("pcr.mismatch", f"expected PCR{index} = {accepted}, found {pcrs[index].hex()}")

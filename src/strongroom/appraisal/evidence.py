@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From bytes to authentic evidence: who signed this document, and when.
+
+`verify_evidence` (NitroTPM) and `verify_enclave_evidence` (Nitro Enclaves) take these steps; the code repeats their
+numbers:
+
+ 1. parse the document strictly, as the one kind that was asked for                    formats/attestation_document
+ 2. choose the time at which certificates must be valid
+ 3. verify the path from a pinned root to the leaf certificate                         crypto/chain
+ 4. verify the ES384 signature over protected header and payload with the leaf's key   crypto/signatures
+ 5. compare the module id with the name that AWS put into the leaf: instance, module and region are AWS's word now
+ 6. only then hand out what the document says
+
+Authentic is not trusted: nothing here looks at a PCR. `appraise` does.
+Sources: EC2 User Guide, nitrotpm-attestation-document-validate; aws-nitro-enclaves-nsm-api, attestation_process.md.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from dataclasses import InitVar, dataclass
+from datetime import datetime
+from typing import Final, TypedDict
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.crypto.chain import VerifiedChain, verify_chain
+from strongroom.crypto.signatures import verify_es384
+from strongroom.errors import NotAuthentic
+from strongroom.formats.attestation_document import (
+    AttestationDocument,
+    EnclaveDocument,
+    UnverifiedClaims,
+    parse_enclave_document,
+    parse_nitrotpm_document,
+    unverified_claims,
+)
+from strongroom.formats.pcrs import PcrDigests
+from strongroom.ids import EvidenceBytes, InstanceId, Region
+
+_LEAF_NAME = re.compile(
+    r"(?P<module>i-[0-9a-f]+-(?:tpm|enc)[0-9a-f]{16})\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d{1,2})\.aws"
+)
+_VOUCHER: Final = object()
+
+
+class AtDocumentTime(enum.Enum):
+    """Asks for certificates that were valid at the document's own timestamp: an archive's question, not a gate's.
+
+    Such a verification says that the document was authentic once. Whoever holds it may have copied it (ATTACKS A4).
+    """
+
+    AT_DOCUMENT_TIME = "document"
+
+
+AT_DOCUMENT_TIME: Final = AtDocumentTime.AT_DOCUMENT_TIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """What both kinds hold. Only this module can make one: the constructor asks for a private object."""
+
+    module_id: str
+    instance_id: InstanceId
+    region: Region
+    timestamp: datetime
+    """The document's own, milliseconds cut to what it carries."""
+    pcrs: PcrDigests
+    public_key: bytes | None
+    user_data: bytes | None
+    nonce: bytes | None
+    certificate_expires: datetime
+    """When the first certificate of the path ends."""
+    digest: bytes
+    """SHA-256 of the signed payload: the document's identity, the same for every form of its signature (ATTACKS A8)."""
+    voucher: InitVar[object]
+
+    def __post_init__(self, voucher: object) -> None:
+        if voucher is not _VOUCHER:
+            raise RuntimeError("verified evidence is made by verify_evidence and verify_enclave_evidence only")
+
+
+class VerifiedEvidence(_Evidence):
+    """An authentic NitroTPM document. Authentic, not trusted: `appraise` it."""
+
+    __slots__ = ()
+
+
+class VerifiedEnclaveEvidence(_Evidence):
+    """An authentic Nitro Enclaves document. Its PCRs mean other things than a NitroTPM's."""
+
+    __slots__ = ()
+
+
+class _Fields(TypedDict):
+    module_id: str
+    instance_id: InstanceId
+    region: Region
+    timestamp: datetime
+    pcrs: PcrDigests
+    public_key: bytes | None
+    user_data: bytes | None
+    nonce: bytes | None
+    certificate_expires: datetime
+    digest: bytes
+
+
+def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime) -> VerifiedEvidence:
+    """Return what a NitroTPM document says, once its signature, its path and its time hold.
+
+    `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
+    """
+    document = parse_nitrotpm_document(evidence)  # step 1
+    return VerifiedEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+
+
+def verify_enclave_evidence(
+    evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime
+) -> VerifiedEnclaveEvidence:
+    """Return what a Nitro Enclaves document says, once its signature, its path and its time hold.
+
+    `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
+    """
+    document = parse_enclave_document(evidence)  # step 1
+    return VerifiedEnclaveEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+
+
+def _verify(
+    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime
+) -> _Fields:
+    # Step 2. The claimed timestamp is not authentic yet. It becomes so in step 4, which fails if anybody changed it.
+    time = document.claimed_timestamp if isinstance(at, AtDocumentTime) else at
+    # Step 3.
+    chain = verify_chain(document.certificate, document.cabundle, root_sha256s=roots.sha256s, at=time)
+    # Step 4.
+    envelope = document.envelope
+    verify_es384(envelope.signature, envelope.signed_bytes(), key=chain.leaf_key)
+    # Step 5.
+    claims = unverified_claims(document)
+    region = _region_of(chain, claims)
+    # Step 6.
+    return _Fields(
+        module_id=claims.module_id,
+        instance_id=InstanceId(claims.module_id.rpartition("-")[0]),
+        region=region,
+        timestamp=claims.timestamp,
+        pcrs=claims.pcrs,
+        public_key=claims.public_key,
+        user_data=claims.user_data,
+        nonce=claims.nonce,
+        certificate_expires=chain.expires,
+        digest=hashlib.sha256(envelope.payload).digest(),
+    )
+
+
+def _region_of(chain: VerifiedChain, claims: UnverifiedClaims) -> Region:
+    """Return the region from the leaf's name, `<module id>.<region>.aws` (seen in every genuine document)."""
+    name = _LEAF_NAME.fullmatch(chain.leaf_common_name)
+    if name is None or name["module"] != claims.module_id:
+        raise NotAuthentic(
+            "evidence.wrong-leaf",
+            f"expected a leaf for {claims.module_id}.<region>.aws, found one for {chain.leaf_common_name!r}",
+        )
+    return Region(name["region"])

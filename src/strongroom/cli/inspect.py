@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom inspect`: any file of ours or AWS's in plain words. It verifies nothing and claims no trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from strongroom.cli import inspect_document
+from strongroom.cli.inspection import Inspection, Recogniser
+from strongroom.cli.output import emit, json_option
+from strongroom.errors import FormatError
+from strongroom.flows.files import read_file
+from strongroom.formats.resemblance import resemblance
+
+MAX_BYTES = 1 << 30
+"""A disk image fits; `read_file` refuses what is larger."""
+
+RECOGNISERS: tuple[Recogniser, ...] = (inspect_document.recognise,)
+"""Asked in this order; the first that knows the file describes it."""
+
+_WARNING = "Unverified: anybody can write such a file. `strongroom verify` says whether a document is authentic."
+
+
+def inspect(data: bytes) -> Inspection:
+    """Describe a file. Raises FormatError for a kind that no recogniser knows."""
+    for recognise in RECOGNISERS:
+        found = recognise(data)
+        if found is not None:
+            return found
+    raise FormatError(
+        "inspect.unknown", f"expected a file of a kind Strongroom knows; this looks like {resemblance(data)}", offset=0
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def command(file: Path, *, as_json: bool) -> None:
+    r"""Show what is in FILE, in plain words. Nothing is verified.
+
+    \b
+    Example:  strongroom inspect document.cbor
+    """
+    found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
+
+    def human(console: Console) -> None:
+        console.print(f"This is {found.kind}. {_WARNING}", markup=False)
+        for line in found.lines:
+            console.print(line, markup=False)
+
+    emit({"kind": found.kind, "verified": False, **found.facts}, as_json=as_json, human=human)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom inspect` for attestation documents of both kinds. Nothing is verified here."""
+
+from __future__ import annotations
+
+from strongroom.cli.inspection import Inspection
+from strongroom.crypto.certificates import CertificateFacts, describe_certificate
+from strongroom.errors import FormatError
+from strongroom.formats.attestation_document import (
+    PROTECTED_ES384,
+    AttestationDocument,
+    EnclaveDocument,
+    UnverifiedClaims,
+    parse_enclave_document,
+    parse_nitrotpm_document,
+    unverified_claims,
+)
+from strongroom.formats.pcr_meanings import pcr_sentence
+from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
+from strongroom.ids import EvidenceBytes
+
+_START = b"\x84\x44" + PROTECTED_ES384
+_LONGEST_SHOWN_BYTES = 64
+_ENCLAVE_MEANINGS = {
+    0: "the enclave image",
+    1: "its kernel and first ramdisk",
+    2: "its application",
+    3: "the IAM role of the parent instance",
+    4: "the id of the parent instance",
+    8: "the certificate that signed the enclave image",
+}
+
+
+def recognise(data: bytes) -> Inspection | None:
+    """Describe an attestation document, NitroTPM or enclave; None for anything else. Raises FormatError."""
+    if not data.startswith((_START, b"\xd2" + _START)):
+        return None
+    document = _parse(EvidenceBytes(data))
+    claims = unverified_claims(document)
+    certificates = [describe_certificate(der) for der in (document.certificate, *reversed(document.cabundle))]
+    kind = "a NitroTPM attestation document" if isinstance(document, AttestationDocument) else "an enclave document"
+    return Inspection(kind, _lines(document, claims, certificates), _facts(claims, certificates))
+
+
+def _parse(data: EvidenceBytes) -> AttestationDocument | EnclaveDocument:
+    try:
+        return parse_nitrotpm_document(data)
+    except FormatError as error:
+        if error.code == "document.wrong-kind":
+            return parse_enclave_document(data)
+        raise
+
+
+def _lines(
+    document: AttestationDocument | EnclaveDocument, claims: UnverifiedClaims, certificates: list[CertificateFacts]
+) -> tuple[str, ...]:
+    sentence = pcr_sentence if isinstance(document, AttestationDocument) else _enclave_sentence
+    return (
+        f"It says that it was made by {claims.module_id} at {claims.timestamp:%Y-%m-%d %H:%M:%S.%f} UTC.",
+        f"Public key: {_shown(claims.public_key)}",
+        f"User data:  {_shown(claims.user_data)}",
+        f"Nonce:      {_shown(claims.nonce)}",
+        "",
+        *(f"PCR{index:<3} {digest.hex()}\n       {sentence(index, digest)}" for index, digest in claims.pcrs.items()),
+        "",
+        "Certificates, from the leaf to the root (each must be valid when the document is verified):",
+        *(f"  {c.begins:%Y-%m-%d %H:%M:%S} to {c.ends:%Y-%m-%d %H:%M:%S} UTC  {c.subject}" for c in certificates),
+        f"  SHA-256 of the root: {certificates[-1].sha256.hex()}",
+    )
+
+
+def _enclave_sentence(index: PcrIndex, digest: bytes) -> str:
+    meaning = _ENCLAVE_MEANINGS.get(index, "for the enclave's own use")
+    if digest != ZERO_SHA384:
+        return meaning
+    if index == PcrIndex(0):
+        return f"{meaning}: all zeros, so this enclave runs in debug mode: do not trust it"
+    return f"{meaning}: all zeros, nothing was measured into it"
+
+
+def _shown(value: bytes | None) -> str:
+    if value is None:
+        return "none"
+    rest = "…" if len(value) > _LONGEST_SHOWN_BYTES else ""
+    return f"{len(value)} bytes {value[:_LONGEST_SHOWN_BYTES].hex()}{rest}"
+
+
+def _facts(claims: UnverifiedClaims, certificates: list[CertificateFacts]) -> dict[str, object]:
+    return {
+        "module_id": claims.module_id,
+        "timestamp": claims.timestamp.isoformat(),
+        "public_key": _hex(claims.public_key),
+        "user_data": _hex(claims.user_data),
+        "nonce": _hex(claims.nonce),
+        "pcrs": {str(index): digest.hex() for index, digest in claims.pcrs.items()},
+        "certificates": [
+            {"subject": c.subject, "begins": c.begins.isoformat(), "ends": c.ends.isoformat(), "sha256": c.sha256.hex()}
+            for c in certificates
+        ],
+    }
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate path of an attestation document: from a pinned root to the leaf that signed it.
+
+The rules are those of the Nitro PKI (aws-nitro-enclaves-nsm-api, docs/attestation_process.md, section 3.2.3), which is
+narrower than RFC 5280: one exact path in one exact order, P-384 with SHA-384 only, no revocation lists (AWS says that
+CRL checking must be off). `verify_chain` takes these steps; the code repeats their numbers:
+
+ 1. the bundle begins with a certificate whose SHA-256 is pinned: the anchor is our copy, not what the document brings
+ 2. no key stands in the path twice, so no certificate does and no path turns back on itself
+ 3. every key is on P-384
+ 4. every certificate is signed with ecdsa-with-SHA384
+ 5. every certificate names the next one as issuer and carries its signature; the root needs none, it is pinned
+ 6. every certificate is valid at the given time
+ 7. every issuer is a CA that may sign certificates and allows a path of this length
+ 8. the leaf is no CA and may sign documents
+ 9. no certificate has a critical extension that these steps do not read
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
+
+from strongroom.crypto.certificates import load_certificate, load_public_key
+from strongroom.crypto.signatures import P384Key
+from strongroom.errors import FormatError, NotAuthentic
+from strongroom.ids import CertificateDer
+
+_READ_EXTENSIONS = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedChain:
+    """A path that holds at the time it was verified for. `leaf_key` is the key that may sign the document."""
+
+    leaf_key: P384Key
+    leaf_common_name: str
+    expires: datetime
+    """When the first certificate of the path ends."""
+    root_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One certificate with all that the steps read, taken out once."""
+
+    position: str
+    certificate: x509.Certificate
+    key: object
+    public_key: bytes
+    constraints: x509.BasicConstraints | None
+    usage: x509.KeyUsage | None
+    critical: frozenset[x509.ObjectIdentifier]
+
+    def refuse(self, code: str, problem: str) -> NotAuthentic:
+        return NotAuthentic(f"chain.{code}", f"{self.position}: {problem}")
+
+
+def verify_chain(
+    leaf: CertificateDer, cabundle: Sequence[CertificateDer], *, root_sha256s: Collection[bytes], at: datetime
+) -> VerifiedChain:
+    """Return the verified path from `cabundle[0]`, a pinned root, to `leaf` at the time `at`.
+
+    `cabundle` is in the document's order: root first. Raises NotAuthentic, or FormatError for a certificate that
+    cannot be read; RuntimeError for a time without a zone.
+    """
+    if at.tzinfo is None:
+        raise RuntimeError("the time to verify at needs a time zone")
+    root_sha256 = _expect_pinned_root(cabundle, root_sha256s)  # step 1
+    path = _read_path(leaf, cabundle)
+    _expect_no_repetition(path)  # step 2
+    for link in path:
+        _expect_p384_sha384(link)  # steps 3 and 4
+        _expect_valid_at(link, at)  # step 6
+        _expect_no_unread_extension(link)  # step 9
+    for child, issuer in itertools.pairwise(path):
+        _expect_issued_by(child, issuer)  # step 5
+    for below, link in enumerate(path[1:]):
+        _expect_authority(link, intermediates_below=below)  # step 7
+    _expect_end_entity(path[0])  # step 8
+    return VerifiedChain(
+        leaf_key=path[0].key,  # type: ignore[arg-type]  # step 3 has looked at it
+        leaf_common_name=_common_name(path[0]),
+        expires=min(link.certificate.not_valid_after_utc for link in path),
+        root_sha256=root_sha256,
+    )
+
+
+def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collection[bytes]) -> bytes:
+    fingerprint = hashlib.sha256(cabundle[0]).digest() if cabundle else b""
+    if fingerprint not in root_sha256s:
+        raise NotAuthentic(
+            "chain.unknown-root",
+            f"the root certificate is none that is trusted here; its SHA-256 is {fingerprint.hex() or 'absent'}",
+            remedy="AWS's own root is trusted by default; `--root FILE` trusts another one, such as the twin's.",
+        )
+    return fingerprint
+
+
+def _read_path(leaf: CertificateDer, cabundle: Sequence[CertificateDer]) -> tuple[_Link, ...]:
+    last = len(cabundle) - 1
+    issuers = [
+        _read_link(der, "the root certificate" if index == 0 else f"certificate {index} of {last} in the bundle")
+        for index, der in enumerate(cabundle)
+    ]
+    return _read_link(leaf, "the leaf certificate"), *reversed(issuers)
+
+
+def _read_link(der: CertificateDer, position: str) -> _Link:
+    certificate = load_certificate(der)
+    key = load_public_key(certificate)
+    try:
+        extensions = certificate.extensions
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise FormatError("chain.unreadable", f"{position} cannot be read: {error}", spec="RFC 5280") from error
+    if not der.endswith(b"\0" + certificate.signature):
+        raise FormatError(
+            "chain.signature-padding",
+            f"{position}: expected a signature of whole bytes at the end, found unused bits",
+            spec="RFC 5280 section 4.1.1.3",
+        )
+    return _Link(
+        position=position,
+        certificate=certificate,
+        key=key,
+        public_key=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
+        usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
+        critical=frozenset(extension.oid for extension in extensions if extension.critical),
+    )
+
+
+def _expect_no_repetition(path: Sequence[_Link]) -> None:
+    if len({link.public_key for link in path}) != len(path):
+        raise NotAuthentic("chain.repetition", f"expected {len(path)} different keys in the path, found one twice")
+
+
+def _expect_p384_sha384(link: _Link) -> None:
+    if not isinstance(link.key, ec.EllipticCurvePublicKey) or not isinstance(link.key.curve, ec.SECP384R1):
+        raise link.refuse("wrong-key", "expected a P-384 key, found another kind")
+    if link.certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA384:
+        found = link.certificate.signature_algorithm_oid.dotted_string
+        raise link.refuse("wrong-algorithm", f"expected the signature algorithm ecdsa-with-SHA384, found {found}")
+
+
+def _expect_valid_at(link: _Link, at: datetime) -> None:
+    begins, ends = link.certificate.not_valid_before_utc, link.certificate.not_valid_after_utc
+    if at < begins:
+        raise link.refuse("not-yet-valid", f"valid from {begins:%Y-%m-%d %H:%M:%SZ}, asked for {at:%Y-%m-%d %H:%M:%SZ}")
+    if at > ends:
+        raise NotAuthentic(
+            "chain.expired",
+            f"{link.position}: expired at {ends:%Y-%m-%d %H:%M:%SZ}, asked for {at:%Y-%m-%d %H:%M:%SZ}",
+            remedy="A document's certificates live about three hours. To look at an old one, verify it as of its own "
+            "time (--at document); that says nothing about today.",
+        )
+
+
+def _expect_no_unread_extension(link: _Link) -> None:
+    unread = link.critical - _READ_EXTENSIONS
+    if unread:
+        names = ", ".join(sorted(oid.dotted_string for oid in unread))
+        raise link.refuse("critical-extension", f"expected no critical extension beyond the two known, found {names}")
+
+
+def _expect_issued_by(child: _Link, issuer: _Link) -> None:
+    try:
+        child.certificate.verify_directly_issued_by(issuer.certificate)
+    except ValueError as error:
+        raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another") from error
+    except InvalidSignature as error:
+        raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
+
+
+def _expect_authority(link: _Link, *, intermediates_below: int) -> None:
+    constraints = link.constraints
+    if constraints is None or not constraints.ca or ExtensionOID.BASIC_CONSTRAINTS not in link.critical:
+        raise link.refuse("not-a-ca", "expected a CA (critical basicConstraints with CA true), found none")
+    if constraints.path_length is not None and constraints.path_length < intermediates_below:
+        raise link.refuse(
+            "path-too-long",
+            f"allows {constraints.path_length} intermediate certificates below it, found {intermediates_below}",
+        )
+    if link.usage is None or not link.usage.key_cert_sign:
+        raise link.refuse("key-usage", "expected the key usage keyCertSign, found none")
+
+
+def _expect_end_entity(link: _Link) -> None:
+    if link.constraints is None or link.constraints.ca:
+        raise link.refuse("leaf-is-ca", "expected basicConstraints with CA false, found a CA or nothing")
+    if link.usage is None or not link.usage.digital_signature or link.usage.key_cert_sign:
+        raise link.refuse("key-usage", "expected the key usage digitalSignature without keyCertSign, found another")
+
+
+def _common_name(link: _Link) -> str:
+    names = link.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if len(names) != 1 or not isinstance(names[0].value, str):
+        raise link.refuse("common-name", f"expected one common name in the subject, found {len(names)}")
+    return names[0].value

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of every kind: whatever is read was written so, and no bytes do more than FormatError."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import identity_signer
+from tests.nitro_pki import MODULE, NOW, document, good_pki, sign
+
+from strongroom.errors import FormatError, StrongroomError
+from strongroom.formats.attestation_document import (
+    encode_nitrotpm_payload,
+    parse_enclave_document,
+    parse_nitrotpm_document,
+    unverified_claims,
+)
+from strongroom.formats.identity_document import parse_identity_document
+from strongroom.formats.pcrs import PcrDigests
+from strongroom.formats.pkcs7 import encode_signed_attributes, encode_signed_data, parse_signed_data
+from strongroom.formats.resemblance import resemblance
+
+GOOD = document()
+FIELD = st.one_of(st.none(), st.binary(max_size=1024))
+PCRS = st.dictionaries(st.integers(0, 31), st.binary(min_size=48, max_size=48), min_size=1, max_size=32)
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001
+
+
+@st.composite
+def mutations(draw, good):
+    data = bytearray(good)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(data)
+
+
+def refusal(parse, data):
+    """Return the FormatError that a parser raises, None if it raises none. Anything else escapes."""
+    try:
+        parse(data)
+    except FormatError as error:
+        return error
+    return None
+
+
+@given(TIMES, PCRS, st.tuples(FIELD, FIELD, FIELD))
+def test_what_a_nitrotpm_writes_is_what_is_read(timestamp, pcrs, fields):
+    public_key, user_data, nonce = fields
+    pki = good_pki()
+    body = encode_nitrotpm_payload(
+        module_id=MODULE,
+        timestamp=timestamp,
+        pcrs=PcrDigests.of(pcrs),
+        certificate=pki.certificates["leaf"],
+        cabundle=pki.cabundle,
+        public_key=public_key,
+        user_data=user_data,
+        nonce=nonce,
+    )
+    parsed = parse_nitrotpm_document(sign(body))
+    claims = unverified_claims(parsed)
+    assert claims.timestamp == timestamp - timedelta(microseconds=timestamp.microsecond % 1000)
+    assert dict(claims.pcrs) == pcrs
+    assert (claims.public_key, claims.user_data, claims.nonce) == (public_key, user_data, nonce)
+    assert (parsed.certificate, parsed.cabundle) == (pki.certificates["leaf"], pki.cabundle)
+
+
+@pytest.mark.attack("A10")
+@pytest.mark.parametrize("parse", [parse_nitrotpm_document, parse_enclave_document])
+@given(data=st.one_of(st.binary(max_size=200), mutations(document())))
+def test_no_bytes_do_more_to_a_document_parser_than_a_format_error(parse, data):
+    error = refusal(parse, data)
+    assert error is None or 0 <= error.offset <= len(data)
+
+
+@given(st.binary(max_size=600), st.binary(max_size=300), st.integers(0, 2**159))
+def test_signed_data_is_read_as_it_was_written(content, signature, serial):
+    attributes = encode_signed_attributes(message_digest=b"d" * 32, signing_time=NOW)
+    data = encode_signed_data(
+        content, signed_attributes=attributes, signature=signature, issuer=b"\x30\x00", serial_number=serial
+    )
+    parsed = parse_signed_data(data)
+    assert (parsed.content, parsed.signature, parsed.signed_attributes) == (content, signature, attributes)
+
+
+@pytest.mark.attack("A10")
+@given(st.one_of(st.binary(max_size=200), mutations(identity_signer.sign(b"{}"))))
+def test_no_bytes_do_more_to_the_pkcs7_parser_than_a_format_error(data):
+    error = refusal(parse_signed_data, data)
+    assert error is None or 0 <= error.offset <= len(data)
+
+
+@given(st.one_of(st.binary(max_size=200), mutations(identity_signer.document())))
+def test_no_bytes_do_more_to_the_identity_parser_than_a_format_error(data):
+    error = refusal(parse_identity_document, data)
+    assert error is None or error.spec
+
+
+@given(st.binary(max_size=600))
+def test_every_file_resembles_something(data):
+    assert resemblance(data)
+
+
+@pytest.mark.attack("A1")
+@given(mutations(GOOD))
+def test_no_mutation_of_a_document_verifies(data):
+    from strongroom.appraisal.evidence import verify_evidence
+
+    if data in (GOOD, b"\xd2" + GOOD):
+        return
+    with pytest.raises(StrongroomError):
+        verify_evidence(data, roots=good_pki().roots, at=NOW)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+from tests.nitro_pki import INSTANCE, MODULE, document, enclave_document, enclave_pki, payload, sign
+
+from strongroom.cli.main import run
+
+
+@pytest.fixture
+def inspect(tmp_path, capsys):
+    def call(data, *options):
+        (tmp_path / "file").write_bytes(data)
+        code = run(["inspect", str(tmp_path / "file"), *options])
+        return code, capsys.readouterr()
+
+    return call
+
+
+def test_a_document_is_shown_in_plain_words_without_trust(inspect):
+    code, said = inspect(document())
+    assert code == 0
+    assert said.out.startswith("This is a NitroTPM attestation document. Unverified")
+    assert "authentic" not in said.out.split("\n", 1)[1]
+    for words in (
+        MODULE,
+        "every EFI program that was started",
+        "Secure Boot is off and no keys are enrolled",
+        "one separator, and nothing was measured beside it",
+        "all ones, its value after power-on",
+        "CN=aws.nitro-enclaves",
+    ):
+        assert words in said.out
+    assert said.out.count("\nPCR") == 24
+
+
+def test_json_carries_the_same_facts(inspect):
+    said = json.loads(inspect(document(), "--json")[1].out)
+    assert (said["ok"], said["verified"], said["module_id"]) == (True, False, MODULE)
+    assert len(said["certificates"]) == 5
+    assert said["user_data"] is None
+
+
+def test_a_tagged_document_is_a_document(inspect):
+    assert inspect(b"\xd2" + document())[0] == 0
+
+
+def test_an_enclave_document_is_called_one(inspect):
+    code, said = inspect(enclave_document(enclave_pki(), pcrs={0: bytes(48), 1: b"\x01" * 48, 5: bytes(48)}))
+    assert code == 0
+    assert "This is an enclave document" in said.out
+    assert "debug mode: do not trust it" in said.out
+    assert INSTANCE in said.out
+
+
+@pytest.mark.attack("A16")
+def test_bytes_of_strangers_are_shown_as_hex(inspect):
+    hostile = b"\x1b[2J<script>alert(1)</script>[bold]"
+    code, said = inspect(document(user_data=hostile, nonce=b"x" * 100))
+    assert code == 0
+    assert hostile.hex() in said.out
+    assert "\x1b" not in said.out
+    assert "script" not in said.out
+    assert f"100 bytes {'78' * 64}…" in said.out
+
+
+@pytest.mark.attack("A12")
+def test_an_unmeasured_boot_stands_out(inspect):
+    from strongroom.formats.pcrs import PcrDigests
+
+    said = inspect(document(pcrs=PcrDigests.of({4: bytes(48), 30: b"\x05" * 48})))[1]
+    assert "do not trust this machine" in said.out
+    assert "not assigned: depends on the machine" in said.out
+
+
+def test_a_malformed_document_is_malformed(inspect):
+    code, said = inspect(sign(payload()[:-1]))
+    assert (code, "[cbor.truncated]" in said.err) == (3, True)
+
+
+def test_a_file_of_no_known_kind_is_named_as_well_as_can_be(inspect):
+    code, said = inspect(b"MZ and so on")
+    assert code == 3
+    assert "this looks like a PE image" in said.err
