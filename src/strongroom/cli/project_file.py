@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,8 +119,10 @@ class ProjectFile:
         return edited
 
     def write(self) -> None:
-        """Replace the file on disk: whole, or not at all. Raises LocalFault."""
-        write_file(self.path, self.text.encode(), mode=PUBLIC_MODE)
+        """Replace the file on disk, whole or not at all; links are followed, its mode stays. Raises LocalFault."""
+        path = self.path.resolve()
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else PUBLIC_MODE
+        write_file(path, self.text.encode(), mode=mode)
 
 
 def read_project(path: Path) -> ProjectFile:

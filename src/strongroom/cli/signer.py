@@ -18,7 +18,7 @@ from strongroom.cli.trust_file import trust_of
 from strongroom.crypto.signers import Ed25519Signer
 from strongroom.errors import StrongroomError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
-from strongroom.flows.signer_file import write_signer_file
+from strongroom.flows.signer_file import read_signer_file, write_signer_file
 from strongroom.formats.bundle_trust import SignatureAlgorithm, SignerRole
 from strongroom.formats.partition import Profile
 from strongroom.formats.project import default_private_key
@@ -233,15 +233,33 @@ def _members(file: ProjectFile, signer: Signer) -> dict[str, object]:
         "roles": sorted(signer.roles),
         "state": signer.state,
         "private_key": signer.private_key,
-        "private_key_here": file.locate(signer.private_key).is_file(),
+        "private_key_state": _private_key_state(file, signer),
     }
 
 
+_STATES = {
+    "here": "here",
+    "other-key": "here, but of another key",
+    "missing": "not on this machine",
+    "readable": "here, but not closed to others: strongroom will not use it",
+    "unusable": "here, but not usable",
+}
+
+
+def _private_key_state(file: ProjectFile, signer: Signer) -> str:
+    """Return the word for what lies where the private key should, one of `_STATES`."""
+    try:
+        found = read_signer_file(file.locate(signer.private_key))
+    except StrongroomError as error:
+        state = error.code.rpartition(".")[2]
+        return state if state in _STATES else "unusable"
+    return "here" if found.key_id == signer.key_id else "other-key"
+
+
 def _line(file: ProjectFile, signer: Signer) -> str:
-    here = "here" if file.locate(signer.private_key).is_file() else "not on this machine"
     roles = ", ".join(sorted(signer.roles))
     return (
         f"{signer.name}  {signer.state}  {roles}\n"
         f"  key id {signer.key_id.hex()}\n"
-        f"  private key {signer.private_key} ({here})"
+        f"  private key {signer.private_key} ({_STATES[_private_key_state(file, signer)]})"
     )

@@ -29,6 +29,8 @@ ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 REGION = re.compile(r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
 """As in `eu-central-1`, `us-gov-west-1` (docs/formats/bundle.md section 2)."""
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+"""All but the line feed: names of files end at NUL, and the rest can play tricks with a terminal."""
 MAX_ENTRIES = 4096
 MAX_TEXT = 4096
 """Characters of one string: more than any path or key that has its place in our files."""
@@ -66,6 +68,8 @@ class Node:
             raise self.refused("field.wrong-type", f"expected {wanted}, found {_kind(self.value)}")
         if not 1 <= len(self.value) <= MAX_TEXT:
             raise self.refused("field.length", f"expected 1 to {MAX_TEXT} characters, found {len(self.value)}")
+        if _CONTROL.search(self.value):
+            raise self.refused("field.control-character", f"expected {wanted} without control characters")
         if pattern is not None and not pattern.fullmatch(self.value):
             raise self.refused("field.pattern", f"expected {wanted}, found {self.value!r}")
         return self.value

@@ -184,7 +184,7 @@ def test_a_new_signer_has_its_public_half_in_the_project_and_its_private_half_at
     key = vendor.home / ".config/strongroom/acme/main.pem"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert read_signer_file(key).key_id.hex() == signer["key_id"]
-    assert (signer["roles"], signer["state"], signer["private_key_here"]) == (["bundle"], "active", True)
+    assert (signer["roles"], signer["state"], signer["private_key_state"]) == (["bundle"], "active", "here")
     assert signer["key_id"] in vendor.project
 
 
@@ -197,6 +197,35 @@ def test_a_private_key_is_in_no_output_and_not_in_the_project(vendor):
         assert "PRIVATE" not in shown.stdout + shown.stderr
     assert body[-30:] not in vendor.project
     assert [path for path in vendor.folder.rglob("*") if b"PRIVATE" in path.read_bytes()] == []
+
+
+def test_show_says_what_lies_where_the_private_key_should(vendor):
+    vendor.ok("signer", "new", "main")
+    vendor.ok("signer", "new", "other")
+    keys = vendor.home / ".config/strongroom/acme"
+
+    def state() -> str:
+        (signer,) = vendor.ok("signer", "show", "main")["signers"]
+        return str(signer["private_key_state"])
+
+    (keys / "main.pem").chmod(0o644)
+    assert state() == "readable"
+    (keys / "other.pem").replace(keys / "main.pem")
+    assert state() == "other-key"
+    (keys / "main.pem").write_text("no key")
+    assert state() == "unusable"
+    (keys / "main.pem").unlink()
+    assert state() == "missing"
+    assert "not on this machine" in vendor.call("signer", "show").stdout
+
+
+def test_an_edit_keeps_the_mode_of_the_file_and_follows_a_link(vendor):
+    vendor.file.rename(vendor.folder / "real.toml")
+    vendor.file.symlink_to("real.toml")
+    (vendor.folder / "real.toml").chmod(0o640)
+    vendor.ok("tenant", "add", "globex", "--account", "222222222222")
+    assert vendor.file.is_symlink()
+    assert stat.S_IMODE((vendor.folder / "real.toml").stat().st_mode) == 0o640
 
 
 def test_a_signer_may_have_other_roles_and_another_place(vendor, tmp_path):

@@ -86,6 +86,7 @@ def test_sets_are_encoded_in_one_order():
         ("product", "Acme", "field.pattern"),
         ("product", 7, "field.wrong-type"),
         ("product", "", "field.length"),
+        ("product", "ac\0me", "field.control-character"),
         ("colour", "blue", "field.unknown"),
         ("signers", [], "field.length"),
         ("signers", {}, "field.wrong-type"),
