@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris  # type: ignore[import-untyped]
+import atheris
 
 with atheris.instrument_imports(include=["strongroom"]):
     from strongroom.errors import FormatError, UsageError
@@ -68,7 +68,7 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "table":
         return [encode_table([EntryInfo("etc/app", "text/plain", 0o600, 5), EntryInfo("b", "a/b", 0, 0)])]
-    return [encode_enveloped_data(EnvelopedData(b"k" * 32, b"e" * 256, b"i" * 16, (b"c" * 48,)))]  # type: ignore[arg-type]
+    return [encode_enveloped_data(EnvelopedData(b"k" * 32, b"e" * 256, b"i" * 16, (b"c" * 48,)))]
 
 
 def main() -> None:

@@ -163,13 +163,13 @@ def _write(fields: HeaderFields, keys: ContentKeys, contents: Sequence[bytes], s
     end = start + content.body_length
     table_length = 0 if content.root is None else hash_table_bytes(content.body_length, content.chunk_log2)
     file = io.BytesIO(bytes(end + table_length))
-    view = file.getbuffer()
-    _encrypt_body(keys, contents, view[start:end])
-    if content.root is not None:
-        tree = hash_tree(view[start:end], block_bytes=block_bytes(content.chunk_log2))
-        view[end:] = tree.table
-        fields = replace(fields, content=replace(content, root=tree.root))
-    view[:start] = sign_payload(BUNDLE_HEADER, encode_header_fields(fields), signer=signer)
+    with file.getbuffer() as view:  # released before `getvalue`, which then returns the same memory
+        _encrypt_body(keys, contents, view[start:end])
+        if content.root is not None:
+            tree = hash_tree(view[start:end], block_bytes=block_bytes(content.chunk_log2))
+            view[end:] = tree.table
+            fields = replace(fields, content=replace(content, root=tree.root))
+        view[:start] = sign_payload(BUNDLE_HEADER, encode_header_fields(fields), signer=signer)
     return file.getvalue()
 
 
