@@ -18,10 +18,10 @@ USAGE = 2
 COMMANDS: dict[str, str] = {
     "init": "init",
     "inspect": "inspect",
+    "measure": "measure",
     "signer": "signer",
     "tenant": "tenant",
     "verify": "verify",
-    "measure": "measure",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 
