@@ -66,14 +66,7 @@ def _open_folder(folder: Path) -> Iterator[int]:
         descriptor = _enter(stack, "/", None, folder)
         for part in folder.parts[1:]:
             descriptor = _enter(stack, part, descriptor, folder)
-        state = os.fstat(descriptor)
-        if state.st_uid not in (0, os.geteuid()) or state.st_mode & _WRITABLE_BY_OTHERS:
-            raise LocalFault(
-                "delivery.open-folder",
-                f"expected {folder} to belong to root or to the agent and to be writable by its owner only, "
-                f"found uid {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
-                remedy=f"Whoever can write there can replace the secret: chmod 0755 {folder}",
-            )
+        _expect_closed(descriptor, folder)
         yield descriptor
 
 
@@ -95,14 +88,34 @@ def _open_below(root: int, folders: list[str], shown: Path) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         descriptor = root
         for part in folders:
-            try:
-                os.mkdir(part, FOLDER_MODE, dir_fd=descriptor)
-            except FileExistsError:
-                pass  # _enter finds out whether it is a folder
-            except OSError as error:
-                raise _unwritable(shown / part, error) from error
+            made = _make_folder(part, descriptor, shown)
             descriptor = _enter(stack, part, descriptor, shown)
+            if made:
+                os.fchmod(descriptor, FOLDER_MODE)  # whatever the umask took away
+            _expect_closed(descriptor, shown / part)
         yield descriptor
+
+
+def _make_folder(part: str, parent: int, shown: Path) -> bool:
+    """Make a folder and return True, or return False when something of that name is there."""
+    try:
+        os.mkdir(part, FOLDER_MODE, dir_fd=parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _unwritable(shown / part, error) from error
+    return True
+
+
+def _expect_closed(descriptor: int, shown: Path) -> None:
+    state = os.fstat(descriptor)
+    if state.st_uid not in (0, os.geteuid()) or state.st_mode & _WRITABLE_BY_OTHERS:
+        raise LocalFault(
+            "delivery.open-folder",
+            f"expected {shown} to belong to root or to the agent and to be writable by its owner only, "
+            f"found uid {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
+            remedy=f"Whoever can write there can replace the secret: chmod 0755 {shown}",
+        )
 
 
 def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) -> None:
