@@ -52,7 +52,7 @@ def test_a_driver_that_runs_first(image):
     assert replayed(image, drivers=(driver,)) == measured(booted)
 
 
-@pytest.mark.attack("B6")
+@pytest.mark.attack("B20")
 def test_a_program_that_runs_first(image):
     program = make_pe([(".text", RETURN_SUCCESS)])
     store = store_with(run_preparation_first("\\EFI\\prepare.efi"))

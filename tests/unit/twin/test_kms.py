@@ -88,7 +88,7 @@ def test_without_a_document_the_same_caller_gets_nothing(world):
         pytest.param(Firmware(load_options="init=/bin/sh"), 12, marks=pytest.mark.attack("B1")),
         pytest.param(Firmware(drivers=(small_pe((".text", b"driver")),)), 2, marks=pytest.mark.attack("B20")),
         pytest.param(Firmware(extensions={"evil.raw": b"x"}), 13, marks=pytest.mark.attack("B3")),
-        pytest.param(Firmware(programs_before=(small_pe((".text", b"x")),)), 4, marks=pytest.mark.attack("B6")),
+        pytest.param(Firmware(loaders=(small_pe((".text", b"x")),)), 4, marks=pytest.mark.attack("B6")),
     ],
 )
 def test_another_boot_state_is_denied_and_the_record_names_the_pcr(world, firmware, pcr):
