@@ -40,7 +40,8 @@ FIELDS: dict[str, Any] = {
 
 
 @functools.cache
-def key(bits: int = 2048, name: str = "region") -> rsa.RSAPrivateKey:  # noqa: ARG001 -- names tell keys apart
+def key(bits: int = 2048, name: str = "region") -> rsa.RSAPrivateKey:
+    """One key for each name, made once a run."""
     return rsa.generate_private_key(65537, bits)
 
 

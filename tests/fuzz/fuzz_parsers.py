@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["strongroom"]):
     from strongroom.formats.identity_document import parse_identity_document
     from strongroom.formats.pkcs7 import parse_signed_data
 
-from seeds import FUZZ_TIME
+from tests.fuzz.seeds import FUZZ_TIME
 
 
 def _chain(data: bytes) -> None:

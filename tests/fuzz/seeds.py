@@ -8,12 +8,13 @@ FUZZ_TIME = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 
 def seeds(parser: str) -> list[bytes]:
     """Return the first inputs for a parser of fuzz_parsers.py."""
-    from strongroom.formats import cbor
     from tests import identity_signer, nitro_pki
+
+    from strongroom.formats import cbor
 
     enclave = nitro_pki.enclave_document(nitro_pki.enclave_pki())
     values = [{"a": [1, b"x", None]}, [-1, "text", {1: True}], 2**63]
-    return {
+    table: dict[str, list[bytes]] = {
         "cbor-aws": [nitro_pki.payload(), *map(cbor.encode, values)],
         "cbor-deterministic": [*map(cbor.encode, values)],
         "cose": [nitro_pki.document(), enclave],
@@ -22,4 +23,5 @@ def seeds(parser: str) -> list[bytes]:
         "pkcs7": [identity_signer.sign(identity_signer.document()), identity_signer.sign(b"{}")],
         "identity": [identity_signer.document(), b"{}"],
         "chain": list(nitro_pki.good_pki().certificates.values()),
-    }[parser]
+    }
+    return table[parser]

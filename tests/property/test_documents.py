@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import identity_signer
+from tests.nitro_pki import MODULE, NOW, document, good_pki, sign
 
 from strongroom.errors import FormatError, StrongroomError
 from strongroom.formats.attestation_document import (
@@ -18,8 +20,6 @@ from strongroom.formats.identity_document import parse_identity_document
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.pkcs7 import encode_signed_attributes, encode_signed_data, parse_signed_data
 from strongroom.formats.resemblance import resemblance
-from tests import identity_signer
-from tests.nitro_pki import MODULE, NOW, document, good_pki, sign
 
 GOOD = document()
 FIELD = st.one_of(st.none(), st.binary(max_size=1024))
@@ -36,8 +36,18 @@ def mutations(draw, good):
     return bytes(data)
 
 
-@given(TIMES, PCRS, FIELD, FIELD, FIELD)
-def test_what_a_nitrotpm_writes_is_what_is_read(timestamp, pcrs, public_key, user_data, nonce):
+def refusal(parse, data):
+    """Return the FormatError that a parser raises, None if it raises none. Anything else escapes."""
+    try:
+        parse(data)
+    except FormatError as error:
+        return error
+    return None
+
+
+@given(TIMES, PCRS, st.tuples(FIELD, FIELD, FIELD))
+def test_what_a_nitrotpm_writes_is_what_is_read(timestamp, pcrs, fields):
+    public_key, user_data, nonce = fields
     pki = good_pki()
     body = encode_nitrotpm_payload(
         module_id=MODULE,
@@ -61,11 +71,8 @@ def test_what_a_nitrotpm_writes_is_what_is_read(timestamp, pcrs, public_key, use
 @pytest.mark.parametrize("parse", [parse_nitrotpm_document, parse_enclave_document])
 @given(data=st.one_of(st.binary(max_size=200), mutations(document())))
 def test_no_bytes_do_more_to_a_document_parser_than_a_format_error(parse, data):
-    try:
-        parse(data)
-    except FormatError as error:
-        assert error.offset is not None
-        assert error.offset <= len(data)
+    error = refusal(parse, data)
+    assert error is None or 0 <= error.offset <= len(data)
 
 
 @given(st.binary(max_size=600), st.binary(max_size=300), st.integers(0, 2**159))
@@ -81,18 +88,14 @@ def test_signed_data_is_read_as_it_was_written(content, signature, serial):
 @pytest.mark.attack("A10")
 @given(st.one_of(st.binary(max_size=200), mutations(identity_signer.sign(b"{}"))))
 def test_no_bytes_do_more_to_the_pkcs7_parser_than_a_format_error(data):
-    try:
-        parse_signed_data(data)
-    except FormatError as error:
-        assert error.offset is not None
+    error = refusal(parse_signed_data, data)
+    assert error is None or 0 <= error.offset <= len(data)
 
 
 @given(st.one_of(st.binary(max_size=200), mutations(identity_signer.document())))
 def test_no_bytes_do_more_to_the_identity_parser_than_a_format_error(data):
-    try:
-        parse_identity_document(data)
-    except FormatError as error:
-        assert error.spec
+    error = refusal(parse_identity_document, data)
+    assert error is None or error.spec
 
 
 @given(st.binary(max_size=600))

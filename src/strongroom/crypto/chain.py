@@ -28,7 +28,6 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from strongroom.crypto.certificates import load_certificate, load_public_key
@@ -59,7 +58,6 @@ class _Link:
     position: str
     certificate: x509.Certificate
     key: object
-    public_key: bytes
     constraints: x509.BasicConstraints | None
     usage: x509.KeyUsage | None
     critical: frozenset[x509.ObjectIdentifier]
@@ -141,7 +139,6 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
         position=position,
         certificate=certificate,
         key=key,
-        public_key=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
         critical=frozenset(extension.oid for extension in extensions if extension.critical),
@@ -149,8 +146,9 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
 
 
 def _expect_no_repetition(path: Sequence[_Link]) -> None:
-    if len({link.public_key for link in path}) != len(path):
-        raise NotAuthentic("chain.repetition", f"expected {len(path)} different keys in the path, found one twice")
+    for one, other in itertools.combinations(path, 2):
+        if one.key == other.key:
+            raise other.refuse("repetition", f"expected another key than that of {one.position}, found the same")
 
 
 def _expect_p384_sha384(link: _Link) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from strongroom.errors import FormatError
 
@@ -28,7 +28,7 @@ MAX_INPUT_BYTES = 262_144
 
 _SPEC = "RFC 8949"
 _INDEFINITE = 31
-_BREAK = 0xFF
+_BREAK = b"\xff"
 
 
 class Profile(enum.Enum):
@@ -65,9 +65,11 @@ Plain: TypeAlias = "int | bytes | str | bool | Sequence[Plain] | Mapping[int | s
 Scalar: TypeAlias = "int | bytes | str | bool | None"
 
 
-@dataclass(frozen=True, slots=True)
-class CborItem:
-    """One decoded item and the offset, in bytes, of its first byte in the input."""
+class CborItem(NamedTuple):
+    """One decoded item and the offset, in bytes, of its first byte in the input.
+
+    A NamedTuple, because a document has dozens of them and a frozen dataclass costs three times as much to make.
+    """
 
     kind: Kind
     offset: int
@@ -136,11 +138,13 @@ class CborItem:
 
     def record(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, CborItem]:
         """Return a map with text keys as a dict: all of `required` and nothing beyond `required` and `optional`."""
-        found = {key.text(): value for key, value in self.map()}
+        found = {}
         known = {*required, *optional}
-        for key, _ in self.map():
-            if key.scalar not in known:
-                raise FormatError("cbor.unknown-key", f"unknown key {key.scalar!r}", offset=key.offset, spec=_SPEC)
+        for key, value in self.map():
+            name = key.text()
+            if name not in known:
+                raise FormatError("cbor.unknown-key", f"unknown key {name!r}", offset=key.offset, spec=_SPEC)
+            found[name] = value
         for name in required:
             if name not in found:
                 raise FormatError(
@@ -187,23 +191,16 @@ class _Decoder:
     def _next(self) -> CborItem | None:
         """Read one head. Return a finished item, or None after opening a container that has children."""
         start = self.position
-        if self._at_break():
-            return self._pop_indefinite()
+        if self.stack:
+            top = self.stack[-1]
+            if top.due is None and self.data[start : start + 1] == _BREAK:
+                return self._pop_indefinite()
+            if top.kind is Kind.MAP and len(top.children) % 2 == 0:
+                top.key_start = start
         major, argument = self._head()
-        if self.stack and self.stack[-1].kind is Kind.MAP and len(self.stack[-1].children) % 2 == 0:
-            self.stack[-1].key_start = start
-        if major in (4, 5):
+        if argument is None or major in (4, 5):  # without a length it is a map: _head has refused all else
             return self._container(_MAJOR_KINDS[major], argument, start)
         return self._scalar(major, argument, start)
-
-    def _at_break(self) -> bool:
-        top = self.stack[-1] if self.stack else None
-        return (
-            top is not None
-            and top.due is None
-            and self.position < len(self.data)
-            and self.data[self.position] == _BREAK
-        )
 
     def _pop_indefinite(self) -> CborItem:
         top = self.stack.pop()
@@ -256,9 +253,7 @@ class _Decoder:
         self.stack.append(_Open(kind, self.base + start, due, [], {}))
         return None
 
-    def _scalar(self, major: int, argument: int | None, start: int) -> CborItem:
-        if argument is None:  # _expect_indefinite_allowed has refused all but maps
-            raise self.fail("indefinite", "expected a definite length", start)
+    def _scalar(self, major: int, argument: int, start: int) -> CborItem:
         kind = _MAJOR_KINDS.get(major)
         value: Scalar = argument
         if kind is Kind.NEGATIVE:

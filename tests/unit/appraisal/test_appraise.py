@@ -2,13 +2,13 @@
 from datetime import timedelta
 
 import pytest
+from tests.nitro_pki import NONCE, NOW, PCR4, PCRS, document, enclave_document, enclave_pki, good_pki
 
 from strongroom.appraisal.appraise import MAX_CLOCK_SKEW, NOBODY_CHALLENGED, appraise, appraise_enclave
 from strongroom.appraisal.evidence import verify_enclave_evidence, verify_evidence
 from strongroom.appraisal.policy import EnclavePolicy, MeasurementsPolicy, UnsafePartialMeasurementsPolicy
 from strongroom.errors import NotTrusted, UsageError
 from strongroom.formats.pcrs import PcrDigests
-from tests.nitro_pki import NONCE, NOW, PCR4, PCRS, document, enclave_document, enclave_pki, good_pki
 
 IMAGE = {index: {PCRS[index]} for index in (2, 4, 12, 13)}
 OTHER = b"\x11" * 48

@@ -2,10 +2,10 @@
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.nitro_pki import good_pki
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.errors import FormatError
-from tests.nitro_pki import good_pki
 
 G1 = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
 

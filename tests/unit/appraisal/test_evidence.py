@@ -5,19 +5,6 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
-from strongroom.appraisal.endorsements import NitroRoots
-from strongroom.appraisal.evidence import (
-    AT_DOCUMENT_TIME,
-    VerifiedEnclaveEvidence,
-    VerifiedEvidence,
-    verify_enclave_evidence,
-    verify_evidence,
-)
-from strongroom.errors import FormatError, NotAuthentic, StrongroomError
-from strongroom.formats import cbor, cose
-from strongroom.formats.cbor import Profile
-from strongroom.formats.pcrs import PcrDigests
 from tests.nitro_pki import (
     INSTANCE,
     MODULE,
@@ -34,6 +21,19 @@ from tests.nitro_pki import (
     payload,
     sign,
 )
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.evidence import (
+    AT_DOCUMENT_TIME,
+    VerifiedEnclaveEvidence,
+    VerifiedEvidence,
+    verify_enclave_evidence,
+    verify_evidence,
+)
+from strongroom.errors import FormatError, NotAuthentic, StrongroomError
+from strongroom.formats import cbor, cose
+from strongroom.formats.cbor import Profile
+from strongroom.formats.pcrs import PcrDigests
 
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 

@@ -5,12 +5,12 @@ import hashlib
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from tests.identity_signer import REGION, certificate, document, sign
 
 from strongroom.appraisal.identity import VerifiedIdentity, aws_identity_certificates, verify_identity_document
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.formats.pkcs7 import OID_RSA, OID_SHA256, OID_SHA256_WITH_RSA
 from strongroom.ports import IdentityDocumentBytes
-from tests.identity_signer import REGION, certificate, document, sign
 
 PINNED = {REGION: certificate()}
 

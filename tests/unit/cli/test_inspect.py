@@ -2,9 +2,9 @@
 import json
 
 import pytest
+from tests.nitro_pki import INSTANCE, MODULE, document, enclave_document, enclave_pki, payload, sign
 
 from strongroom.cli.main import run
-from tests.nitro_pki import INSTANCE, MODULE, document, enclave_document, enclave_pki, payload, sign
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import importlib
+import io
 import json
+import sys
 
 import click
 import pytest
@@ -39,7 +42,7 @@ def command(monkeypatch):
             command = click.command("act")(click.option("--json", "as_json", is_flag=True)(lambda as_json: action()))
 
         monkeypatch.setitem(main.COMMANDS, "act", "act")
-        monkeypatch.setattr(main.importlib, "import_module", lambda name: Module)
+        monkeypatch.setattr(importlib, "import_module", lambda name: Module)
 
     return register
 
@@ -102,9 +105,7 @@ def test_a_command_may_choose_its_exit_code(command):
 
 
 def test_a_reader_that_went_away_is_no_error(command, monkeypatch):
-    import io
-
-    monkeypatch.setattr(main.sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
     command(raising(BrokenPipeError()))
     assert main.run(["act"]) == 0
 

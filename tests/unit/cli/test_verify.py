@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-
-from strongroom.cli.main import run
 from tests.nitro_pki import (
     INSTANCE,
     NONCE,
@@ -20,6 +18,8 @@ from tests.nitro_pki import (
     enclave_pki,
     good_pki,
 )
+
+from strongroom.cli.main import run
 
 RULES = [f"--pcr={index}={PCRS[index].hex()}" for index in (2, 4, 12, 13)]
 AT = ["--at", NOW.isoformat()]

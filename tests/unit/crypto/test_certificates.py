@@ -4,6 +4,7 @@ import hashlib
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.nitro_pki import good_pki
 
 from strongroom.crypto.certificates import (
     describe_certificate,
@@ -12,7 +13,6 @@ from strongroom.crypto.certificates import (
     sha256_fingerprint,
 )
 from strongroom.errors import FormatError
-from tests.nitro_pki import good_pki
 
 DER = good_pki().certificates["root"]
 PEM = x509.load_der_x509_certificate(DER).public_bytes(Encoding.PEM)

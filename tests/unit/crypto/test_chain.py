@@ -7,10 +7,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID, ObjectIdentifier
+from tests.nitro_pki import MODULE, NOW, ORDER, REGION, SHAPES, Pki, certificate, good_pki, key
 
 from strongroom.crypto.chain import verify_chain
 from strongroom.errors import FormatError, NotAuthentic
-from tests.nitro_pki import MODULE, NOW, ORDER, REGION, SHAPES, Pki, certificate, good_pki, key
 
 ISSUERS = ("root", "regional", "zonal", "instance")
 
@@ -227,7 +227,7 @@ def test_the_zone_of_the_time_does_not_matter_but_it_must_have_one():
 
 @pytest.mark.parametrize("position", [0, 1, 2, 3, 4])
 def test_bytes_that_are_no_certificate_are_malformed(position):
-    certificates = [*good_pki().cabundle, good_pki().certificates["leaf"]]
+    certificates: list[bytes] = [*good_pki().cabundle, good_pki().certificates["leaf"]]
     certificates[position] = b"\x30\x03\x02\x01\x01"
     pins = {hashlib.sha256(certificates[0]).digest()}
     with pytest.raises(FormatError) as caught:
@@ -246,11 +246,9 @@ def test_extensions_that_cannot_be_read_are_malformed():
 
 def test_a_signature_with_unused_bits_is_malformed():
     # The same certificate in other bytes: without this rule its signature would still fit
-    for serial in range(1, 200):
-        der = Pki(zonal={"serial": serial}).certificates["zonal"]
-        padding = len(der) - len(x509.load_der_x509_certificate(der).signature) - 1
-        if not der[-1] & 1:
-            break
+    ders = (Pki(zonal={"serial": serial}).certificates["zonal"] for serial in range(1, 200))
+    der = next(der for der in ders if not der[-1] & 1)
+    padding = len(der) - len(x509.load_der_x509_certificate(der).signature) - 1
     pki = Pki()
     root, regional, _, instance = pki.cabundle
     broken = der[:padding] + b"\x01" + der[padding + 1 :]
@@ -292,7 +290,7 @@ def test_no_flipped_byte_of_any_certificate_is_accepted():
     pki = good_pki()
     for position, der in enumerate((*pki.cabundle, pki.certificates["leaf"])):
         for index in range(len(der)):
-            certificates = [*pki.cabundle, pki.certificates["leaf"]]
+            certificates: list[bytes] = [*pki.cabundle, pki.certificates["leaf"]]
             certificates[position] = der[:index] + bytes([der[index] ^ 0x01]) + der[index + 1 :]
             with pytest.raises((NotAuthentic, FormatError)):
                 verify(pki, leaf=certificates[-1], cabundle=certificates[:-1])

@@ -3,10 +3,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.nitro_pki import es384, key
 
 from strongroom.crypto.signatures import load_p384_key, verify_ed25519, verify_es384
 from strongroom.errors import FormatError, NotAuthentic
-from tests.nitro_pki import es384, key
 
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 MESSAGE = b"what is signed"

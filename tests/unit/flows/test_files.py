@@ -158,7 +158,7 @@ for number in range(10**9):
 @pytest.mark.slow
 def test_kill_9_at_any_instant_leaves_the_old_file_or_the_new_one(tmp_path):
     seed = random.randrange(2**32)
-    print("seed", seed)
+    sys.stdout.write(f"seed {seed}\n")  # pytest shows it when the test fails
     instants = random.Random(seed)
     target = tmp_path / "f"
     for _ in range(12):
@@ -184,8 +184,13 @@ def test_the_data_is_on_disk_before_the_name_and_the_name_after(tmp_path, monkey
         steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         real_fsync(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     real_replace = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda self, to: (steps.append("replace"), real_replace(self, to))[1])
+
+    def replace(self, to):
+        steps.append("replace")
+        return real_replace(self, to)
+
+    monkeypatch.setattr(Path, "replace", replace)
     write_file(tmp_path / "f", b"x", mode=PRIVATE_MODE)
     assert steps == ["file", "replace", "folder"]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from tests.identity_signer import document
 
 from strongroom.errors import FormatError
 from strongroom.formats.identity_document import MAX_IDENTITY_DOCUMENT_BYTES, parse_identity_document
-from tests.identity_signer import document
 
 
 def refused(code, data):

@@ -6,13 +6,13 @@ import subprocess
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests import identity_signer
 
 from strongroom.errors import FormatError
 from strongroom.formats import pkcs7
 from strongroom.formats.ber import encode_definite as der
 from strongroom.formats.ber import encode_indefinite as ber
 from strongroom.formats.pkcs7 import parse_signed_data
-from tests import identity_signer
 
 SEQUENCE, SET, OID, NULL, OCTETS, INTEGER = 0x30, 0x31, 0x06, 0x05, 0x04, 0x02
 CONTENT = b"content"
@@ -37,7 +37,10 @@ def encapsulated(content=None, oid=pkcs7.OID_DATA):
     return der(SEQUENCE, der(OID, oid) + der(0xA0, der(OCTETS, CONTENT) if content is None else content))
 
 
-def signed_data(*, oid=pkcs7.OID_SIGNED_DATA, inner=None, optional=b"", signers=None, version=der(INTEGER, b"\x01")):
+VERSION_1 = der(INTEGER, b"\x01")
+
+
+def signed_data(*, oid=pkcs7.OID_SIGNED_DATA, inner=None, optional=b"", signers=None, version=VERSION_1):
     body = version + der(SET, SHA256) + (inner or encapsulated()) + optional
     body += der(SET, signer() if signers is None else signers)
     return der(SEQUENCE, der(OID, oid) + der(0xA0, der(SEQUENCE, body)))
@@ -84,6 +87,10 @@ def test_other_attributes_and_unsigned_ones_are_passed_over():
         (signed_data() + b"\0", "ber.trailing-bytes"),
         (b"\x02" + signed_data()[1:], "pkcs7.wrong-tag"),
         (signed_data(oid=pkcs7.OID_DATA), "pkcs7.wrong-type"),
+        (
+            signed_data().replace(b"\x06\x09" + pkcs7.OID_SIGNED_DATA, b"\x04\x09" + pkcs7.OID_SIGNED_DATA),
+            "pkcs7.wrong-tag",
+        ),
         (signed_data(version=der(OCTETS, b"\x01")), "pkcs7.wrong-tag"),
         (signed_data(inner=encapsulated(oid=pkcs7.OID_SIGNED_DATA)), "pkcs7.wrong-type"),
         (signed_data(inner=der(SEQUENCE, der(OID, pkcs7.OID_DATA))), "pkcs7.wrong-length"),
