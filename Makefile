@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 
-.PHONY: help setup demo check test lint fix lock
+.PHONY: help setup demo check test lint fix reference lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -15,8 +15,8 @@ setup: .venv/.ready ## the virtual environment and the Debian packages that the 
 .venv/.ready: requirements.lock pyproject.toml tools/setup
 	@tools/setup venv "$(PYTHON)"
 
-demo: .venv/.ready ## the whole story, on this machine, in under a minute
-	@$(BIN)/strongroom demo
+demo: .venv/.ready ## the whole story, on this machine; KEEP=folder leaves its pieces there
+	@$(BIN)/strongroom demo $(if $(KEEP),--keep "$(KEEP)")
 
 check: .venv/.ready ## the fast tests and the linters, for the inner loop
 	@tools/check fast
@@ -30,6 +30,9 @@ lint: .venv/.ready ## ruff, mypy and the layering contracts
 fix: .venv/.ready ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix --quiet src tests
 	$(BIN)/ruff format --quiet src tests
+
+reference: .venv/.ready ## write docs/reference again, after a change of codes or commands
+	@$(BIN)/python tools/reference
 
 lock: .venv/.ready ## pin every package again (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

@@ -16,9 +16,13 @@ INTERRUPTED = 130
 USAGE = 2
 
 COMMANDS: dict[str, str] = {
+    "demo": "demo.command",
+    "init": "init",
     "inspect": "inspect",
-    "verify": "verify",
     "measure": "measure",
+    "signer": "signer",
+    "tenant": "tenant",
+    "verify": "verify",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
 

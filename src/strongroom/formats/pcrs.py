@@ -45,14 +45,16 @@ class PcrDigests(Mapping[PcrIndex, bytes]):
     items_: tuple[tuple[PcrIndex, bytes], ...]
 
     @classmethod
-    def of(cls, digests: Mapping[int, bytes], *, size_bytes: int = SHA384_BYTES) -> PcrDigests:
+    def of(
+        cls, digests: Mapping[int, bytes] | Mapping[PcrIndex, bytes], *, size_bytes: int = SHA384_BYTES
+    ) -> PcrDigests:
         """Build from any mapping. Raises FormatError for an index or a length that cannot be."""
         for index, digest in digests.items():
             if not 0 <= index < PCR_COUNT:
                 raise FormatError("pcr.index", f"expected a PCR index from 0 to {PCR_COUNT - 1}, found {index}")
             if len(digest) != size_bytes:
                 raise FormatError("pcr.length", f"expected PCR{index} to have {size_bytes} bytes, found {len(digest)}")
-        return cls(tuple((PcrIndex(i), bytes(digests[i])) for i in sorted(digests)))
+        return cls(tuple(sorted((PcrIndex(index), bytes(digest)) for index, digest in digests.items())))
 
     def __getitem__(self, index: PcrIndex) -> bytes:
         for known, digest in self.items_:

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import time
 import tracemalloc
 
 import pytest
@@ -178,9 +177,7 @@ def test_nesting_ends_at_the_limit(profile):
 def test_claimed_lengths_cost_nothing(profile, major, length):
     head = cbor._encode_head(major >> 5, length)
     tracemalloc.start()
-    begun = time.perf_counter()
     refused("cbor.truncated", head + b"\x00" * 50, profile)
-    assert time.perf_counter() - begun < 0.1
     assert tracemalloc.get_traced_memory()[1] < 200_000
     tracemalloc.stop()
 

@@ -124,7 +124,7 @@ def test_the_names_of_the_context_keep_their_case(world):
         ("kms:Decrypt", True, {"aws:currenttime": ("now",)}, "keypolicy.request-context"),
     ],
 )
-def test_a_request_that_kms_could_not_have_made_is_refused(world, action, key, context, code):  # noqa: PLR0917 -- one row
+def test_a_request_that_kms_could_not_have_made_is_refused(world, action, key, context, code):
     with pytest.raises(UsageError) as caught:
         KmsRequest(action, world.app, world.key if key else None, context)
     assert caught.value.code == code

@@ -2,7 +2,6 @@
 """Every operator, present and missing. Source: IAM User Guide, Condition operators; AWS-documented unless said."""
 
 import json
-import time
 
 import pytest
 
@@ -113,7 +112,7 @@ def compiled(operator, key, values):
 
 
 @pytest.mark.parametrize(("operator", "key", "values", "seen", "holds"), ROWS)
-def test_an_operator_holds_as_iam_says(operator, key, values, seen, holds):  # noqa: PLR0917 -- one row
+def test_an_operator_holds_as_iam_says(operator, key, values, seen, holds):
     assert compiled(operator, key, values)(tuple(seen)) is holds
 
 
@@ -142,6 +141,4 @@ def test_every_operator_of_the_table_has_a_row_here():
 
 
 def test_a_pattern_full_of_stars_does_not_backtrack():
-    started = time.perf_counter()
-    assert wildcard("a*" * 60 + "b").fullmatch("a" * 5000) is None
-    assert time.perf_counter() - started < 1
+    assert wildcard("a*" * 60 + "b").fullmatch("a" * 5000) is None  # a pattern that backtracks would not end

@@ -211,7 +211,7 @@ def head(recipe: Recipe, expect: str, spec: str, comment: str, *, kind: str) -> 
     return "\n".join(lines) + "\n\n"
 
 
-def write(name: str, expect: str, spec: str, comment: str, change=None, kind="bundle") -> None:  # noqa: PLR0917 -- a row of a table
+def write(name: str, expect: str, spec: str, comment: str, change=None, kind="bundle") -> None:
     recipe = Recipe()
     if kind == "escrow":
         recipe.magic = b"\x89SRE\r\n\x1a\n"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import boto3
@@ -45,6 +45,15 @@ _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound,
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key that is handed over instead of found. Printing it shows no secret."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who AWS says we are."""
 
@@ -53,13 +62,27 @@ class Identity:
 
 
 class AwsSession:
-    """Makes clients. `endpoint_url` is for the twin; None means AWS, or AWS_ENDPOINT_URL where that is set."""
+    """Makes clients. `endpoint_url` is for the twin; None means AWS, or AWS_ENDPOINT_URL where that is set.
+
+    With an `access_key` no profile and no environment variable is asked for one.
+    """
 
     def __init__(
-        self, *, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+        self,
+        *,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        access_key: AccessKey | None = None,
     ) -> None:
         with translated():
-            self._session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+            self._session = boto3.Session(
+                profile_name=profile,
+                region_name=region or os.environ.get("AWS_REGION"),
+                aws_access_key_id=access_key.key_id if access_key else None,
+                aws_secret_access_key=access_key.secret if access_key else None,
+                aws_session_token=access_key.token if access_key else None,
+            )
         self._endpoint_url = endpoint_url
 
     @property

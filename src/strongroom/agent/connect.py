@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's connections to AWS, made from the trust file alone: no variable, proxy or certificate store has a say.
+
+(ATTACKS K12, B14.) Names are resolved by whoever runs the network; who answers must prove its name to a trusted root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from strongroom.agent.fetch import InstancePorts
+from strongroom.agent.trusted import AgentTrust
+from strongroom.aws.lean.https import HttpsEndpoint, MetadataEndpoint
+from strongroom.aws.lean.imds import LeanImds
+from strongroom.aws.lean.kms import LeanKms
+from strongroom.errors import NotTrusted
+from strongroom.formats.partition import Partition, Profile
+from strongroom.ids import Region
+from strongroom.ports import BundleSource, Clock, EvidenceSource
+
+IMDS_URL = "http://169.254.169.254"
+"""EC2 User Guide, "Use the Instance Metadata Service to access instance metadata"."""
+
+
+def connect(
+    trust: AgentTrust,
+    *,
+    evidence_source: EvidenceSource,
+    bundles: BundleSource,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+) -> InstancePorts:
+    """Return the ports of an instance: metadata service and KMS as the trust file says. Nothing is called yet."""
+    imds = LeanImds(MetadataEndpoint(trust.tls.imds or IMDS_URL))
+    return InstancePorts(
+        evidence_source=evidence_source,
+        identity_source=imds,
+        bundles=bundles,
+        kms_in=partial(_kms, trust, imds, clock),
+        clock=clock,
+        entropy=entropy,
+    )
+
+
+def _kms(trust: AgentTrust, imds: LeanImds, clock: Clock, region: Region) -> LeanKms:
+    endpoint = HttpsEndpoint(kms_url(trust, region), roots=trust.tls.roots)
+    return LeanKms(endpoint, region=region, credentials=imds.role_credentials, clock=clock)
+
+
+def kms_url(trust: AgentTrust, region: Region) -> str:
+    """Return the KMS endpoint for a region: the one in the trust file, else AWS's own, which only production has.
+
+    Raises NotTrusted when a rehearsal would reach AWS.
+    """
+    if region in trust.tls.kms:
+        return trust.tls.kms[region]
+    if trust.profile is not Profile.PRODUCTION:
+        raise NotTrusted(
+            "connect.no-endpoint",
+            f"expected a KMS endpoint for {region} in the rehearsal trust file, found none",
+            remedy="A rehearsal image never speaks to AWS. Name the twin's endpoint for this region.",
+        )
+    return f"https://kms.{region}.{Partition(trust.bundles.partition).dns_suffix}"

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hand opened secrets to the app as files: in memory, whole or absent, readable by one user (ATTACKS K17).
+
+Each file is written under another name in its folder and renamed, so a reader sees the old content or the new one, also
+after kill -9 or on a full file system. No symbolic link is followed on the way, neither in the folder's path nor in an
+entry's name. tmpfs pages can reach a swap device: an image has none (the audit's rule), or mounts with `noswap`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongroom.agent.medium import UnsafeDiskDelivery, expect_memory
+from strongroom.agent.names import segments_of
+from strongroom.errors import LocalFault, UsageError
+
+FILE_MODE = 0o400
+FOLDER_MODE = 0o711
+"""Folders of entries: everybody may pass, nobody may list. The files in them are closed to all but their owner."""
+PART_NAME = ".~strongroom"
+"""Where a file grows. No entry can be called so: `~` is not allowed in entry names. A part that kill -9 left behind is
+replaced by the next delivery into the folder."""
+
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_PART = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITABLE_BY_OTHERS = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The user and the group that the delivered files belong to, by number."""
+
+    uid: int
+    gid: int
+
+
+def deliver(
+    secrets: Mapping[str, bytes], folder: Path, *, owner: Owner, unsafe_disk: UnsafeDiskDelivery | None = None
+) -> tuple[Path, ...]:
+    """Write each entry as a file of mode 0400 in `folder`, which exists, and return the paths.
+
+    Every name is read before anything is written. Raises FormatError for a name that could lead out of the folder,
+    UsageError for a relative folder, LocalFault when the folder is not in memory, is open to others, or cannot be
+    written; then every file is as it was or as it should be.
+    """
+    placed = {name: segments_of(name) for name in secrets}
+    with _open_folder(folder) as root:
+        expect_memory(root, folder, unsafe_disk=unsafe_disk)
+        for name, secret in secrets.items():
+            *folders, last = placed[name]
+            with _open_below(root, folders, folder) as descriptor:
+                _write(descriptor, last, secret, owner=owner, shown=folder / name)
+    return tuple(folder.joinpath(*segments) for segments in placed.values())
+
+
+@contextlib.contextmanager
+def _open_folder(folder: Path) -> Iterator[int]:
+    """Open a folder by its absolute path, through real folders only, and expect that only we may change it."""
+    if not folder.is_absolute() or ".." in folder.parts:
+        raise UsageError("delivery.relative", f"expected an absolute path without '..', found {folder}")
+    with contextlib.ExitStack() as stack:
+        descriptor = _enter(stack, "/", None, folder)
+        for part in folder.parts[1:]:
+            descriptor = _enter(stack, part, descriptor, folder)
+        state = os.fstat(descriptor)
+        if state.st_uid not in (0, os.geteuid()) or state.st_mode & _WRITABLE_BY_OTHERS:
+            raise LocalFault(
+                "delivery.open-folder",
+                f"expected {folder} to belong to root or to the agent and to be writable by its owner only, "
+                f"found uid {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
+                remedy=f"Whoever can write there can replace the secret: chmod 0755 {folder}",
+            )
+        yield descriptor
+
+
+def _enter(stack: contextlib.ExitStack, part: str, parent: int | None, shown: Path) -> int:
+    try:
+        descriptor = os.open(part, _OPEN_FOLDER, dir_fd=parent)
+    except OSError as error:
+        raise LocalFault(
+            "delivery.no-folder",
+            f"expected a folder at {shown}, reached without symbolic links; {part!r} is none: {error.strerror}",
+            remedy="Name the folder by its real path, and make it before the agent starts (RuntimeDirectory=).",
+        ) from error
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+@contextlib.contextmanager
+def _open_below(root: int, folders: list[str], shown: Path) -> Iterator[int]:
+    with contextlib.ExitStack() as stack:
+        descriptor = root
+        for part in folders:
+            try:
+                os.mkdir(part, FOLDER_MODE, dir_fd=descriptor)
+            except FileExistsError:
+                pass  # _enter finds out whether it is a folder
+            except OSError as error:
+                raise _unwritable(shown / part, error) from error
+            descriptor = _enter(stack, part, descriptor, shown)
+        yield descriptor
+
+
+def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) -> None:
+    try:
+        _remove_part(folder)
+        try:
+            _write_part(folder, secret, owner)
+            os.replace(PART_NAME, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+        finally:
+            _remove_part(folder)
+    except OSError as error:
+        raise _unwritable(shown, error) from error
+
+
+def _write_part(folder: int, secret: bytes, owner: Owner) -> None:
+    descriptor = os.open(PART_NAME, _OPEN_PART, FILE_MODE, dir_fd=folder)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fchown(descriptor, owner.uid, owner.gid)
+        os.fchmod(descriptor, FILE_MODE)
+        os.fsync(descriptor)
+
+
+def _remove_part(folder: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(PART_NAME, dir_fd=folder)
+
+
+def _unwritable(path: Path, error: OSError) -> LocalFault:
+    return LocalFault(
+        "delivery.unwritable",
+        f"cannot write {path}: {error.strerror}",
+        remedy="What was there before is still there. Give the folder room, and the agent the right to write in it.",
+    )

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom init`: a first `strongroom.toml`, with comments."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from strongroom.cli.output import emit, json_option
+from strongroom.cli.project_file import ProjectFile, project_option
+from strongroom.errors import LocalFault, UsageError
+from strongroom.formats.project import parse_project
+
+TWIN_ACCOUNT = "111111111111"
+"""The vendor's account in the twin. No real account has this id."""
+
+_TEMPLATE = """\
+# A Strongroom project. Every key is described in docs/formats/project.md.
+# It holds no secret: private keys and secrets are files that it names.
+version = 1
+
+[product]
+id = "{product}"                # part of every key policy and encryption context: it never changes
+regions = ["{region}"]
+rings = ["canary", "general"]   # a release reaches tenants ring by ring, in this order
+default-target = "{target}"
+
+# Targets: where a command goes. The same command line with another --target goes to another one.
+{targets}
+# Signers: `strongroom signer new main` adds one. New images trust it; its private key stays outside this folder.
+#
+# Tenants: `strongroom tenant add globex --account 222222222222 --ring canary` adds one.
+#
+# Secrets: each becomes one bundle per tenant.
+# [secrets.db-password]
+# files = ["secrets/db-password"]
+# rings = ["canary"]            # or tenants = ["globex"]; without either, all tenants
+"""
+_TWIN = """\
+[targets.twin]                  # AWS on this machine: `strongroom twin up`
+profile = "rehearsal"
+vendor-account = "{account}"
+"""
+_AWS = """\
+[targets.aws]
+profile = "production"
+vendor-account = "{account}"    # the account that holds the keys
+# aws-profile = "vendor"        # a profile of your AWS configuration; AWS_PROFILE goes first
+"""
+
+
+@click.command("init")
+@click.option("--product", metavar="NAME", help="Id of the product; default: the folder's name.")
+@click.option("--target", type=click.Choice(["twin", "aws"]), default="twin", show_default=True, help="Default target.")
+@click.option("--account", metavar="ID", help="The vendor's AWS account; needed with --target aws.")
+@click.option("--region", default="eu-central-1", show_default=True, help="The first region.")
+@project_option
+@json_option
+def command(
+    *, product: str | None, target: str, account: str | None, region: str, project_path: Path, as_json: bool
+) -> None:
+    r"""Write a first strongroom.toml with comments. Never overwrites one; talks to no account.
+
+    \b
+    Example:  strongroom init --product acme
+              strongroom init --product acme --target aws --account 123456789012
+    """
+    name = product or re.sub(r"[^a-z0-9]+", "-", project_path.absolute().parent.name.lower()).strip("-")
+    text = _text(product=name, target=target, account=account, region=region)
+    project = ProjectFile(project_path, text, parse_project(text, name=str(project_path)))
+    if project_path.exists() or project_path.is_symlink():
+        raise LocalFault(
+            "project.exists",
+            f"expected no file at {project_path}, found one",
+            remedy="Edit it, or name another with --project.",
+        )
+    project.write()
+    emit(
+        {"project": str(project_path), "product": name, "target": target},
+        as_json=as_json,
+        human=lambda out: out.print(f"Wrote {project_path}. Next: strongroom signer new main", markup=False),
+    )
+
+
+def _text(*, product: str, target: str, account: str | None, region: str) -> str:
+    if target == "aws" and account is None:
+        raise UsageError(
+            "init.no-account",
+            "expected --account with --target aws: the AWS account that holds the keys",
+            remedy="`aws sts get-caller-identity` prints the one you use.",
+        )
+    twin = _TWIN.format(account=TWIN_ACCOUNT)
+    aws = _AWS.format(account=account or "123456789012")
+    if account is None:
+        aws = "".join(f"# {line}\n" for line in aws.splitlines())
+    return _TEMPLATE.format(product=product, target=target, region=region, targets=f"{twin}\n{aws}")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a project and a target to the `trust.json` of its images (docs/formats/trust.md)."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from strongroom.appraisal.identity import aws_identity_certificates
+from strongroom.cli.project_file import ProjectFile
+from strongroom.crypto.certificates import parse_pem_certificates
+from strongroom.errors import FormatError, UsageError
+from strongroom.flows.files import read_file
+from strongroom.formats.bundle_trust import PinnedSigner
+from strongroom.formats.partition import Profile
+from strongroom.formats.project_model import Project, SignerState, Target
+from strongroom.formats.trust import MAX_CERTIFICATE_BYTES, Tls, Trust, Vendor
+from strongroom.ids import CertificateDer, Region
+
+
+def trust_of(file: ProjectFile, target: Target, profile: Profile) -> Trust:
+    """Return what images for `target` trust. Raises UsageError when the project does not say enough."""
+    nitro, tls, identity = _aws(file, target) if profile is Profile.PRODUCTION else _rehearsal(file, target)
+    return Trust(
+        profile=profile,
+        product=file.project.product.id,
+        signers=_signers(file),
+        floors={secret.name: secret.floor for secret in file.project.secrets.values() if secret.floor > 1},
+        vendor=Vendor(target.partition, (target.vendor_account,)),
+        nitro_roots=nitro,
+        tls=tls,
+        identity_certificates=identity,
+    )
+
+
+def _signers(file: ProjectFile) -> tuple[PinnedSigner, ...]:
+    signers = tuple(
+        PinnedSigner(signer.key_id, signer.algorithm, signer.public_key, signer.roles)
+        for signer in file.project.signers.values()
+        if signer.state is not SignerState.REVOKED
+    )
+    if not signers:
+        raise UsageError(
+            "trust.no-signer",
+            f"expected a signer that is not revoked in {file.path}, found none",
+            remedy="Make one with `strongroom signer new main`.",
+        )
+    return signers
+
+
+def regions_of(project: Project) -> tuple[Region, ...]:
+    """Return every region in which an instance of the product may run, sorted."""
+    regions = set(project.product.regions)
+    for tenant in project.tenants.values():
+        regions.update(tenant.regions)
+    return tuple(sorted(regions))
+
+
+_Material = tuple[tuple[CertificateDer, ...], Tls, dict[Region, CertificateDer]]
+
+
+def _aws(file: ProjectFile, target: Target) -> _Material:
+    if target.profile is Profile.REHEARSAL:
+        raise UsageError(
+            "trust.rehearsal-target",
+            f"expected a production target for a production file, found {target.name!r}, whose account is the twin's",
+            remedy="Name a production target with --target.",
+        )
+    data = resources.files("strongroom").joinpath("data")
+    tls_roots = [root for root in data.joinpath("tls-roots").iterdir() if root.name.endswith(".pem")]
+    return (
+        parse_pem_certificates(data.joinpath("aws-nitro-root-g1.pem").read_bytes()),
+        Tls(roots=tuple(_one(root.read_bytes(), root.name) for root in tls_roots), kms={}),
+        {region: _identity_certificate(region) for region in regions_of(file.project)},
+    )
+
+
+def _identity_certificate(region: Region) -> CertificateDer:
+    certificates = aws_identity_certificates()
+    if region not in certificates:
+        raise UsageError(
+            "trust.region",
+            f"no certificate for instance identity documents of {region} comes with this version",
+            remedy="Leave the region out of the project, or use a version that knows it.",
+        )
+    return certificates[region]
+
+
+def _rehearsal(file: ProjectFile, target: Target) -> _Material:
+    trust = target.trust
+    if trust is None:
+        raise UsageError(
+            "trust.no-twin",
+            f"expected a section [targets.{target.name}.trust] in {file.path}: the roots and endpoints of a twin",
+            remedy="docs/formats/project.md shows one; `strongroom twin up` says where its files lie.",
+        )
+    for region in regions_of(file.project):
+        if region not in trust.identity_certificates:
+            raise UsageError(
+                "trust.twin-region",
+                f"expected a certificate for {region} in targets.{target.name}.trust.identity-certificates",
+            )
+    kms = dict.fromkeys(regions_of(file.project), trust.kms_endpoint)
+    return (
+        (_read_one(file.locate(trust.nitro_root)),),
+        Tls(roots=(_read_one(file.locate(trust.tls_root)),), kms=kms, imds=trust.imds_endpoint),
+        {region: _read_one(file.locate(path)) for region, path in trust.identity_certificates.items()},
+    )
+
+
+def _read_one(path: Path) -> CertificateDer:
+    return _one(read_file(path, maximum_bytes=2 * MAX_CERTIFICATE_BYTES), str(path))
+
+
+def _one(pem: bytes, name: str) -> CertificateDer:
+    certificates = parse_pem_certificates(pem)
+    if len(certificates) != 1:
+        raise FormatError("trust.one-certificate", f"expected one certificate in {name}, found {len(certificates)}")
+    return certificates[0]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages in docs/reference say what the source says."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from strongroom.cli.main import COMMANDS, strongroom
+
+ROOT = Path(__file__).parents[2]
+CODES = (ROOT / "docs/reference/codes.md").read_text()
+
+
+def commands() -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    context = click.Context(strongroom)
+    waiting = [(name, strongroom.get_command(context, name)) for name in COMMANDS]
+    while waiting:
+        name, command = waiting.pop()
+        assert command is not None
+        found[name] = command
+        if isinstance(command, click.Group):
+            waiting += [(f"{name} {child}", below) for child, below in command.commands.items()]
+    return found
+
+
+def test_the_pages_are_what_the_source_gives():
+    run = subprocess.run(
+        [sys.executable, ROOT / "tools/reference", "--check"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("file.empty", "raised with its code"),
+        ("cbor.duplicate-key", "made by a method that adds the area"),
+        ("field.unknown", "made by a method of another module"),
+        ("nonce.mismatch", "a finding"),
+        ("kms.incorrect-key", "kept in a table"),
+    ],
+)
+def test_codes_are_found_however_they_are_made(code, how):
+    assert f"| `{code}` |" in CODES, how
+
+
+def compared_codes() -> set[str]:
+    """Return the codes that tests compare with `.code`, which are certain to be raised."""
+    found = set()
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr == "code":
+                found |= {c.value for c in node.comparators if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    return found
+
+
+def test_every_code_that_a_test_has_seen_is_documented():
+    seen = compared_codes()
+    assert len(seen) > 20
+    assert {code for code in seen if f"| `{code}` |" not in CODES} == set()
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_has_help_with_an_example_and_stands_in_the_documentation(name):
+    command = commands()[name]
+    assert re.search(r"^\s*Examples?:", command.help or "", re.MULTILINE), "an example in the help"
+    assert f"## `strongroom {name}`" in (ROOT / "docs/reference/commands.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(n for n, c in commands().items() if not isinstance(c, click.Group)))
+def test_every_command_speaks_json(name):
+    assert "--json" in {option for parameter in commands()[name].params for option in parameter.opts}
