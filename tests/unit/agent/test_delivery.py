@@ -281,6 +281,8 @@ def test_a_full_tmpfs_keeps_the_old_secret_and_leaves_nothing_behind(memory):
         text=True,
         check=False,
     )
+    if done.stderr.startswith("unshare:"):
+        pytest.skip(f"this root may not mount a file system of its own: {done.stderr.strip()}")
     assert done.stdout == "delivery.unwritable old ['password']\n", done.stderr
 
 
