@@ -11,7 +11,7 @@ from tests.images import BOOT_DRIVER, RETURN_SUCCESS, make_pe
 from strongroom.formats.efi import parse_signature_database
 from strongroom.twin.firmware import Firmware, SecureBoot, boot
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("boot")]
 PROMISED = (2, 4, 7, 11, 12, 13)
 
 
@@ -28,12 +28,11 @@ def test_a_clean_boot(image):
     assert replayed(image) == measured(boot_machine(Machine(image)))
 
 
-def test_a_secure_boot(image, signer, keys):
-    signed = signer.sign(image)
+def test_a_secure_boot(signed, signer, keys):
     authority = next(e.signature_data for e in parse_signature_database(keys.db) if e.content == signer.der)
     variables = SecureBoot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx, authority=authority)
     store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))
-    booted = boot_machine(Machine(signed, store=store, secure_boot=True))
+    booted = boot_machine(Machine(signed, store=store))
     assert replayed(signed, secure_boot=variables) == measured(booted)
 
 
