@@ -36,11 +36,12 @@ from strongroom.formats.attestation_document import (
     parse_nitrotpm_document,
     unverified_claims,
 )
+from strongroom.formats.names import INSTANCE_ID, REGION
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import EvidenceBytes, InstanceId, Region
 
 _LEAF_NAME = re.compile(
-    r"(?P<module>i-[0-9a-f]+-(?:tpm|enc)[0-9a-f]{16})\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d{1,2})\.aws"
+    rf"(?P<module>{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}})\.(?P<region>{REGION.pattern})\.aws"
 )
 _VOUCHER: Final = object()
 

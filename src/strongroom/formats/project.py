@@ -13,6 +13,7 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
 from strongroom.formats.endpoints import URL, parse_imds_endpoint, parse_local_endpoint
+from strongroom.formats.names import KEY_ID
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.project_model import (
     Image,
@@ -27,7 +28,7 @@ from strongroom.formats.project_model import (
 )
 from strongroom.formats.toml_lines import line_of
 from strongroom.formats.tree import Node, Path
-from strongroom.formats.trust import ALGORITHMS, KEY_ID, MAX_COUNTER, MAX_SPKI_BYTES
+from strongroom.formats.trust import ALGORITHMS, MAX_COUNTER, MAX_SPKI_BYTES
 from strongroom.ids import AccountId, KeyArn, KeyId, Region, SpkiDer, TenantId
 
 FILE_NAME = "strongroom.toml"
