@@ -25,9 +25,9 @@ from strongroom.errors import FormatError
 from strongroom.formats import cbor, cose
 from strongroom.formats.cbor import CborItem, Kind, Profile
 from strongroom.formats.cose import CoseSign1
+from strongroom.formats.file_kind import guess_kind
 from strongroom.formats.names import INSTANCE_ID
 from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrBank, PcrDigests
-from strongroom.formats.resemblance import resemblance
 from strongroom.ids import CertificateDer, EvidenceBytes
 
 MAX_DOCUMENT_BYTES = 16_384
@@ -122,14 +122,14 @@ def _parse_envelope(data: bytes) -> CoseSign1:
         raise FormatError(
             "document.too-large",
             f"expected an attestation document of at most {MAX_DOCUMENT_BYTES} bytes, found {len(data)}; "
-            f"this looks like {resemblance(data)}",
+            f"this looks like {guess_kind(data)}",
             offset=MAX_DOCUMENT_BYTES,
             spec=_SPEC,
         )
     if data[:1] not in (b"\x84", b"\xd2"):
         raise FormatError(
             "document.not-a-document",
-            f"expected an attestation document (a COSE_Sign1 message); this looks like {resemblance(data)}",
+            f"expected an attestation document (a COSE_Sign1 message); this looks like {guess_kind(data)}",
             offset=0,
             spec=_SPEC,
         )
