@@ -22,7 +22,7 @@ import hashlib
 import re
 from dataclasses import InitVar, dataclass
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final, TypeVar
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.crypto.chain import VerifiedChain, verify_chain
@@ -94,17 +94,7 @@ class VerifiedEnclaveEvidence(_Evidence):
     __slots__ = ()
 
 
-class _Fields(TypedDict):
-    module_id: str
-    instance_id: InstanceId
-    region: Region
-    timestamp: datetime
-    pcrs: PcrDigests
-    public_key: bytes | None
-    user_data: bytes | None
-    nonce: bytes | None
-    certificate_expires: datetime
-    digest: bytes
+_Kind = TypeVar("_Kind", bound=_Evidence)
 
 
 def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime) -> VerifiedEvidence:
@@ -113,7 +103,7 @@ def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime 
     `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
     """
     document = parse_nitrotpm_document(evidence)  # step 1
-    return VerifiedEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+    return _verify(document, roots, at, VerifiedEvidence)
 
 
 def verify_enclave_evidence(
@@ -124,12 +114,12 @@ def verify_enclave_evidence(
     `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
     """
     document = parse_enclave_document(evidence)  # step 1
-    return VerifiedEnclaveEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+    return _verify(document, roots, at, VerifiedEnclaveEvidence)
 
 
 def _verify(
-    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime
-) -> _Fields:
+    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime, kind: type[_Kind]
+) -> _Kind:
     # Step 2. The claimed timestamp is not authentic yet. It becomes so in step 4, which fails if anybody changed it.
     time = document.claimed_timestamp if isinstance(at, AtDocumentTime) else at
     # Step 3.
@@ -141,7 +131,7 @@ def _verify(
     claims = unverified_claims(document)
     region = _region_of(chain, claims)
     # Step 6.
-    return _Fields(
+    return kind(
         module_id=claims.module_id,
         instance_id=InstanceId(claims.module_id.rpartition("-")[0]),
         region=region,
@@ -152,6 +142,7 @@ def _verify(
         nonce=claims.nonce,
         certificate_expires=chain.expires,
         digest=hashlib.sha256(envelope.payload).digest(),
+        voucher=_VOUCHER,
     )
 
 

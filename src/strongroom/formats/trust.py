@@ -28,6 +28,10 @@ MAX_SPKI_BYTES = 1024
 MAX_COUNTER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259 section 6)."""
 _SPEC = "docs/formats/trust.md"
+_KEYS = (
+    *("version", "profile", "product", "signers", "floors"),
+    *("vendor", "nitro_roots", "tls", "identity_certificates"),
+)
 ALGORITHMS: Mapping[str, SignatureAlgorithm] = MappingProxyType(
     {"EdDSA": SignatureAlgorithm.EDDSA, "ES384": SignatureAlgorithm.ES384}
 )
@@ -68,19 +72,7 @@ class Trust:
 def parse_trust(data: bytes) -> Trust:
     """Parse a `trust.json`. Raises FormatError for anything but the one encoding of an allowed content."""
     root = strict_json.parse(data, maximum_bytes=MAX_BYTES, spec=_SPEC)
-    members = root.record(
-        (
-            "version",
-            "profile",
-            "product",
-            "signers",
-            "floors",
-            "vendor",
-            "nitro_roots",
-            "tls",
-            "identity_certificates",
-        )
-    )
+    members = root.record(_KEYS)
     members["version"].integer(VERSION, VERSION)
     profile = members["profile"].member(Profile)
     vendor = _vendor(members["vendor"])

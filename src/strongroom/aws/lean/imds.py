@@ -19,6 +19,7 @@ from strongroom.formats.names import IAM_NAME
 from strongroom.ports import IdentityDocumentBytes
 
 DEFAULT_URL = "http://169.254.169.254"
+"""EC2 User Guide, "Use the Instance Metadata Service to access instance metadata"."""
 _OK = 200
 _TOKEN_SECONDS = "60"  # noqa: S105 -- a time to live
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials/"
