@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from strongroom.formats.tree import Node, shown
 from strongroom.keypolicy.condition_keys import ConditionKey, canonical_name, find_condition_key
-from strongroom.keypolicy.grammar import scalars
+from strongroom.keypolicy.grammar import one_or_list, scalars
 from strongroom.keypolicy.operators import NULL, OPERATORS, Operator, Quantifier, Test
 
 ValuesTest: TypeAlias = Callable[[tuple[str, ...]], bool]
@@ -116,6 +116,5 @@ def encode_conditions(conditions: tuple[Condition, ...]) -> Mapping[str, Mapping
     """Return the Condition block as JSON values, in the order in which it was read."""
     block: dict[str, dict[str, str | list[str]]] = {}
     for condition in conditions:
-        values = condition.values
-        block.setdefault(condition.operator, {})[condition.key] = values[0] if len(values) == 1 else list(values)
+        block.setdefault(condition.operator, {})[condition.key] = one_or_list(condition.values)
     return block

@@ -8,6 +8,7 @@ strictly: a lenient reader keeps the last of two equal members, so the text an a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from strongroom.errors import FormatError
 from strongroom.formats import strict_json
@@ -50,3 +51,8 @@ def _scalar(node: Node) -> str:
     if isinstance(node.value, bool):
         return "true" if node.value else "false"
     return str(node.value) if isinstance(node.value, int) else node.string()
+
+
+def one_or_list(values: Sequence[str]) -> str | list[str]:
+    """Return the only value, or all of them as a list: how policies are written."""
+    return values[0] if len(values) == 1 else list(values)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from strongroom.formats.tree import Node, shown
 from strongroom.keypolicy.conditions import Condition, encode_conditions, parse_conditions
-from strongroom.keypolicy.grammar import MAX_POLICY_BYTES, one_or_more, parse_policy_text, strings
+from strongroom.keypolicy.grammar import MAX_POLICY_BYTES, one_or_list, one_or_more, parse_policy_text, strings
 from strongroom.keypolicy.patterns import any_of, has_wildcard
 from strongroom.keypolicy.principals import Principals, Sense, encode_principals, parse_principals, pin
 
@@ -213,12 +213,8 @@ def _encode_statement(statement: Statement) -> dict[str, object]:
     body["Effect"] = statement.effect.value
     if statement.principals:
         body[f"{statement.principals.sense}Principal"] = encode_principals(statement.principals)
-    body[f"{statement.actions.sense}Action"] = _one_or_list(statement.actions.texts)
-    body[f"{statement.resources.sense}Resource"] = _one_or_list(statement.resources.texts)
+    body[f"{statement.actions.sense}Action"] = one_or_list(statement.actions.texts)
+    body[f"{statement.resources.sense}Resource"] = one_or_list(statement.resources.texts)
     if statement.conditions:
         body["Condition"] = encode_conditions(statement.conditions)
     return body
-
-
-def _one_or_list(texts: tuple[str, ...]) -> str | list[str]:
-    return texts[0] if len(texts) == 1 else list(texts)

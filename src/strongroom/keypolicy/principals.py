@@ -16,7 +16,7 @@ from strongroom.errors import FormatError
 from strongroom.formats.names import ACCOUNT_ID, PARTITION
 from strongroom.formats.tree import Node, shown
 from strongroom.ids import AccountId
-from strongroom.keypolicy.grammar import one_or_more
+from strongroom.keypolicy.grammar import one_or_list, one_or_more
 from strongroom.keypolicy.patterns import has_wildcard
 
 ANYONE = "*"
@@ -208,7 +208,7 @@ def encode_principals(principals: Principals) -> str | dict[str, str | list[str]
     groups: dict[str, list[str]] = {}
     for member in principals.members:
         groups.setdefault(_GROUPS.get(member.kind, "AWS"), []).append(member.value)
-    return {name: values[0] if len(values) == 1 else values for name, values in groups.items()}
+    return {name: one_or_list(values) for name, values in groups.items()}
 
 
 _GROUPS = {PrincipalKind.SERVICE: "Service", PrincipalKind.FEDERATED: "Federated"}

@@ -14,6 +14,7 @@ from datetime import datetime
 from strongroom.errors import UsageError
 from strongroom.formats.names import ACCOUNT_ID, ID, PARTITION
 from strongroom.formats.pcrs import (
+    ALWAYS_GATED,
     SECURE_BOOT_OFF_PCR7_SHA384,
     SEPARATOR_ONLY_SHA384,
     SHA384_BYTES,
@@ -24,7 +25,6 @@ from strongroom.formats.pcrs import (
 from strongroom.ids import AccountId, TenantId
 
 PCR2, PCR4, PCR7, PCR12, PCR13 = map(PcrIndex, (2, 4, 7, 12, 13))
-ALWAYS_GATED = (PCR2, PCR4, PCR12, PCR13)
 STATE_PURPOSE = "state"
 """Purpose of a customer's own volumes: nobody seals or escrows those for him."""
 
