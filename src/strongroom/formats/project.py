@@ -27,7 +27,7 @@ from strongroom.formats.project_model import (
     Tenant,
 )
 from strongroom.formats.toml_lines import line_of
-from strongroom.formats.tree import Node, Path
+from strongroom.formats.tree import Node, Path, shown
 from strongroom.formats.trust import ALGORITHMS, MAX_COUNTER, MAX_SPKI_BYTES
 from strongroom.ids import AccountId, KeyArn, KeyId, Region, SpkiDer, TenantId
 
@@ -73,7 +73,7 @@ def _toml(text: str, name: str) -> object:
 
 
 def _line(text: str, name: str, path: Path) -> str:
-    dotted = ".".join(str(step) for step in path)
+    dotted = ".".join(str(step) if str(step).isprintable() else shown(step) for step in path)
     return f"{name}:{line_of(text, path)}: {dotted}" if path else name
 
 
