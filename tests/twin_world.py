@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from tests.images import make_pe
 
 from strongroom.aws.lean.sigv4 import Credentials as LeanCredentials
 from strongroom.crypto.key_transport import RecipientKey
@@ -28,27 +28,11 @@ CONTEXT = {"strongroom:tenant": "acme", "strongroom:epoch": "1"}
 RSA_OAEP = "RSAES_OAEP_SHA_256"
 RECIPIENT = RecipientKey.generate()
 GATES = (2, 4, 12, 13)
-_HEADERS = 0x400
 
 
 def small_pe(*sections: tuple[str, bytes]) -> bytes:
     """A PE32+ program for x86-64 that nobody could run, with room for more section headers."""
-    file = bytearray(_HEADERS)
-    file[:2] = b"MZ"
-    struct.pack_into("<I", file, 0x3C, 0x80)
-    struct.pack_into("<4sHHIIIHH", file, 0x80, b"PE\0\0", 0x8664, len(sections), 0, 0, 0, 240, 0x22E)
-    optional = 0x98
-    struct.pack_into("<H", file, optional, 0x20B)
-    struct.pack_into("<II", file, optional + 32, 0x1000, 0x200)
-    struct.pack_into("<II", file, optional + 56, 0x1000 * (len(sections) + 1), _HEADERS)
-    struct.pack_into("<H", file, optional + 68, 10)
-    struct.pack_into("<I", file, optional + 108, 16)
-    for index, (name, data) in enumerate(sections):
-        padded = data + bytes(-len(data) % 0x200)
-        row = (name.encode(), len(data), 0x1000 * (index + 1), len(padded), len(file), 0, 0, 0, 0, 0x40000040)
-        struct.pack_into("<8sIIIIIIHHI", file, optional + 240 + 40 * index, *row)
-        file += padded
-    return bytes(file)
+    return make_pe(sections)
 
 
 def small_uki(*, cmdline: str = "root=/dev/mapper/root", version: int = 252, kernel: bytes = b"kernel") -> bytes:

@@ -11,7 +11,8 @@ import pytest
 from tests.vectors.loader import load_vector, load_vectors
 
 from strongroom.crypto.header_signature import verify_escrow
-from strongroom.crypto.key_transport import RecipientKey, encrypt_to_recipient, key_id_of
+from strongroom.crypto.key_transport import RecipientKey, encrypt_to_recipient
+from strongroom.crypto.public_keys import key_id_of
 from strongroom.errors import FormatError, NotAuthentic, NotTrusted
 from strongroom.flows.open import InstanceFacts, open_bundle
 from strongroom.formats.bundle import parse_escrow

@@ -12,15 +12,12 @@ from functools import partial
 from strongroom.agent.fetch import InstancePorts
 from strongroom.agent.trusted import AgentTrust
 from strongroom.aws.lean.https import HttpsEndpoint, MetadataEndpoint
-from strongroom.aws.lean.imds import LeanImds
+from strongroom.aws.lean.imds import DEFAULT_URL, LeanImds
 from strongroom.aws.lean.kms import LeanKms
 from strongroom.errors import NotTrusted
 from strongroom.formats.partition import Partition, Profile
 from strongroom.ids import Region
 from strongroom.ports import BundleSource, Clock, EvidenceSource
-
-IMDS_URL = "http://169.254.169.254"
-"""EC2 User Guide, "Use the Instance Metadata Service to access instance metadata"."""
 
 
 def connect(
@@ -32,7 +29,7 @@ def connect(
     entropy: Callable[[int], bytes],
 ) -> InstancePorts:
     """Return the ports of an instance: metadata service and KMS as the trust file says. Nothing is called yet."""
-    imds = LeanImds(MetadataEndpoint(trust.tls.imds or IMDS_URL))
+    imds = LeanImds(MetadataEndpoint(trust.tls.imds or DEFAULT_URL))
     return InstancePorts(
         evidence_source=evidence_source,
         identity_source=imds,

@@ -7,13 +7,11 @@ They are applied again where a name meets the file system, so that delivery does
 
 from __future__ import annotations
 
-import re
-
 from strongroom.errors import FormatError
+from strongroom.formats.names import ENTRY_NAME
 
 MAX_NAME = 63 + 1 + 255
 """Characters: the name of a bundle, a slash, the name of an entry."""
-_SEGMENT = re.compile(r"[A-Za-z0-9._+@=-]{1,255}")
 
 
 def segments_of(name: str) -> tuple[str, ...]:
@@ -21,15 +19,10 @@ def segments_of(name: str) -> tuple[str, ...]:
 
     Raises FormatError for an absolute name, `.` and `..`, empty parts, NUL and every other odd character.
     """
-    segments = tuple(name.split("/"))
-    if len(name) > MAX_NAME or not all(map(_plain, segments)):
+    if len(name) > MAX_NAME or not ENTRY_NAME.fullmatch(name):
         raise FormatError(
             "delivery.name",
             f"expected an entry name that stays inside its folder, found {name[:300]!r}",
             spec="docs/formats/bundle.md section 7",
         )
-    return segments
-
-
-def _plain(segment: str) -> bool:
-    return segment not in (".", "..") and _SEGMENT.fullmatch(segment) is not None
+    return tuple(name.split("/"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.crypto.certificates import load_certificate, sha256_fingerprint
-from strongroom.crypto.key_transport import key_id_of
+from strongroom.crypto.public_keys import key_id_of
 from strongroom.errors import NotAuthentic, NotTrusted
 from strongroom.flows.files import read_file
 from strongroom.formats.bundle_trust import BundleTrust

@@ -22,7 +22,7 @@ import hashlib
 import re
 from dataclasses import InitVar, dataclass
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final, TypeVar
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.crypto.chain import VerifiedChain, verify_chain
@@ -36,11 +36,12 @@ from strongroom.formats.attestation_document import (
     parse_nitrotpm_document,
     unverified_claims,
 )
+from strongroom.formats.names import INSTANCE_ID, REGION
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import EvidenceBytes, InstanceId, Region
 
 _LEAF_NAME = re.compile(
-    r"(?P<module>i-[0-9a-f]+-(?:tpm|enc)[0-9a-f]{16})\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d{1,2})\.aws"
+    rf"(?P<module>{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}})\.(?P<region>{REGION.pattern})\.aws"
 )
 _VOUCHER: Final = object()
 
@@ -93,17 +94,7 @@ class VerifiedEnclaveEvidence(_Evidence):
     __slots__ = ()
 
 
-class _Fields(TypedDict):
-    module_id: str
-    instance_id: InstanceId
-    region: Region
-    timestamp: datetime
-    pcrs: PcrDigests
-    public_key: bytes | None
-    user_data: bytes | None
-    nonce: bytes | None
-    certificate_expires: datetime
-    digest: bytes
+_Kind = TypeVar("_Kind", bound=_Evidence)
 
 
 def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime) -> VerifiedEvidence:
@@ -112,7 +103,7 @@ def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime 
     `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
     """
     document = parse_nitrotpm_document(evidence)  # step 1
-    return VerifiedEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+    return _verify(document, roots, at, VerifiedEvidence)
 
 
 def verify_enclave_evidence(
@@ -123,12 +114,12 @@ def verify_enclave_evidence(
     `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
     """
     document = parse_enclave_document(evidence)  # step 1
-    return VerifiedEnclaveEvidence(**_verify(document, roots, at), voucher=_VOUCHER)
+    return _verify(document, roots, at, VerifiedEnclaveEvidence)
 
 
 def _verify(
-    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime
-) -> _Fields:
+    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime, kind: type[_Kind]
+) -> _Kind:
     # Step 2. The claimed timestamp is not authentic yet. It becomes so in step 4, which fails if anybody changed it.
     time = document.claimed_timestamp if isinstance(at, AtDocumentTime) else at
     # Step 3.
@@ -140,7 +131,7 @@ def _verify(
     claims = unverified_claims(document)
     region = _region_of(chain, claims)
     # Step 6.
-    return _Fields(
+    return kind(
         module_id=claims.module_id,
         instance_id=InstanceId(claims.module_id.rpartition("-")[0]),
         region=region,
@@ -151,6 +142,7 @@ def _verify(
         nonce=claims.nonce,
         certificate_expires=chain.expires,
         digest=hashlib.sha256(envelope.payload).digest(),
+        voucher=_VOUCHER,
     )
 
 

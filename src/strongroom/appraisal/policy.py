@@ -20,10 +20,9 @@ from types import MappingProxyType
 from typing import ClassVar, Self
 
 from strongroom.errors import UsageError
-from strongroom.formats.pcrs import GATES, PCR_COUNT, RESETTABLE, SHA384_BYTES, ZERO_SHA384, PcrIndex
+from strongroom.formats.measurements import Measurements
+from strongroom.formats.pcrs import ALWAYS_GATED, PCR_COUNT, RESETTABLE, SHA384_BYTES, ZERO_SHA384, PcrIndex
 
-REQUIRED_GATES = frozenset(GATES) - {PcrIndex(7)}
-"""What every policy on a NitroTPM document has to name. PCR 7 counts for releases that use Secure Boot only."""
 NEVER_ZERO = tuple(map(PcrIndex, (4, 7)))
 """A boot through UEFI measures into these, always."""
 
@@ -98,9 +97,14 @@ class _PcrPolicy:
 class MeasurementsPolicy(_PcrPolicy):
     """Acceptable images of instances with NitroTPM, each with the whole gate set."""
 
-    gates: ClassVar[frozenset[PcrIndex]] = REQUIRED_GATES
+    gates: ClassVar[frozenset[PcrIndex]] = frozenset(ALWAYS_GATED)
     never: ClassVar[frozenset[PcrIndex]] = RESETTABLE
     never_zero: ClassVar[tuple[PcrIndex, ...]] = NEVER_ZERO
+
+    @classmethod
+    def of_images(cls, *images: Measurements) -> Self:
+        """Build from reference values, each with its own gates (DESIGN 5.4)."""
+        return cls.of(*({index: (image.pcrs[index],) for index in image.gates} for image in images))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from strongroom.appraisal.policy import EnclavePolicy, MeasurementsPolicy, Unsaf
 from strongroom.errors import Finding, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_FIELD_BYTES
-from strongroom.formats.measurements import MAX_FILE_BYTES, Measurements, parse_measurements
+from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.ids import Nonce
 
@@ -106,7 +106,7 @@ def _policy(options: Options) -> tuple[MeasurementsPolicy | EnclavePolicy, tuple
     if options["measurements"]:
         images = [parse_measurements(read_file(path, maximum_bytes=MAX_FILE_BYTES)) for path in options["measurements"]]
         notices = tuple(finding for image in images for finding in image.findings)
-        return MeasurementsPolicy.of(*map(_gates, images)), notices
+        return MeasurementsPolicy.of_images(*images), notices
     kind = UnsafePartialMeasurementsPolicy if options["allow_partial"] else MeasurementsPolicy
     return kind.of(_pcr_rules(options["pcr"])), ()
 
@@ -117,10 +117,6 @@ def _enclave_policy(options: Options) -> EnclavePolicy:
             "verify.enclave-measurements", "measurements files are for NitroTPM: expected --pcr with --enclave"
         )
     return EnclavePolicy.of(_pcr_rules(options["pcr"]))
-
-
-def _gates(image: Measurements) -> dict[PcrIndex, tuple[bytes, ...]]:
-    return {index: (image.pcrs[index],) for index in image.gates}
 
 
 def _pcr_rules(rules: Sequence[str]) -> dict[PcrIndex, set[bytes]]:

@@ -13,7 +13,7 @@ from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
 from strongroom.errors import FormatError
 from strongroom.flows.files import read_file
-from strongroom.formats.resemblance import resemblance
+from strongroom.formats.file_kind import guess_kind
 
 MAX_BYTES = 1 << 30
 """A disk image fits; `read_file` refuses what is larger."""
@@ -31,7 +31,7 @@ def inspect(data: bytes) -> Inspection:
         if found is not None:
             return found
     raise FormatError(
-        "inspect.unknown", f"expected a file of a kind Strongroom knows; this looks like {resemblance(data)}", offset=0
+        "inspect.unknown", f"expected a file of a kind Strongroom knows; this looks like {guess_kind(data)}", offset=0
     )
 
 

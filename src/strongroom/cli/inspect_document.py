@@ -7,7 +7,6 @@ from strongroom.cli.inspection import Inspection
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (
-    PROTECTED_ES384,
     AttestationDocument,
     EnclaveDocument,
     UnverifiedClaims,
@@ -15,11 +14,11 @@ from strongroom.formats.attestation_document import (
     parse_nitrotpm_document,
     unverified_claims,
 )
+from strongroom.formats.file_kind import FileKind, guess_kind
 from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
 from strongroom.ids import EvidenceBytes
 
-_START = b"\x84\x44" + PROTECTED_ES384
 _LONGEST_SHOWN_BYTES = 64
 _ENCLAVE_MEANINGS = {
     0: "the enclave image",
@@ -33,7 +32,7 @@ _ENCLAVE_MEANINGS = {
 
 def recognise(data: bytes) -> Inspection | None:
     """Describe an attestation document, NitroTPM or enclave; None for anything else. Raises FormatError."""
-    if not data.startswith((_START, b"\xd2" + _START)):
+    if guess_kind(data) is not FileKind.ATTESTATION_DOCUMENT:
         return None
     document = _parse(EvidenceBytes(data))
     claims = unverified_claims(document)

@@ -13,7 +13,7 @@ from strongroom.cli.output import emit, json_option
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, read_head, write_file
 from strongroom.formats.efi import MAX_DATABASE_BYTES
-from strongroom.formats.kind import HEAD_BYTES, FileKind, looks_like
+from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.formats.measurements import Measurements, encode_aws_measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
 from strongroom.formats.pe import MAX_IMAGE_BYTES
@@ -79,11 +79,11 @@ def command(
 
 
 def _read_image(path: Path) -> bytes:
-    kind = looks_like(read_head(path, maximum_bytes=HEAD_BYTES))
+    kind = guess_kind(read_head(path, maximum_bytes=HEAD_BYTES))
     if kind is not FileKind.EFI_IMAGE:
         raise FormatError(
             "measure.not-an-image",
-            f"expected a unified kernel image (.efi) in {path}, found {kind.value}",
+            f"expected a unified kernel image (.efi) in {path}, found {kind}",
             offset=0,
             remedy=_DISK_REMEDY if kind in _DISKS else _IMAGE_REMEDY,
         )

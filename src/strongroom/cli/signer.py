@@ -20,10 +20,10 @@ from strongroom.errors import StrongroomError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.flows.signer_file import read_signer_file, write_signer_file
 from strongroom.formats.bundle_trust import SignatureAlgorithm, SignerRole
+from strongroom.formats.names import ID
 from strongroom.formats.partition import Profile
 from strongroom.formats.project import default_private_key
 from strongroom.formats.project_model import Signer, SignerState
-from strongroom.formats.tree import ID
 from strongroom.formats.trust import algorithm_name, encode_trust, parse_trust
 
 

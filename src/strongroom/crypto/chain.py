@@ -19,7 +19,6 @@ CRL checking must be off). `verify_chain` takes these steps; the code repeats th
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
-from strongroom.crypto.certificates import load_certificate, load_public_key
+from strongroom.crypto.certificates import load_certificate, load_public_key, sha256_fingerprint
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.ids import CertificateDer
@@ -97,7 +96,7 @@ def verify_chain(
 
 
 def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collection[bytes]) -> bytes:
-    fingerprint = hashlib.sha256(cabundle[0]).digest() if cabundle else b""
+    fingerprint = sha256_fingerprint(cabundle[0]) if cabundle else b""
     if fingerprint not in root_sha256s:
         raise NotAuthentic(
             "chain.unknown-root",

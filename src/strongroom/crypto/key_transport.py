@@ -8,21 +8,20 @@ same error, so that the failure says nothing about the key (K18).
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from typing import NoReturn
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.padding import PKCS7
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from strongroom.crypto.public_keys import key_id_of, load_spki
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.formats.cms import EnvelopedData, encode_enveloped_data, parse_enveloped_data
-from strongroom.ids import CmsBytes, KeyId, SpkiDer
+from strongroom.ids import CmsBytes, SpkiDer
 
 RSA_BITS = 2048
 """The size AWS documents for recipients; 3,072 and 4,096 are accepted from others."""
@@ -37,11 +36,6 @@ _BLOCK_BITS = 128
 
 def _oaep() -> padding.OAEP:
     return padding.OAEP(mgf=padding.MGF1(SHA256()), algorithm=SHA256(), label=None)
-
-
-def key_id_of(spki: SpkiDer) -> KeyId:
-    """Return SHA-256 of a DER SubjectPublicKeyInfo: kid of signers, subjectKeyIdentifier of recipients."""
-    return KeyId(hashlib.sha256(spki).digest())
 
 
 class RecipientKey:
@@ -108,10 +102,7 @@ def encrypt_to_recipient(spki: SpkiDer, plaintext: bytes) -> CmsBytes:
 
 def load_recipient(spki: SpkiDer) -> rsa.RSAPublicKey:
     """Return a recipient's public key, strong enough to encrypt to. Raises FormatError (ATTACKS A15)."""
-    try:
-        key = load_der_public_key(spki)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _weak("a public key that can be read", "none") from error
+    key = load_spki(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise _weak("an RSA key", type(key).__name__)
     numbers = key.public_numbers()

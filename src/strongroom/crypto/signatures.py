@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from strongroom.crypto.certificates import load_certificate, load_public_key
-from strongroom.errors import FormatError, NotAuthentic
+from strongroom.crypto.public_keys import load_spki
+from strongroom.errors import NotAuthentic
 from strongroom.ids import CertificateDer, SpkiDer
 
 P384Key: TypeAlias = ec.EllipticCurvePublicKey
@@ -34,21 +33,10 @@ _ES384 = ec.ECDSA(SHA384())
 
 def load_p384_key(public_key: SpkiDer) -> P384Key:
     """Return the P-384 key in `public_key`. Raises FormatError when it is no key, NotAuthentic for another kind."""
-    key = _load(public_key)
+    key = load_spki(public_key)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
         raise NotAuthentic("signature.wrong-key", "expected a P-384 public key, found one of another kind")
     return key
-
-
-def _load(public_key: SpkiDer) -> PublicKeyTypes:
-    try:
-        return load_der_public_key(public_key)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise FormatError(
-            "signature.unreadable-key",
-            "expected a DER SubjectPublicKeyInfo, found something else",
-            spec="RFC 5280 section 4.1",
-        ) from error
 
 
 def verify_es384(signature: bytes, message: bytes, *, key: P384Key) -> None:
@@ -68,7 +56,7 @@ def verify_es384(signature: bytes, message: bytes, *, key: P384Key) -> None:
 
 def verify_ed25519(signature: bytes, message: bytes, *, public_key: SpkiDer) -> None:
     """Return if `signature` (64 bytes) is one of the Ed25519 `public_key` over `message`. Raises NotAuthentic."""
-    key = _load(public_key)
+    key = load_spki(public_key)
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise NotAuthentic("signature.wrong-key", "expected an Ed25519 public key, found one of another kind")
     try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from strongroom.crypto.key_transport import key_id_of
+from strongroom.crypto.public_keys import key_id_of
 from strongroom.errors import FormatError
 from strongroom.ids import KeyId, SpkiDer
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from strongroom.errors import FormatError, LocalFault
 
-MEBIBYTE = 1 << 20
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
 

@@ -115,16 +115,6 @@ def seal(
         second = EscrowFields(header.subject, content_id, _wrap(data_key, header.subject, escrow.kms, escrow.key_arn))
         escrow_file = sign_payload(BUNDLE_ESCROW, encode_escrow_fields(second), signer=signer)
     keys = new_content_keys(data_key, content_id=content_id, chunk_log2=header.chunk_log2)
-    sizes = [ciphertext_bytes(len(entry.content), header.chunk_log2) for entry in entries]
-    content = Content(
-        content_id=content_id,
-        commitment=keys.commitment,
-        chunk_log2=header.chunk_log2,
-        table=encrypt_table(keys, encode_table([_info(entry) for entry in entries])),
-        body_length=sum(sizes),
-        placement=Placement.INLINE,
-        root=bytes(ROOT_BYTES) if header.root is Root.SIGNED else None,
-    )
     fields = HeaderFields(
         subject=header.subject,
         bundle_version=header.bundle_version,
@@ -132,7 +122,7 @@ def seal(
         not_after=header.not_after,
         accounts=tuple(sorted(header.accounts)),
         wraps=(wrap,),
-        content=content,
+        content=_content(entries, content_id, keys, header.root),
     )
     return SealedBundle(_write(fields, keys, [entry.content for entry in entries], signer), escrow_file)
 
@@ -145,6 +135,19 @@ def _expect_size(entries: Sequence[SealedEntry]) -> None:
             f"expected at most {MAX_PLAINTEXT_BYTES} bytes to seal at once, found {total}",
             remedy="Seal the files in several bundles.",
         )
+
+
+def _content(entries: Sequence[SealedEntry], content_id: bytes, keys: ContentKeys, root: Root) -> Content:
+    """Describe the body that `_write` will make; a root that is asked for is zeros until then."""
+    return Content(
+        content_id=content_id,
+        commitment=keys.commitment,
+        chunk_log2=keys.chunk_log2,
+        table=encrypt_table(keys, encode_table([_info(entry) for entry in entries])),
+        body_length=sum(ciphertext_bytes(len(entry.content), keys.chunk_log2) for entry in entries),
+        placement=Placement.INLINE,
+        root=bytes(ROOT_BYTES) if root is Root.SIGNED else None,
+    )
 
 
 def _info(entry: SealedEntry) -> EntryInfo:

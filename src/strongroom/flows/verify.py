@@ -28,6 +28,6 @@ def verify_document(
     for a forged document or one whose certificates have ended, NotTrusted, with every finding, for the rest.
     """
     evidence = verify_evidence(EvidenceBytes(document), roots=roots or NitroRoots.aws(), at=now)
-    policy = MeasurementsPolicy.of({index: (measurements.pcrs[index],) for index in measurements.gates})
+    policy = MeasurementsPolicy.of_images(measurements)
     expected = nonce if isinstance(nonce, UnsafeNoNonce) else Nonce(nonce)
     return appraise(evidence, policy, nonce=expected, now=now, max_age=max_age).require()

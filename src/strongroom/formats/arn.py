@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 
 from strongroom.errors import FormatError
+from strongroom.formats.names import ACCOUNT_ID, PARTITION, REGION
 from strongroom.ids import AccountId, KeyArn, Region
 
 _KEY_ARN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]{0,20}):kms:(?P<region>[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2})"
-    r":(?P<account>[0-9]{12}):key/[A-Za-z0-9-]{1,64}"
+    rf"arn:(?P<partition>{PARTITION.pattern}):kms:(?P<region>{REGION.pattern})"
+    rf":(?P<account>{ACCOUNT_ID.pattern}):key/[A-Za-z0-9-]{{1,64}}"
 )
 
 

@@ -25,8 +25,9 @@ from strongroom.errors import FormatError
 from strongroom.formats import cbor, cose
 from strongroom.formats.cbor import CborItem, Kind, Profile
 from strongroom.formats.cose import CoseSign1
+from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.names import INSTANCE_ID
 from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrBank, PcrDigests
-from strongroom.formats.resemblance import resemblance
 from strongroom.ids import CertificateDer, EvidenceBytes
 
 MAX_DOCUMENT_BYTES = 16_384
@@ -45,8 +46,8 @@ _SPEC = "EC2 User Guide, NitroTPM attestation document"
 _NITROTPM_KEY = "nitrotpm_pcrs"
 _ENCLAVE_KEY = "pcrs"
 _MODULE_ID_CHARACTERS = 128
-_NITROTPM_MODULE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})-tpm[0-9a-f]{16}")
-_ENCLAVE_MODULE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})-enc[0-9a-f]{16}")
+_NITROTPM_MODULE = re.compile(rf"{INSTANCE_ID.pattern}-tpm[0-9a-f]{{16}}")
+_ENCLAVE_MODULE = re.compile(rf"{INSTANCE_ID.pattern}-enc[0-9a-f]{{16}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 253_402_300_799_999
 """The end of year 9999, where `datetime` ends."""
@@ -121,14 +122,14 @@ def _parse_envelope(data: bytes) -> CoseSign1:
         raise FormatError(
             "document.too-large",
             f"expected an attestation document of at most {MAX_DOCUMENT_BYTES} bytes, found {len(data)}; "
-            f"this looks like {resemblance(data)}",
+            f"this looks like {guess_kind(data)}",
             offset=MAX_DOCUMENT_BYTES,
             spec=_SPEC,
         )
     if data[:1] not in (b"\x84", b"\xd2"):
         raise FormatError(
             "document.not-a-document",
-            f"expected an attestation document (a COSE_Sign1 message); this looks like {resemblance(data)}",
+            f"expected an attestation document (a COSE_Sign1 message); this looks like {guess_kind(data)}",
             offset=0,
             spec=_SPEC,
         )

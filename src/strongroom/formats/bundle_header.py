@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import enum
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from strongroom.errors import FormatError
 from strongroom.formats import cbor
 from strongroom.formats.arn import KeyArnParts, parse_key_arn
 from strongroom.formats.cbor import CborItem, Plain, Profile
+from strongroom.formats.names import ACCOUNT_ID, ID
 from strongroom.ids import AccountId, TenantId, WrappedKey
 
 VERSION = 1
@@ -31,8 +31,6 @@ MIN_BODY_BYTES, MAX_BODY_BYTES = 16, 1 << 44
 
 _SPEC = "docs/formats/bundle.md section 4"
 _MAX_PAYLOAD_BYTES = 65_536
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 class Purpose(enum.StrEnum):
@@ -171,7 +169,7 @@ def _subject(record: Mapping[str, CborItem]) -> Subject:
 
 def _id(item: CborItem) -> str:
     text = item.text()
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise _fail("id", f"expected [a-z0-9][a-z0-9-]{{0,62}}, found {text[:80]!r}", item)
     return text
 
@@ -210,7 +208,7 @@ def _not_after(item: CborItem, created: datetime) -> datetime | None:
 def _accounts(item: CborItem) -> tuple[AccountId, ...]:
     items = item.array(minimum=1, maximum=MAX_ACCOUNTS)
     accounts = tuple(AccountId(member.text()) for member in items)
-    if not all(map(_ACCOUNT.fullmatch, accounts)):
+    if not all(map(ACCOUNT_ID.fullmatch, accounts)):
         raise _fail("account", "expected accounts of 12 decimal digits, found another", item)
     if any(a >= b for a, b in itertools.pairwise(accounts)):
         raise _fail("account-order", "expected accounts in ascending order, each once", item)

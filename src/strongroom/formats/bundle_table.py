@@ -12,6 +12,7 @@ from strongroom.errors import FormatError
 from strongroom.formats import cbor
 from strongroom.formats.bundle_layout import ciphertext_bytes
 from strongroom.formats.cbor import CborItem, Profile
+from strongroom.formats.names import ENTRY_NAME
 
 MAX_ENTRIES = 1024
 MAX_NAME_CHARACTERS = 255
@@ -19,7 +20,6 @@ MAX_ENTRY_BYTES = 1 << 40
 MAX_MODE = 0o777
 
 _SPEC = "docs/formats/bundle.md section 7"
-_NAME = re.compile(r"[A-Za-z0-9._+@=-]+(?:/[A-Za-z0-9._+@=-]+)*")
 _MEDIA_TYPE = re.compile(r"[\x21-\x7e]{1,127}")
 
 
@@ -53,7 +53,7 @@ def _entry(item: CborItem) -> EntryInfo:
         mode=record["mode"].uint(),
         size_bytes=record["size"].uint(),
     )
-    if not _NAME.fullmatch(entry.name) or {".", ".."} & set(entry.name.split("/")):
+    if not ENTRY_NAME.fullmatch(entry.name):
         raise _fail("entry-name", f"expected a relative path of plain names, found {entry.name!r}", record["name"])
     if not _MEDIA_TYPE.fullmatch(entry.media_type):
         raise _fail("media-type", "expected 1 to 127 visible ASCII characters, found others", record["media-type"])

@@ -11,9 +11,6 @@ from strongroom.formats.cbor import CborItem, Profile
 
 TAG_COSE_SIGN1 = 0xD2
 """CBOR tag 18, in its one-byte encoding."""
-ALG_EDDSA = -8
-ALG_ES384 = -35
-"""RFC 9053 section 2.1 (ES384) and 2.2 (EdDSA)."""
 HEADER_ALG = 1
 HEADER_CONTENT_TYPE = 3
 HEADER_KID = 4

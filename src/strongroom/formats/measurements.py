@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strongroom.errors import Finding, FormatError
+from strongroom.formats import strict_json
 from strongroom.formats.pcrs import (
     GATES,
     SECURE_BOOT_OFF_PCR7_SHA384,
@@ -28,6 +28,7 @@ from strongroom.formats.pcrs import (
     PcrDigests,
     PcrIndex,
 )
+from strongroom.formats.tree import Node, shown
 
 MAX_FILE_BYTES = 65_536
 """Far above any real file, far below what could hurt."""
@@ -49,7 +50,7 @@ _NEVER_ZERO = tuple(map(PcrIndex, (2, 4, 7)))
 _SPEC = "AWS pcr_measurements.json"
 _HASH_ALGORITHM = re.compile(r"SHA384(\s.*)?", re.DOTALL)
 _HEX = re.compile(r"[0-9A-Fa-f]*")
-_PCR_NAME = re.compile(r"PCR(0|[1-9][0-9]?)")
+_ENCLAVE_PCRS = frozenset(("PCR0", "PCR1"))
 _SHA256_HEX_DIGITS = 64
 _FACT_KEYS = ("image_id", "architecture", "root_hash", "uki_digest", "stub", "stub_version")
 _BUILD_INPUTS = "build_inputs"
@@ -128,16 +129,14 @@ def parse_measurements(data: bytes) -> Measurements:
 
     Raises FormatError for anything unknown, duplicate, missing, or not 48 bytes of hex.
     """
-    document = _mapping(_decode(data), "the file")
-    _refuse_unknown(document, ("Measurements", "strongroom"), "the file")
-    if "Measurements" not in document:
-        raise FormatError("measurements.missing", 'expected an object "Measurements", found none', offset=0, spec=_SPEC)
-    given = _pcrs(_mapping(document["Measurements"], '"Measurements"'))
-    facts = document.get("strongroom")
+    members = strict_json.parse(data, maximum_bytes=MAX_FILE_BYTES, spec=_SPEC).record(
+        ("Measurements",), ("strongroom",)
+    )
+    given = _pcrs(members["Measurements"])
     return Measurements(
         pcrs=PcrDigests.of({**CONSTANTS, **given}),
         assumed=frozenset(PcrIndex(index) for index in CONSTANTS if index not in given),
-        strongroom=None if facts is None else _facts(_mapping(facts, '"strongroom"')),
+        strongroom=_facts(members["strongroom"]) if "strongroom" in members else None,
     )
 
 
@@ -170,127 +169,46 @@ def _encode_facts(facts: ImageFacts) -> dict[str, object]:
     return known
 
 
-def _decode(data: bytes) -> object:
-    if len(data) > MAX_FILE_BYTES:
-        raise FormatError(
-            "measurements.too-large", f"expected at most {MAX_FILE_BYTES} bytes, found {len(data)}", spec=_SPEC
-        )
-    try:
-        text = data.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            "measurements.not-json", "expected JSON in UTF-8, found other bytes", offset=error.start, spec="RFC 8259"
-        ) from error
-    except json.JSONDecodeError as error:
-        offset = len(error.doc[: error.pos].encode())
-        raise FormatError(
-            "measurements.not-json", f"expected JSON: {error.msg}", offset=offset, spec="RFC 8259"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError(
-            "measurements.not-json",
-            "expected a small JSON object, found numbers or nesting beyond all bounds",
-            spec=_SPEC,
-        ) from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise FormatError(
-            "measurements.duplicate-key",
-            f"expected each key once, found {_quoted(twice)} twice",
-            spec="RFC 8259 section 4",
-        )
-    return members
-
-
-def _refuse_constant(name: str) -> object:
-    raise FormatError("measurements.not-json", f"expected JSON, found {name}", spec="RFC 8259 section 6")
-
-
-def _mapping(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise FormatError(
-            "measurements.wrong-type", f"expected {where} to be an object, found {_json_kind(value)}", spec=_SPEC
-        )
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or len(value) > MAX_FACT_CHARACTERS:
-        raise FormatError(
-            "measurements.wrong-type",
-            f"expected {where} to be a string of at most {MAX_FACT_CHARACTERS} characters, found {_json_kind(value)}",
-            spec=_SPEC,
-        )
-    return value
-
-
-def _refuse_unknown(members: Mapping[str, object], known: Sequence[str], where: str) -> None:
-    for key in members:
-        if key not in known:
-            enclave = _PCR_NAME.fullmatch(key) is not None and "PCR4" not in members
-            raise FormatError(
-                "measurements.unknown-key",
-                f"expected only {', '.join(known)} in {where}, found {_quoted(key)}",
-                spec=_SPEC,
-                remedy="This looks like the measurements of a Nitro Enclave image, which has other PCRs."
-                if enclave
-                else "",
-            )
-
-
-def _pcrs(members: Mapping[str, object]) -> dict[int, bytes]:
+def _pcrs(node: Node) -> dict[int, bytes]:
     names = {f"PCR{index}": index for index in PREDICTED}
-    _refuse_unknown(members, ("HashAlgorithm", *names), '"Measurements"')
-    algorithm = _text(members.get("HashAlgorithm"), '"HashAlgorithm"')
-    if not _HASH_ALGORITHM.fullmatch(algorithm):
-        raise FormatError(
-            "measurements.hash-algorithm", f"expected HashAlgorithm SHA384, found {_quoted(algorithm)}", spec=_SPEC
+    given = dict(node.table())
+    if given.keys() >= _ENCLAVE_PCRS and "PCR4" not in given:
+        raise node.refused(
+            "measurements.enclave",
+            "expected PCR4 and PCR7 of an instance, found PCR0 and PCR1",
+            remedy="This looks like the measurements of a Nitro Enclave image, which has other PCRs.",
         )
-    return {names[key]: _digest(key, _text(members[key], key)) for key in members if key in names}
+    members = node.record(("HashAlgorithm",), tuple(names))
+    algorithm = members["HashAlgorithm"].string()
+    if not _HASH_ALGORITHM.fullmatch(algorithm):
+        raise members["HashAlgorithm"].refused(
+            "measurements.hash-algorithm", f"expected HashAlgorithm SHA384, found {shown(algorithm)}"
+        )
+    return {names[name]: _digest(each) for name, each in members.items() if name in names}
 
 
-def _digest(name: str, value: str) -> bytes:
+def _digest(node: Node) -> bytes:
+    value = node.string()
     if not _HEX.fullmatch(value):
-        raise FormatError("measurements.not-hex", f"expected {name} in hex, found {_quoted(value)}", spec=_SPEC)
+        raise node.refused("measurements.not-hex", f"expected hex, found {shown(value)}")
     if len(value) == _SHA256_HEX_DIGITS:
-        raise FormatError(
+        raise node.refused(
             "measurements.sha256",
-            f"expected {name} from the SHA-384 bank ({2 * SHA384_BYTES} hex digits), found a SHA-256 value",
-            spec=_SPEC,
+            f"expected a value from the SHA-384 bank ({2 * SHA384_BYTES} hex digits), found a SHA-256 value",
             remedy="NitroTPM documents carry the SHA-384 bank only; compute the value again with SHA-384.",
         )
     if len(value) != 2 * SHA384_BYTES:
-        raise FormatError(
-            "measurements.wrong-length",
-            f"expected {name} to have {2 * SHA384_BYTES} hex digits, found {len(value)}",
-            spec=_SPEC,
-        )
+        raise node.refused("measurements.wrong-length", f"expected {2 * SHA384_BYTES} hex digits, found {len(value)}")
     return bytes.fromhex(value)
 
 
-def _facts(members: Mapping[str, object]) -> ImageFacts:
-    _refuse_unknown(members, (*_FACT_KEYS, _BUILD_INPUTS), '"strongroom"')
-    inputs = _mapping(members.get(_BUILD_INPUTS, {}), f'"{_BUILD_INPUTS}"')
+def _facts(node: Node) -> ImageFacts:
+    members = node.record((), (*_FACT_KEYS, _BUILD_INPUTS))
+    inputs = members[_BUILD_INPUTS].table() if _BUILD_INPUTS in members else ()
     return ImageFacts(
-        **{key: _text(members[key], f'"{key}"') for key in _FACT_KEYS if key in members},
-        build_inputs=tuple((name, _text(value, _quoted(name))) for name, value in sorted(inputs.items())),
+        **{key: members[key].string(maximum=MAX_FACT_CHARACTERS) for key in _FACT_KEYS if key in members},
+        build_inputs=tuple(sorted((name, each.string(maximum=MAX_FACT_CHARACTERS)) for name, each in inputs)),
     )
-
-
-def _json_kind(value: object) -> str:
-    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "nothing"}
-    return kinds.get(type(value), "a number")
-
-
-def _quoted(value: str) -> str:
-    """Return untrusted text fit for a message: short, and without control characters."""
-    shown = value if len(value) <= 40 else f"{value[:40]}…"  # noqa: PLR2004 -- a line's worth
-    return json.dumps(shown, ensure_ascii=True)
 
 
 def _names(indices: Sequence[PcrIndex]) -> str:

@@ -28,6 +28,8 @@ SECURE_BOOT_OFF_PCR7_SHA384 = bytes.fromhex(
 
 GATES = tuple(map(PcrIndex, (2, 4, 7, 12, 13)))
 """The gate set (DESIGN 5.4); 7 counts only for releases that use Secure Boot."""
+ALWAYS_GATED = tuple(map(PcrIndex, (2, 4, 12, 13)))
+"""What every policy has to name."""
 RESETTABLE = frozenset(map(PcrIndex, (16, 23)))
 """Software can set these to anything (TCG PC Client PTP, section 4.6): they never gate."""
 

@@ -13,6 +13,7 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
 from strongroom.formats.endpoints import URL, parse_imds_endpoint, parse_local_endpoint
+from strongroom.formats.names import KEY_ID
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.project_model import (
     Image,
@@ -26,8 +27,8 @@ from strongroom.formats.project_model import (
     Tenant,
 )
 from strongroom.formats.toml_lines import line_of
-from strongroom.formats.tree import Node, Path
-from strongroom.formats.trust import ALGORITHMS, KEY_ID, MAX_COUNTER, MAX_SPKI_BYTES
+from strongroom.formats.tree import Node, Path, shown
+from strongroom.formats.trust import ALGORITHMS, MAX_COUNTER, MAX_SPKI_BYTES
 from strongroom.ids import AccountId, KeyArn, KeyId, Region, SpkiDer, TenantId
 
 FILE_NAME = "strongroom.toml"
@@ -72,7 +73,7 @@ def _toml(text: str, name: str) -> object:
 
 
 def _line(text: str, name: str, path: Path) -> str:
-    dotted = ".".join(str(step) for step in path)
+    dotted = ".".join(str(step) if str(step).isprintable() else shown(step) for step in path)
     return f"{name}:{line_of(text, path)}: {dotted}" if path else name
 
 

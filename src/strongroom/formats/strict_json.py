@@ -1,33 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON (RFC 8259) without its loose ends: no duplicate keys, fractions, `NaN`, deep nesting or second encoding."""
+"""JSON (RFC 8259) without its loose ends: no duplicate keys, `NaN`, huge numbers, deep nesting or second encoding.
+
+Two readers of a duplicate key would see two documents, so it is refused wherever it stands. Fractions parse, because
+documents of others may hold them where nobody reads; no accessor of `Node` returns one.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from typing import NoReturn
 
 from strongroom.errors import FormatError
+from strongroom.formats.tree import Node, Path, json_path, shown
 
+MAX_DIGITS = 18
+"""Of an integer: any of them fits into 64 bits."""
 _SPEC = "RFC 8259"
 
 
-def decode(data: bytes, *, maximum_bytes: int) -> object:
-    """Parse one JSON text in UTF-8. Raises FormatError, with the offset where the syntax breaks."""
+class _Repeated:
+    """Stands in the tree for an object in which `key` stands twice."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def parse(data: bytes, *, maximum_bytes: int, spec: str) -> Node:
+    """Parse one JSON text in UTF-8; `spec` says what governs its fields.
+
+    Raises FormatError with the offset where the syntax breaks, or the JSON path of a key that stands twice.
+    """
     if len(data) > maximum_bytes:
-        raise FormatError("json.too-large", f"expected at most {maximum_bytes} bytes, found {len(data)}", spec=_SPEC)
+        raise FormatError("json.too-large", f"expected at most {maximum_bytes} bytes, found {len(data)}", spec=spec)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError("json.not-utf8", "expected UTF-8", offset=error.start, spec=_SPEC) from error
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_float=_refuse_number, parse_constant=_refuse_number)
-    except json.JSONDecodeError as error:
-        offset = len(text[: error.pos].encode())
-        raise FormatError("json.syntax", f"expected JSON: {error.msg}", offset=offset, spec=_SPEC) from error
-    except RecursionError as error:
-        raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise FormatError("json.number", "expected an integer of reasonable size", spec=_SPEC) from error
+    return Node(_loads(text), (), json_path, spec)
 
 
 def encode(value: object) -> bytes:
@@ -35,14 +46,46 @@ def encode(value: object) -> bytes:
     return (json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True, indent=2) + "\n").encode("ascii")
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for key, value in pairs:
-        if key in members:
-            raise FormatError("json.duplicate-key", f"the key {key!r} stands twice in one object", spec=_SPEC)
-        members[key] = value
-    return members
+def _loads(text: str) -> object:
+    repeated: list[_Repeated] = []
+
+    def members(pairs: list[tuple[str, object]]) -> object:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        repeated.append(_Repeated(Counter(key for key, _ in pairs).most_common(1)[0][0]))
+        return repeated[-1]
+
+    try:
+        value = json.loads(text, object_pairs_hook=members, parse_int=_integer, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        offset = len(text[: error.pos].encode())
+        raise FormatError("json.syntax", f"expected JSON: {error.msg}", offset=offset, spec=_SPEC) from error
+    except RecursionError as error:
+        raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
+    if repeated:
+        # The last one made is in the tree: what holds it would be made later, and be the last itself if repeated.
+        place = next(Node(each, path, json_path, _SPEC) for path, each in _places(value) if each is repeated[-1])
+        raise place.refused("json.duplicate-key", f"the key {shown(repeated[-1].key)} stands twice in one object")
+    return value
 
 
-def _refuse_number(text: str) -> NoReturn:
-    raise FormatError("json.number", f"expected an integer, found {text}", spec=_SPEC)
+def _places(root: object) -> Iterator[tuple[Path, object]]:
+    """Yield every value of a tree and where it stands, without recursion."""
+    places: list[tuple[Path, object]] = [((), root)]
+    for path, value in places:
+        yield path, value
+        if isinstance(value, dict):
+            places.extend(((*path, key), each) for key, each in value.items())
+        if isinstance(value, list):
+            places.extend(((*path, index), each) for index, each in enumerate(value))
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise FormatError("json.number", f"expected at most {MAX_DIGITS} digits, found {len(digits)}", spec=_SPEC)
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise FormatError("json.number", f"expected a number, found {name}", spec="RFC 8259 section 6")

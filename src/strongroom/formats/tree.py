@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
 from strongroom.errors import FormatError
+from strongroom.formats.names import ACCOUNT_ID, ID, REGION
 from strongroom.ids import AccountId, Region
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -24,21 +25,28 @@ Where: TypeAlias = Callable[[Path], str]
 Choice = TypeVar("Choice")
 Member = TypeVar("Member", bound=StrEnum)
 
-ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Ids go into key policies and encryption contexts (DESIGN 5.3)."""
-ACCOUNT_ID = re.compile(r"[0-9]{12}")
-REGION = re.compile(r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
-"""As in `eu-central-1`, `us-gov-west-1` (docs/formats/bundle.md section 2)."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 """All but the line feed: names of files end at NUL, and the rest can play tricks with a terminal."""
 MAX_ENTRIES = 4096
 MAX_TEXT = 4096
 """Characters of one string: more than any path or key that has its place in our files."""
+MAX_SHOWN = 80
+"""Characters of a value in a message."""
 
 
 def json_path(path: Path) -> str:
-    """Write a path as RFC 9535 does: `$.signers[0].roles`."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    """Write a path as RFC 9535 does: `$.signers[0].roles`, or `$['a b']` for a name that is not plain."""
+    return "$" + "".join(f".{step}" if _is_plain(step) else f"[{shown(step)}]" for step in path)
+
+
+def _is_plain(step: str | int) -> bool:
+    return isinstance(step, str) and step.isidentifier() and len(step) <= MAX_SHOWN
+
+
+def shown(value: object) -> str:
+    """Return an untrusted value fit for a message: short, quoted, without control characters."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +70,22 @@ class Node:
         """Return the key under which this value stands, as a value to be read."""
         return Node(self.path[-1], self.path, self.where, self.spec)
 
-    def text(self, pattern: re.Pattern[str] | None = None, *, wanted: str = "a string") -> str:
-        """Return a string that `pattern` matches as a whole. `wanted` names what was expected."""
+    def string(self, *, minimum: int = 0, maximum: int | None = None, wanted: str = "a string") -> str:
+        """Return any string of `minimum` to `maximum` characters, as it is. `wanted` names what was expected."""
         if not isinstance(self.value, str):
             raise self.refused("field.wrong-type", f"expected {wanted}, found {_kind(self.value)}")
-        if not 1 <= len(self.value) <= MAX_TEXT:
-            raise self.refused("field.length", f"expected 1 to {MAX_TEXT} characters, found {len(self.value)}")
-        if _CONTROL.search(self.value):
-            raise self.refused("field.control-character", f"expected {wanted} without control characters")
-        if pattern is not None and not pattern.fullmatch(self.value):
-            raise self.refused("field.pattern", f"expected {wanted}, found {self.value!r}")
+        if len(self.value) < minimum or (maximum is not None and len(self.value) > maximum):
+            raise self.refused("field.length", f"expected {minimum} to {maximum} characters, found {len(self.value)}")
         return self.value
+
+    def text(self, pattern: re.Pattern[str] | None = None, *, wanted: str = "a string") -> str:
+        """Return a string without control characters that `pattern` matches as a whole."""
+        text = self.string(minimum=1, maximum=MAX_TEXT, wanted=wanted)
+        if _CONTROL.search(text):
+            raise self.refused("field.control-character", f"expected {wanted} without control characters")
+        if pattern is not None and not pattern.fullmatch(text):
+            raise self.refused("field.pattern", f"expected {wanted}, found {shown(text)}")
+        return text
 
     def id(self) -> str:
         """Return an id: `[a-z0-9][a-z0-9-]{0,62}`."""
@@ -111,7 +124,7 @@ class Node:
         if text not in options:
             raise self.refused(
                 "field.choice",
-                f"expected one of {', '.join(options)}, found {text!r}",
+                f"expected one of {', '.join(options)}, found {shown(text)}",
                 remedy=_did_you_mean(text, tuple(options)),
             )
         return options[text]
@@ -130,17 +143,21 @@ class Node:
     def table(self, *, minimum: int = 0, maximum: int = MAX_ENTRIES) -> tuple[tuple[str, Node], ...]:
         """Return the members of an object whose keys are free."""
         if not isinstance(self.value, Mapping):
-            raise self.refused("field.wrong-type", f"expected a table, found {_kind(self.value)}")
+            raise self.refused("field.wrong-type", f"expected a table (object), found {_kind(self.value)}")
         self._expect_size(len(self.value), minimum, maximum)
         return tuple((key, self.child(key, value)) for key, value in self.value.items())
 
     def record(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
         """Return the members of an object: all of `required`, nothing beyond `required` and `optional`."""
-        members = dict(self.table())
         known = (*required, *optional)
-        for key, node in members.items():
+        for key, node in self.table():
             if key not in known:
-                raise node.refused("field.unknown", f"unknown key {key!r}", remedy=_did_you_mean(key, known))
+                raise node.refused("field.unknown", f"unknown key {shown(key)}", remedy=_did_you_mean(key, known))
+        return self.members(required)
+
+    def members(self, required: Sequence[str]) -> dict[str, Node]:
+        """Return the members of an object: all of `required`, and whatever else is there."""
+        members = dict(self.table())
         for key in required:
             if key not in members:
                 raise self.refused("field.missing", f"expected the key {key!r}, found none")
@@ -151,7 +168,7 @@ class Node:
         seen = tuple(values)
         for value in seen:
             if seen.count(value) > 1:
-                raise self.refused("field.duplicate", f"{value!r} stands here twice")
+                raise self.refused("field.duplicate", f"{shown(value)} stands here twice")
         return seen
 
     def _expect_size(self, size: int, minimum: int, maximum: int) -> None:
@@ -167,5 +184,5 @@ def _did_you_mean(text: str, known: Sequence[str]) -> str:
 def _kind(value: object) -> str:
     names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "a list"}
     if isinstance(value, Mapping):
-        return "a table"
+        return "a table (object)"
     return names.get(type(value), "nothing" if value is None else type(value).__name__)

@@ -8,7 +8,6 @@ verified in `agent/trusted.py`.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,8 +16,9 @@ from strongroom.errors import FormatError
 from strongroom.formats import strict_json
 from strongroom.formats.bundle_trust import PinnedSigner, SignatureAlgorithm, SignerRole
 from strongroom.formats.endpoints import parse_imds_endpoint, parse_kms_endpoint
+from strongroom.formats.names import KEY_ID
 from strongroom.formats.partition import Partition, Profile
-from strongroom.formats.tree import Node, json_path
+from strongroom.formats.tree import Node
 from strongroom.ids import AccountId, CertificateDer, KeyId, Region, SpkiDer
 
 VERSION = 1
@@ -28,7 +28,10 @@ MAX_SPKI_BYTES = 1024
 MAX_COUNTER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259 section 6)."""
 _SPEC = "docs/formats/trust.md"
-KEY_ID = re.compile(r"[0-9a-f]{64}")
+_KEYS = (
+    *("version", "profile", "product", "signers", "floors"),
+    *("vendor", "nitro_roots", "tls", "identity_certificates"),
+)
 ALGORITHMS: Mapping[str, SignatureAlgorithm] = MappingProxyType(
     {"EdDSA": SignatureAlgorithm.EDDSA, "ES384": SignatureAlgorithm.ES384}
 )
@@ -68,20 +71,8 @@ class Trust:
 
 def parse_trust(data: bytes) -> Trust:
     """Parse a `trust.json`. Raises FormatError for anything but the one encoding of an allowed content."""
-    root = Node(strict_json.decode(data, maximum_bytes=MAX_BYTES), (), json_path, _SPEC)
-    members = root.record(
-        (
-            "version",
-            "profile",
-            "product",
-            "signers",
-            "floors",
-            "vendor",
-            "nitro_roots",
-            "tls",
-            "identity_certificates",
-        )
-    )
+    root = strict_json.parse(data, maximum_bytes=MAX_BYTES, spec=_SPEC)
+    members = root.record(_KEYS)
     members["version"].integer(VERSION, VERSION)
     profile = members["profile"].member(Profile)
     vendor = _vendor(members["vendor"])

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from strongroom.formats.tree import Node, shown
 from strongroom.keypolicy.condition_keys import ConditionKey, canonical_name, find_condition_key
-from strongroom.keypolicy.json_text import Node
+from strongroom.keypolicy.grammar import one_or_list, scalars
 from strongroom.keypolicy.operators import NULL, OPERATORS, Operator, Quantifier, Test
 
 ValuesTest: TypeAlias = Callable[[tuple[str, ...]], bool]
@@ -43,16 +44,11 @@ class _Use:
 def parse_conditions(node: Node) -> tuple[Condition, ...]:
     """Parse a Condition block. Raises FormatError for an operator or key that is not in its table."""
     found: list[Condition] = []
-    for name, block in node.members().items():
+    for name, block in node.table():
         use = _parse_operator(name, block)
-        keys: set[str] = set()
-        for key, values in block.members().items():
-            if key.lower() in keys:
-                block.refuse("keypolicy.duplicate", f"expected each key once, found {key!r} in another case")
-            keys.add(key.lower())
-            found.append(_parse_condition(name, use, key, values))
-        if not keys:
-            block.refuse("keypolicy.empty", "expected at least one condition key, found none")
+        keys = block.table(minimum=1)
+        block.distinct(key.lower() for key, _ in keys)  # which have no case (IAM User Guide, Condition)
+        found.extend(_parse_condition(name, use, key, values) for key, values in keys)
     return tuple(found)
 
 
@@ -61,34 +57,34 @@ def _parse_operator(name: str, node: Node) -> _Use:
     base = name.removeprefix(quantifier or "")
     operator = OPERATORS.get(base.removesuffix(_IF_EXISTS))
     if operator is None:
-        node.refuse("keypolicy.operator", f"expected a condition operator, found {name!r}")
+        raise node.refused("keypolicy.operator", f"expected a condition operator, found {shown(name)}")
     if_exists = base.endswith(_IF_EXISTS)
     if operator is NULL and (quantifier or if_exists):
-        node.refuse("keypolicy.operator", f"expected Null by itself, found {name!r}")
+        raise node.refused("keypolicy.operator", f"expected Null by itself, found {shown(name)}")
     return _Use(operator, quantifier, if_exists)
 
 
 def _parse_condition(name: str, use: _Use, key: str, node: Node) -> Condition:
     row = find_condition_key(key)
     if row is None:
-        node.refuse("keypolicy.condition-key", f"expected a known condition key, found {key!r}")
+        raise node.refused("keypolicy.condition-key", f"expected a known condition key, found {shown(key)}")
     _refuse_misfit(use, row, node)
-    values = tuple(each.scalar() for each in node.one_or_more())
+    values = scalars(node)
     for value in values:
         if "${" in value:
-            node.refuse("keypolicy.variable", f"policy variables are not supported, found {value!r}")
+            raise node.refused("keypolicy.variable", f"policy variables are not supported, found {shown(value)}")
     try:
         test = _compiled(use, values)
     except ValueError as error:
-        node.refuse("keypolicy.condition-value", str(error))
+        raise node.refused("keypolicy.condition-value", str(error)) from error
     return Condition(name, canonical_name(key, row), values, key.lower(), test)
 
 
 def _refuse_misfit(use: _Use, row: ConditionKey, node: Node) -> None:
     if row.kind not in use.operator.kinds:
-        node.refuse("keypolicy.condition-type", f"{use.operator.name} does not fit a key of type {row.kind}")
+        raise node.refused("keypolicy.condition-type", f"{use.operator.name} does not fit a key of type {row.kind}")
     if row.multivalued and use.quantifier is None and use.operator is not NULL:
-        node.refuse("keypolicy.condition-type", "a key with several values needs ForAllValues: or ForAnyValue:")
+        raise node.refused("keypolicy.condition-type", "a key with several values needs ForAllValues: or ForAnyValue:")
 
 
 def _compiled(use: _Use, values: tuple[str, ...]) -> ValuesTest:
@@ -120,6 +116,5 @@ def encode_conditions(conditions: tuple[Condition, ...]) -> Mapping[str, Mapping
     """Return the Condition block as JSON values, in the order in which it was read."""
     block: dict[str, dict[str, str | list[str]]] = {}
     for condition in conditions:
-        values = condition.values
-        block.setdefault(condition.operator, {})[condition.key] = values[0] if len(values) == 1 else list(values)
+        block.setdefault(condition.operator, {})[condition.key] = one_or_list(condition.values)
     return block

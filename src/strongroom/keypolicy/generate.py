@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from strongroom.errors import UsageError
 from strongroom.keypolicy import statements
-from strongroom.keypolicy.json_text import MAX_POLICY_BYTES
+from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import VERSION, KeyPolicy, parse_key_policy
 from strongroom.keypolicy.spec import (
     PCR2,

@@ -12,15 +12,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from strongroom.formats.tree import Node, shown
 from strongroom.keypolicy.conditions import Condition, encode_conditions, parse_conditions
-from strongroom.keypolicy.json_text import MAX_POLICY_BYTES, JsonValue, Node, parse_json
+from strongroom.keypolicy.grammar import MAX_POLICY_BYTES, one_or_list, one_or_more, parse_policy_text, strings
 from strongroom.keypolicy.patterns import any_of, has_wildcard
 from strongroom.keypolicy.principals import Principals, Sense, encode_principals, parse_principals, pin
 
 VERSION = "2012-10-17"
 """The only version taken: the older one reads `${...}` as plain text."""
-_TOP = ("Version", "Id", "Statement")
-_BODY = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
+_PRINCIPAL = ("Principal", "NotPrincipal")
+_BODY = ("Sid", "Action", "NotAction", "Resource", "NotResource", "Condition")
 
 
 class Effect(enum.StrEnum):
@@ -101,35 +102,25 @@ def parse_identity_policy(text: str) -> IdentityPolicy:
 
 
 def _parse(text: str, principals: Callable[[Node, Mapping[str, Node], Effect], Principals | None]) -> _Parsed:
-    top = parse_json(text).members(known=_TOP, required=("Version", "Statement"))
-    if top["Version"].text() != VERSION:
-        top["Version"].refuse("keypolicy.version", f"expected {VERSION!r}, found {top['Version'].value!r}")
-    policy_id = top["Id"].text() if "Id" in top else ""
-    statements = tuple(_parse_statement(each, index, principals) for index, each in _numbered(top["Statement"]))
-    sids = [statement.sid for statement in statements if statement.sid]
-    for sid in sids:
-        if sids.count(sid) > 1:
-            top["Statement"].refuse("keypolicy.duplicate", f"expected each Sid once, found {sid!r} again")
+    top = parse_policy_text(text).record(("Version", "Statement"), ("Id",))
+    top["Version"].pick({VERSION: VERSION})
+    policy_id = top["Id"].string() if "Id" in top else ""
+    numbered = enumerate(one_or_more(top["Statement"]))
+    statements = tuple(_parse_statement(each, index, principals) for index, each in numbered)
+    top["Statement"].distinct(statement.sid for statement in statements if statement.sid)
     return policy_id, statements
 
 
 _Parsed = tuple[str, tuple[Statement, ...]]
 
 
-def _numbered(node: Node) -> enumerate[Node]:
-    return enumerate(node.one_or_more())
-
-
 def _parse_statement(
     node: Node, index: int, principals: Callable[[Node, Mapping[str, Node], Effect], Principals | None]
 ) -> Statement:
-    members = node.members(required=("Effect",))
-    effect = _parse_effect(members["Effect"])
+    members = node.record(("Effect",), (*_BODY, *_PRINCIPAL))
+    effect = members["Effect"].member(Effect)
     named = principals(node, members, effect)
-    for name in members:
-        if name not in (*_BODY, *_PRINCIPAL):
-            node.refuse("keypolicy.unknown-member", f"expected one of {', '.join(_BODY)}, found {name!r}")
-    sid = members["Sid"].text() if "Sid" in members else ""
+    sid = members["Sid"].string() if "Sid" in members else ""
     return Statement(
         sid=sid,
         effect=effect,
@@ -141,54 +132,45 @@ def _parse_statement(
     )
 
 
-_PRINCIPAL = ("Principal", "NotPrincipal")
-
-
-def _parse_effect(node: Node) -> Effect:
-    if node.value not in tuple(Effect):
-        node.refuse("keypolicy.effect", f"expected Allow or Deny, found {node.value!r}"[:120])
-    return Effect(node.text())
-
-
 def _key_principals(node: Node, members: Mapping[str, Node], effect: Effect) -> Principals:
     sense, element = _one_of(node, members, "Principal")
     if sense is Sense.EXCEPT and effect is Effect.ALLOW:
         # IAM User Guide, NotPrincipal: "Allow" with it is not supported; it would let in everybody else.
-        node.refuse("keypolicy.not-principal", "expected NotPrincipal with Deny only, found it with Allow")
+        raise node.refused("keypolicy.not-principal", "expected NotPrincipal with Deny only, found it with Allow")
     return parse_principals(element, sense)
 
 
 def _no_principals(node: Node, members: Mapping[str, Node], _: Effect) -> None:
     for name in _PRINCIPAL:
         if name in members:
-            node.refuse("keypolicy.principal", f"expected no {name} in an identity policy, found one")
+            raise node.refused("keypolicy.principal", f"expected no {name} in an identity policy, found one")
 
 
 def _one_of(node: Node, members: Mapping[str, Node], name: str) -> tuple[Sense, Node]:
     found = [sense for sense in Sense if sense + name in members]
     if len(found) != 1:
-        node.refuse("keypolicy.missing-member", f"expected either {name} or Not{name}, found {len(found)} of them")
+        raise node.refused("field.missing", f"expected either {name} or Not{name}, found {len(found)} of them")
     return found[0], members[found[0] + name]
 
 
 def _parse_actions(node: Node, members: Mapping[str, Node]) -> Selection:
     sense, element = _one_of(node, members, "Action")
-    texts = element.texts()
+    texts = strings(element)
     for text in texts:
         if text != "*" and (":" not in text or has_wildcard(text.partition(":")[0])):
-            element.refuse("keypolicy.action", f"expected an action such as kms:Decrypt, found {text!r}")
+            raise element.refused("keypolicy.action", f"expected an action such as kms:Decrypt, found {shown(text)}")
     # Action names are not case-sensitive (IAM User Guide, Action).
     return Selection(sense, texts, any_of(text.lower() for text in texts))
 
 
 def _parse_resources(node: Node, members: Mapping[str, Node]) -> Selection:
     sense, element = _one_of(node, members, "Resource")
-    texts = element.texts()
+    texts = strings(element)
     for text in texts:
         if "${" in text:
-            element.refuse("keypolicy.variable", f"policy variables are not supported, found {text!r}")
+            raise element.refused("keypolicy.variable", f"policy variables are not supported, found {shown(text)}")
         if text != "*" and not text.startswith("arn:"):
-            element.refuse("keypolicy.resource", f"expected * or an ARN, found {text!r}")
+            raise element.refused("keypolicy.resource", f"expected * or an ARN, found {shown(text)}")
     return Selection(sense, texts, any_of(texts))
 
 
@@ -231,12 +213,8 @@ def _encode_statement(statement: Statement) -> dict[str, object]:
     body["Effect"] = statement.effect.value
     if statement.principals:
         body[f"{statement.principals.sense}Principal"] = encode_principals(statement.principals)
-    body[f"{statement.actions.sense}Action"] = _one_or_list(statement.actions.texts)
-    body[f"{statement.resources.sense}Resource"] = _one_or_list(statement.resources.texts)
+    body[f"{statement.actions.sense}Action"] = one_or_list(statement.actions.texts)
+    body[f"{statement.resources.sense}Resource"] = one_or_list(statement.resources.texts)
     if statement.conditions:
         body["Condition"] = encode_conditions(statement.conditions)
     return body
-
-
-def _one_or_list(texts: tuple[str, ...]) -> JsonValue:
-    return texts[0] if len(texts) == 1 else list(texts)

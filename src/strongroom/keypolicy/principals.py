@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from strongroom.errors import FormatError
+from strongroom.formats.names import ACCOUNT_ID, PARTITION
+from strongroom.formats.tree import Node, shown
 from strongroom.ids import AccountId
-from strongroom.keypolicy.json_text import Node
+from strongroom.keypolicy.grammar import one_or_list, one_or_more
 from strongroom.keypolicy.patterns import has_wildcard
 
 ANYONE = "*"
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_ROOT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root", re.ASCII)
-_ENTITY = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(?:role|user)/[\w+=,.@/-]+", re.ASCII)
-_SESSION = re.compile(
-    r"arn:aws[a-z-]*:sts::\d{12}:(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)", re.ASCII
-)
+_IAM = f"arn:{PARTITION.pattern}:iam::{ACCOUNT_ID.pattern}:"
+_STS = f"arn:{PARTITION.pattern}:sts::{ACCOUNT_ID.pattern}:"
+_ROOT = re.compile(f"{_IAM}root")
+_ENTITY = re.compile(rf"{_IAM}(?:role|user)/[\w+=,.@/-]+", re.ASCII)
+_SESSION = re.compile(rf"{_STS}(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)", re.ASCII)
 _UNIQUE_ID = re.compile(r"A(?:RO|ID)A[A-Z0-9]{12,124}", re.ASCII)
 
 
@@ -150,31 +151,31 @@ def parse_principals(node: Node, sense: Sense) -> Principals:
     """Parse a Principal or NotPrincipal element. Raises FormatError."""
     if node.value == ANYONE:
         return Principals(sense, (Principal(PrincipalKind.ANYONE, ANYONE),))
-    groups = node.members(known=("AWS", "Service", "Federated"))
-    if not groups:
-        node.refuse("keypolicy.empty", "expected at least one principal, found none")
-    members = (_parse_member(name, each) for name, group in groups.items() for each in group.one_or_more())
+    groups = node.record((), ("AWS", "Service", "Federated"))
+    members = [_parse_member(name, each) for name, group in groups.items() for each in one_or_more(group)]
+    if not members:
+        raise node.refused("keypolicy.empty", "expected at least one principal, found none")
     return Principals(sense, tuple(members))
 
 
 def _parse_member(group: str, node: Node) -> Principal:
-    value = node.text()
+    value = node.string()
     if group != "AWS":
         if not value or has_wildcard(value):
-            node.refuse("keypolicy.principal", f"expected a name without wildcards, found {value!r}")
+            raise node.refused("keypolicy.principal", f"expected a name without wildcards, found {shown(value)}")
         return Principal(PrincipalKind.SERVICE if group == "Service" else PrincipalKind.FEDERATED, value)
     kind = next((kind for kind, pattern in _AWS_FORMS if pattern.fullmatch(value)), None)
     if kind is None:
-        node.refuse(
+        raise node.refused(
             "keypolicy.principal",
-            f"expected *, an account id, or an ARN of an account root, role, user or role session, found {value!r}",
+            f"expected *, an account id, or the ARN of an account root, role, user or session, found {shown(value)}",
         )
     return Principal(kind, value)
 
 
 _AWS_FORMS = (
     (PrincipalKind.ANYONE, re.compile(r"\*")),
-    (PrincipalKind.ACCOUNT, _ACCOUNT),
+    (PrincipalKind.ACCOUNT, ACCOUNT_ID),
     (PrincipalKind.ACCOUNT, _ROOT),
     (PrincipalKind.ENTITY, _ENTITY),
     (PrincipalKind.SESSION, _SESSION),
@@ -207,7 +208,7 @@ def encode_principals(principals: Principals) -> str | dict[str, str | list[str]
     groups: dict[str, list[str]] = {}
     for member in principals.members:
         groups.setdefault(_GROUPS.get(member.kind, "AWS"), []).append(member.value)
-    return {name: values[0] if len(values) == 1 else values for name, values in groups.items()}
+    return {name: one_or_list(values) for name, values in groups.items()}
 
 
 _GROUPS = {PrincipalKind.SERVICE: "Service", PrincipalKind.FEDERATED: "Federated"}

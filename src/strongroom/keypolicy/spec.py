@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from strongroom.errors import UsageError
+from strongroom.formats.names import ACCOUNT_ID, ID, PARTITION
 from strongroom.formats.pcrs import (
+    ALWAYS_GATED,
     SECURE_BOOT_OFF_PCR7_SHA384,
     SEPARATOR_ONLY_SHA384,
     SHA384_BYTES,
@@ -23,15 +25,12 @@ from strongroom.formats.pcrs import (
 from strongroom.ids import AccountId, TenantId
 
 PCR2, PCR4, PCR7, PCR12, PCR13 = map(PcrIndex, (2, 4, 7, 12, 13))
-ALWAYS_GATED = (PCR2, PCR4, PCR12, PCR13)
 STATE_PURPOSE = "state"
 """Purpose of a customer's own volumes: nobody seals or escrows those for him."""
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_PARTITION = re.compile(r"aws(-[a-z]+)*", re.ASCII)
-_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[\w+=,.@/-]+", re.ASCII)
-_ROLE_PATTERN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/[\w+=,.@/*?-]+", re.ASCII)
+_ROLE_OF = rf"arn:({PARTITION.pattern}):iam::({ACCOUNT_ID.pattern}):role/"
+_ROLE = re.compile(rf"{_ROLE_OF}[\w+=,.@/-]+", re.ASCII)
+_ROLE_PATTERN = re.compile(rf"{_ROLE_OF}[\w+=,.@/*?-]+", re.ASCII)
 
 
 class SecureBoot(enum.StrEnum):
@@ -87,7 +86,7 @@ class VendorSpec:
     def __post_init__(self) -> None:
         _refuse_id("product", self.product)
         _refuse_account(self.account)
-        if not _PARTITION.fullmatch(self.partition):
+        if not PARTITION.fullmatch(self.partition):
             raise UsageError("keypolicy.partition", f"expected an AWS partition, found {self.partition!r}")
         _refuse_role(self.sealer_role_arn, self)
         if self.change_role_arn:
@@ -141,12 +140,12 @@ class EscrowKeySpec:
 
 
 def _refuse_id(what: str, text: str) -> None:
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise UsageError("keypolicy.id", f"expected a {what} id like [a-z0-9][a-z0-9-]{{0,62}}, found {text!r}")
 
 
 def _refuse_account(account: str) -> None:
-    if not _ACCOUNT.fullmatch(account):
+    if not ACCOUNT_ID.fullmatch(account):
         raise UsageError("keypolicy.account", f"expected an account id of 12 digits, found {account!r}")
 
 

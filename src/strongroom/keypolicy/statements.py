@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.keypolicy.condition_keys import ENCRYPTION_CONTEXT, NITROTPM_PCR
+from strongroom.keypolicy.grammar import one_or_list
 from strongroom.keypolicy.spec import PCR4, EscrowKeySpec, TenantKeySpec, VendorSpec
 
 JsonStatement: TypeAlias = "dict[str, object]"
@@ -142,11 +143,6 @@ def _statement(sid: str, effect: str, principal: object, actions: Sequence[str],
     for block in blocks:
         body["Condition"] = block
     return body
-
-
-def one_or_list(values: Sequence[str]) -> str | list[str]:
-    """Return the only value, or all of them as a list."""
-    return values[0] if len(values) == 1 else list(values)
 
 
 def utc_text(moment: datetime) -> str:

@@ -8,7 +8,6 @@ temporary key) and "IAM ARNs".
 from __future__ import annotations
 
 import enum
-import re
 import secrets
 import string
 import threading
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from strongroom.errors import UsageError
+from strongroom.formats.names import ACCOUNT_ID, IAM_NAME
 from strongroom.ids import AccountId
 from strongroom.keypolicy.model import IdentityPolicy, parse_identity_policy
 from strongroom.keypolicy.principals import Caller
@@ -24,8 +24,6 @@ from strongroom.keypolicy.principals import Caller
 PARTITION = "aws"
 SESSION_LIFE = timedelta(hours=6)
 """Instance role credentials live about six hours."""
-_ACCOUNT_ID = re.compile(r"\d{12}")
-_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ID_ALPHABET = string.ascii_uppercase + "234567"
 FULL_ACCESS = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 """An administrator's identity policy."""
@@ -102,7 +100,7 @@ class Directory:
 
     def create_account(self, account_id: str, *, name: str) -> AccountId:
         """Add an account of twelve digits. Raises UsageError for another shape or one that exists."""
-        if not _ACCOUNT_ID.fullmatch(account_id):
+        if not ACCOUNT_ID.fullmatch(account_id):
             raise UsageError("twin.account-id", f"expected an account id of 12 digits, found {account_id!r}")
         known = AccountId(account_id)
         with self._lock:
@@ -118,7 +116,7 @@ class Directory:
 
         Raises UsageError, or FormatError for a policy.
         """
-        if not _NAME.fullmatch(name):
+        if not IAM_NAME.fullmatch(name):
             raise UsageError("twin.principal-name", f"expected 1 to 64 letters, digits or +=,.@-_, found {name!r}")
         unique_id = _unique_id("AIDA" if kind is PrincipalKind.USER else "AROA")
         principal = Principal(account_id, kind, name, unique_id, tuple(map(parse_identity_policy, policies)))

@@ -93,10 +93,10 @@ def test_keys_without_a_platform_key_make_no_sense(image, capsys, option):
     ("content", "words"),
     [
         (b"\x7fELF" + bytes(60), "an ELF program"),
-        (b"\x1f\x8b\x08" + bytes(60), "a compressed file"),
+        (b"\x1f\x8b\x08" + bytes(60), "a gzip file"),
         (bytes(512) + b"EFI PART" + bytes(600), "a disk image"),
         (bytes.fromhex("8444a1013822a05911"), "an attestation document"),
-        (b'{"Measurements": {}}', "a JSON file"),
+        (b'{"Measurements": {}}', "JSON text"),
     ],
 )
 def test_another_kind_of_file_is_refused_by_its_name(image, capsys, content, words):

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from strongroom.crypto.key_transport import key_id_of
+from strongroom.crypto.public_keys import key_id_of
 from strongroom.crypto.signatures import verify_ed25519
 from strongroom.crypto.signers import Ed25519Signer, parse_ed25519_signer
 from strongroom.errors import FormatError

@@ -16,7 +16,7 @@ import pytest
 
 from strongroom.errors import FormatError, LocalFault
 from strongroom.flows import files
-from strongroom.flows.files import MEBIBYTE, PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
+from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
 
 SOURCE = str(Path(files.__file__).parents[2])
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
 
 
 def test_an_endless_file_is_read_no_further_than_the_limit():
-    refused(FormatError, "file.too-large", read_file, Path("/dev/zero"), maximum_bytes=MEBIBYTE)
+    refused(FormatError, "file.too-large", read_file, Path("/dev/zero"), maximum_bytes=1 << 20)
 
 
 def test_what_cannot_be_written_leaves_the_old_file(tmp_path):

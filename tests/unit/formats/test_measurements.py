@@ -111,29 +111,29 @@ def test_zeros_are_no_reference_value(name):
         (document(PCR4=" " + PCR4[1:]), "measurements.not-hex"),
         (document(PCR4="4a " * 32), "measurements.not-hex"),
         (document(PCR4=""), "measurements.wrong-length"),
-        (document(PCR4=7), "measurements.wrong-type"),
-        (document(PCR4=None), "measurements.wrong-type"),
-        (document(drop=["HashAlgorithm"]), "measurements.wrong-type"),
+        (document(PCR4=7), "field.wrong-type"),
+        (document(PCR4=None), "field.wrong-type"),
+        (document(drop=["HashAlgorithm"]), "field.missing"),
         (document(drop=["PCR4"]), "measurements.missing-pcr"),
         (document(drop=["PCR7"]), "measurements.missing-pcr"),
-        (document(PCR5="00" * 48), "measurements.unknown-key"),
-        (document(pcr4=PCR4), "measurements.unknown-key"),
-        (document(top={"Signature": ""}), "measurements.unknown-key"),
-        (document(top={"strongroom": []}), "measurements.wrong-type"),
-        (document(top={"strongroom": {"colour": "red"}}), "measurements.unknown-key"),
-        (document(top={"strongroom": {"stub": "s" * 1025}}), "measurements.wrong-type"),
-        (document(top={"strongroom": {"build_inputs": {"kernel": 6}}}), "measurements.wrong-type"),
-        (document().replace(b'"PCR7"', b'"PCR4"'), "measurements.duplicate-key"),
-        (b'{"Measurements": 1}', "measurements.wrong-type"),
-        (b"[]", "measurements.wrong-type"),
-        (b"{}", "measurements.missing"),
-        (b'{"Measurements": NaN}', "measurements.not-json"),
-        (b"", "measurements.not-json"),
-        (b"\xff\xfe{}", "measurements.not-json"),
-        (document() + b"x", "measurements.not-json"),
-        (b"[" * 60_000, "measurements.not-json"),
-        (b"9" * 60_000, "measurements.not-json"),
-        (b" " * 65_537, "measurements.too-large"),
+        (document(PCR5="00" * 48), "field.unknown"),
+        (document(pcr4=PCR4), "field.unknown"),
+        (document(top={"Signature": ""}), "field.unknown"),
+        (document(top={"strongroom": []}), "field.wrong-type"),
+        (document(top={"strongroom": {"colour": "red"}}), "field.unknown"),
+        (document(top={"strongroom": {"stub": "s" * 1025}}), "field.length"),
+        (document(top={"strongroom": {"build_inputs": {"kernel": 6}}}), "field.wrong-type"),
+        (document().replace(b'"PCR7"', b'"PCR4"'), "json.duplicate-key"),
+        (b'{"Measurements": 1}', "field.wrong-type"),
+        (b"[]", "field.wrong-type"),
+        (b"{}", "field.missing"),
+        (b'{"Measurements": NaN}', "json.number"),
+        (b"", "json.syntax"),
+        (b"\xff\xfe{}", "json.not-utf8"),
+        (document() + b"x", "json.syntax"),
+        (b"[" * 60_000, "json.too-deep"),
+        (b"9" * 60_000, "json.number"),
+        (b" " * 65_537, "json.too-large"),
     ],
 )
 def test_anything_else_is_refused_by_name(data, code):
@@ -144,6 +144,7 @@ def test_a_nitro_enclave_file_is_told_apart():
     data = b'{"Measurements": {"HashAlgorithm": "Sha384 { ... }", "PCR0": "", "PCR1": "", "PCR2": ""}}'
     with pytest.raises(FormatError) as caught:
         parse_measurements(data)
+    assert caught.value.code == "measurements.enclave"
     assert "Enclave" in caught.value.remedy
 
 

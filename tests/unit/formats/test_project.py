@@ -195,3 +195,7 @@ def test_no_text_raises_anything_but_format_errors(text):
         parse_project(text)
     with contextlib.suppress(FormatError):
         parse_project(SMALL + text)
+
+
+def test_a_key_with_control_characters_is_shown_without_them():
+    assert "\x1b" not in str(refused('"\\u001b[2J" = 1\n' + SMALL))

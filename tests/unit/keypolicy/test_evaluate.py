@@ -261,3 +261,17 @@ def test_a_role_made_again_under_the_same_name_is_another_principal(world):
 def test_a_deny_is_never_taken_for_an_allow():
     trace = StatementTrace(BY_KEY, "Never", Effect.DENY, Reach.DIRECT, ())
     assert _first_allow((trace,), BY_KEY, Reach.DIRECT) is None
+
+
+@pytest.mark.parametrize(
+    ("arn", "role_arn"),
+    [
+        (f"arn:aws:iam::{CUSTOMER}:user/u", ""),
+        (OPERATOR_SESSION, APP),
+        (OPERATOR_SESSION, ""),
+        (f"arn:aws:iam::{VENDOR}:user/u", OPERATOR),
+    ],
+)
+def test_a_caller_whose_parts_do_not_fit_together_is_misuse(arn, role_arn):
+    with pytest.raises(RuntimeError):
+        Caller(AccountId(VENDOR), arn, role_arn)

@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.errors import FormatError
 from strongroom.keypolicy.conditions import parse_conditions
-from strongroom.keypolicy.json_text import parse_json
+from strongroom.keypolicy.grammar import parse_policy_text
 from strongroom.keypolicy.operators import OPERATORS
 from strongroom.keypolicy.patterns import wildcard
 
@@ -108,7 +108,7 @@ NUMBERS = [
 
 
 def compiled(operator, key, values):
-    return parse_conditions(parse_json(json.dumps({operator: {key: values}})))[0].test
+    return parse_conditions(parse_policy_text(json.dumps({operator: {key: values}})))[0].test
 
 
 @pytest.mark.parametrize(("operator", "key", "values", "seen", "holds"), ROWS)

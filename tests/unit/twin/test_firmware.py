@@ -4,6 +4,7 @@
 import hashlib
 
 import pytest
+from tests.images import OPTIONAL
 from tests.twin_world import small_pe, small_uki
 
 from strongroom.errors import FormatError
@@ -156,7 +157,7 @@ def test_what_firmware_would_not_load_is_refused(data):
 
 def test_an_image_that_is_neither_pe32_nor_pe32_plus_is_refused():
     data = bytearray(IMAGE)
-    data[0x98] = 0
+    data[OPTIONAL] = 0
     with pytest.raises(FormatError, match="PE32"):
         pcrs(bytes(data))
 

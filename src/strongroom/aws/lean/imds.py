@@ -10,19 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from datetime import UTC, datetime
 
 from strongroom.aws.lean.https import HttpReply, MetadataEndpoint
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, ServiceFault
+from strongroom.formats.names import IAM_NAME
 from strongroom.ports import IdentityDocumentBytes
 
 DEFAULT_URL = "http://169.254.169.254"
+"""EC2 User Guide, "Use the Instance Metadata Service to access instance metadata"."""
 _OK = 200
 _TOKEN_SECONDS = "60"  # noqa: S105 -- a time to live
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials/"
-_ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _SPEC = "EC2 User Guide, instance metadata"
 
 
@@ -47,7 +47,7 @@ class LeanImds:
         """Return the temporary credentials of the instance's role. Raises ServiceFault, FormatError."""
         token = self._token()
         role = self._get(_CREDENTIALS, token).decode("ascii", "replace").strip()
-        if not _ROLE.fullmatch(role):
+        if not IAM_NAME.fullmatch(role):
             raise FormatError("imds.role", f"expected the name of one role, found {role[:80]!r}", spec=_SPEC)
         return _credentials(self._get(_CREDENTIALS + role, token))
 

@@ -2,7 +2,7 @@
 import pytest
 from tests.images import make_uki
 
-from strongroom.formats.kind import FileKind, looks_like
+from strongroom.formats.file_kind import FileKind, guess_kind
 
 
 def at(offset: int, mark: bytes) -> bytes:
@@ -14,8 +14,8 @@ def at(offset: int, mark: bytes) -> bytes:
     [
         (make_uki(), FileKind.EFI_IMAGE),
         (at(0, b"\x7fELF"), FileKind.ELF),
-        (at(0, b"\x1f\x8b\x08"), FileKind.COMPRESSED),
-        (at(0, b"\x28\xb5\x2f\xfd"), FileKind.COMPRESSED),
+        (at(0, b"\x1f\x8b\x08"), FileKind.GZIP),
+        (at(0, b"\x28\xb5\x2f\xfd"), FileKind.ZSTANDARD),
         (at(0, b"070701"), FileKind.CPIO),
         (at(512, b"EFI PART"), FileKind.DISK),
         (at(4096, b"EFI PART"), FileKind.DISK),
@@ -24,8 +24,13 @@ def at(offset: int, mark: bytes) -> bytes:
         (at(0, b"QFI\xfb"), FileKind.CONTAINER_DISK),
         (at(1024, b"\xe2\xe1\xf5\xe0"), FileKind.FILE_SYSTEM),
         (bytes.fromhex("8444a1013822a05911"), FileKind.ATTESTATION_DOCUMENT),
+        (b"\xd2" + bytes.fromhex("8444a1013822a05911"), FileKind.ATTESTATION_DOCUMENT),
+        (bytes.fromhex("8443a10126a0"), FileKind.COSE),
+        (b"\x89SRB\r\n\x1a\n\0\1", FileKind.BUNDLE),
+        (b"\x89SRE\r\n\x1a\n\0\1", FileKind.ESCROW),
+        (b"", FileKind.EMPTY),
         (b"QU1aTlVFRkkAAA", FileKind.UEFI_DATA),
-        (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM),
+        (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM_CERTIFICATE),
         (b"\x30\x82\x01\x02\x30", FileKind.DER),
         (b'\n {"Measurements": {}}', FileKind.JSON),
         (b"hello\nworld", FileKind.TEXT),
@@ -34,4 +39,8 @@ def at(offset: int, mark: bytes) -> bytes:
     ],
 )
 def test_a_file_is_named_by_its_first_bytes(head, kind):
-    assert looks_like(head) is kind
+    assert guess_kind(head) is kind
+
+
+def test_a_line_that_is_almost_base64_takes_no_time():
+    assert guess_kind(b"a" * 511 + b"!") is FileKind.TEXT

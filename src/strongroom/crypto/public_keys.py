@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public keys as they travel: DER SubjectPublicKeyInfo (RFC 5280 section 4.1), named by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from strongroom.errors import FormatError
+from strongroom.ids import KeyId, SpkiDer
+
+
+def load_spki(spki: SpkiDer) -> PublicKeyTypes:
+    """Return the key, of whatever kind. Raises FormatError for what is none, or none that can be read."""
+    try:
+        return load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise FormatError(
+            "key.unreadable",
+            "expected a public key as DER SubjectPublicKeyInfo, found something else",
+            spec="RFC 5280 section 4.1",
+        ) from error
+
+
+def key_id_of(spki: SpkiDer) -> KeyId:
+    """Return SHA-256 of a DER SubjectPublicKeyInfo: kid of signers, subjectKeyIdentifier of recipients."""
+    return KeyId(hashlib.sha256(spki).digest())

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a file looks like, judged by its first bytes, so that errors can say what was given. Claims no trust.
+
+A guess for people: what parses a file never relies on it. The marks are those of the formats' own specifications: UEFI
+(GPT, PE/COFF), PEM (RFC 7468), JSON (RFC 8259), gzip (RFC 1952), Zstandard (RFC 8878), X.690, COSE (RFC 9052).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from strongroom.formats.signed import BUNDLE_ESCROW, BUNDLE_HEADER
+
+HEAD_BYTES = 8_192
+"""How much of a file `guess_kind` wants to see."""
+_SAMPLE_BYTES = 512
+"""How much of it must be text for the file to be called text."""
+
+
+class FileKind(enum.StrEnum):
+    """The values are how messages name them: they can follow "this looks like"."""
+
+    EMPTY = "an empty file"
+    EFI_IMAGE = "a PE image (an EFI program or a unified kernel image)"
+    DISK = "a disk image"
+    CONTAINER_DISK = "a disk image of a virtual machine (qcow2, VMDK or VHDX)"
+    FILE_SYSTEM = "a file system image"
+    LINUX = "a Linux kernel without EFI stub"
+    ELF = "an ELF program"
+    GZIP = "a gzip file"
+    XZ = "an xz file"
+    ZSTANDARD = "a Zstandard file"
+    ZIP = "a ZIP archive"
+    CPIO = "an initrd (cpio)"
+    ATTESTATION_DOCUMENT = "an attestation document"
+    DOCUMENT_IN_BASE64 = "an attestation document in base64 text: decode it first (base64 -d)"
+    DOCUMENT_IN_HEX = "an attestation document in hex text: decode it first (xxd -r -p)"
+    BUNDLE = "a Strongroom bundle"
+    ESCROW = "an escrow file of a Strongroom bundle"
+    COSE = "a COSE_Sign1 message"
+    UEFI_DATA = "UEFI variables as EC2 stores them (uefi-data)"
+    PEM_CERTIFICATE = "a PEM certificate"
+    PEM = "a PEM file"
+    BER = "BER: perhaps a CMS or PKCS#7 message"
+    DER = "DER: perhaps a certificate, a key or a PKCS#7 message"
+    JSON = "JSON text"
+    HEX = "hex text"
+    BASE64 = "base64 text"
+    TEXT = "plain text"
+    UNKNOWN = "no format that Strongroom knows"
+
+
+_MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
+    (0, b"\x7fELF", FileKind.ELF),
+    (0, b"\x1f\x8b", FileKind.GZIP),
+    (0, b"\xfd7zXZ\0", FileKind.XZ),
+    (0, b"\x28\xb5\x2f\xfd", FileKind.ZSTANDARD),
+    (0, b"PK\x03\x04", FileKind.ZIP),
+    (0, b"070701", FileKind.CPIO),
+    (0, b"QFI\xfb", FileKind.CONTAINER_DISK),
+    (0, b"KDMV", FileKind.CONTAINER_DISK),
+    (0, b"vhdxfile", FileKind.CONTAINER_DISK),
+    (512, b"EFI PART", FileKind.DISK),
+    (4096, b"EFI PART", FileKind.DISK),
+    (0, BUNDLE_HEADER.magic, FileKind.BUNDLE),
+    (0, BUNDLE_ESCROW.magic, FileKind.ESCROW),
+    (0, b"\x84\x44\xa1\x01\x38\x22", FileKind.ATTESTATION_DOCUMENT),  # COSE_Sign1 with {1: -35}, ES384
+    (0, b"\xd2\x84\x44\xa1\x01\x38\x22", FileKind.ATTESTATION_DOCUMENT),  # the same, tagged
+    (0, b"hEShATgi", FileKind.DOCUMENT_IN_BASE64),
+    (0, b"8444a1013822", FileKind.DOCUMENT_IN_HEX),
+    (0, b"\xd2\x84", FileKind.COSE),
+    (0, b"\x84", FileKind.COSE),
+    (0, b"QU1aTlVFRkk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI"
+    (0, b"-----BEGIN CERTIFICATE", FileKind.PEM_CERTIFICATE),
+    (0, b"-----BEGIN ", FileKind.PEM),
+    (0, b"\x30\x80", FileKind.BER),
+    (0, b"\x30\x82", FileKind.DER),
+    (1024, b"\xe2\xe1\xf5\xe0", FileKind.FILE_SYSTEM),  # erofs
+    (0, b"hsqs", FileKind.FILE_SYSTEM),
+    (1080, b"\x53\xef", FileKind.FILE_SYSTEM),  # ext2 to ext4
+    (0, b"XFSB", FileKind.FILE_SYSTEM),
+    (0, b"MZ", FileKind.EFI_IMAGE),
+    (514, b"HdrS", FileKind.LINUX),
+    (510, b"\x55\xaa", FileKind.DISK),
+)
+"""Offset and bytes that give a kind away; the first that fits decides, so the sure ones come first."""
+# Two runs of base64 are kept apart by white space: were they not, a long line could be cut in countless ways.
+_TEXTS: tuple[tuple[re.Pattern[bytes], FileKind], ...] = (
+    (re.compile(rb"\s*[\[{]\s*[\"\]}\[{].*", re.DOTALL), FileKind.JSON),
+    (re.compile(rb"(?:[0-9a-fA-F]{2}\s*){8,}"), FileKind.HEX),
+    (re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:\s+[A-Za-z0-9+/_-]{16,})*(?:\s+[A-Za-z0-9+/_-]+)?=*\s*"), FileKind.BASE64),
+    (re.compile(rb"[\t\n\r\x20-\x7e]+"), FileKind.TEXT),
+)
+
+
+def guess_kind(head: bytes) -> FileKind:
+    """Return the kind of a file whose first bytes (HEAD_BYTES, or all there are) these are."""
+    if not head:
+        return FileKind.EMPTY
+    marked = (kind for offset, mark, kind in _MARKS if head.startswith(mark, offset))
+    texts = (kind for pattern, kind in _TEXTS if pattern.fullmatch(head[:_SAMPLE_BYTES]))
+    return next(marked, None) or next(texts, FileKind.UNKNOWN)
