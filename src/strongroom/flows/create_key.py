@@ -40,11 +40,12 @@ def create_key(admin: KeyAdmin, *, vendor: VendorSpec, policy: KeyPolicy, descri
 
 def expect_plain_key(facts: KeyFacts) -> None:
     """Raise NotTrusted for a key with imported material, in several regions, or out of use."""
-    expected = {"origin": _ORIGIN, "state": _STATE, "multi-region": "no"}
-    found = {"origin": facts.origin, "state": facts.state, "multi-region": "yes" if facts.multi_region else "no"}
-    for name, value in expected.items():
-        if found[name] != value:
-            raise NotTrusted(f"key.{name}", f"expected {facts.arn} to have {name} {value}, found {found[name]}")
+    if facts.origin != _ORIGIN:
+        raise NotTrusted("key.origin", f"expected {facts.arn} to be made by KMS ({_ORIGIN}), found {facts.origin}")
+    if facts.multi_region:
+        raise NotTrusted("key.multi-region", f"expected {facts.arn} to live in one region, found a multi-region key")
+    if facts.state != _STATE:
+        raise NotTrusted("key.state", f"expected {facts.arn} to be {_STATE}, found {facts.state}")
 
 
 def expect_policy(admin: KeyAdmin, key_arn: KeyArn, policy: KeyPolicy) -> None:
