@@ -104,6 +104,7 @@ def _context(roots: Sequence[CertificateDer]) -> ssl.SSLContext:
     """Make a client context that knows these roots and no other; the host's name is compared by OpenSSL."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525 section 2: a common name is no identifier
     context.load_verify_locations(cadata=b"".join(roots))
     return context
 
