@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.agent import medium
+from strongroom.agent import delivery, medium
 from strongroom.agent.delivery import PART_PREFIX, Owner, deliver
 from strongroom.agent.medium import UnsafeDiskDelivery, expect_memory, file_system_of
 from strongroom.errors import FormatError, LocalFault, UsageError
@@ -239,7 +239,8 @@ def fake_mounts(monkeypatch, folder: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "overlay", "nfs4"])
 def test_a_secret_is_not_delivered_to_a_disk(memory, monkeypatch, kind):
     fake_mounts(monkeypatch, memory, kind)
-    assert code_of(LocalFault, {"a": b"1"}, memory) == "delivery.on-disk"
+    assert code_of(LocalFault, {"a": b"1", "tls/key": b"1"}, memory) == "delivery.on-disk"
+    assert code_of(LocalFault, {"tls/key": b"1"}, memory) == "delivery.on-disk"
     assert list(memory.iterdir()) == []
 
 
@@ -262,6 +263,17 @@ def test_a_disk_mounted_below_the_folder_gets_no_secret(memory, tmp_path):
     )
     assert done.stdout == "delivery.on-disk\n", done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.attack("K17")
+def test_the_folder_of_each_entry_must_be_in_memory(memory, monkeypatch):
+    def only_the_outermost(descriptor, shown, **_):
+        if os.fstat(descriptor).st_ino != memory.stat().st_ino:
+            raise LocalFault("delivery.on-disk", f"{shown} is a disk")
+
+    monkeypatch.setattr(delivery, "expect_memory", only_the_outermost)
+    assert code_of(LocalFault, {"tls/key": b"1"}, memory) == "delivery.on-disk"
+    assert list((memory / "tls").iterdir()) == []
 
 
 def test_ramfs_is_memory_too(memory, monkeypatch):
