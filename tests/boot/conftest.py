@@ -70,3 +70,8 @@ def keys(signer, tmp_path_factory) -> SecureBootKeys:
     owner = signature_list(make_signer(tmp_path_factory.mktemp("owner"), "owner").der)
     forbidden = signature_list(bytes(32), kind=CERT_SHA256)
     return SecureBootKeys(pk=owner, kek=owner, db=owner + signature_list(signer.der), dbx=forbidden)
+
+
+@pytest.fixture(scope="session")
+def signed(signer, image) -> bytes:
+    return bytes(signer.sign(image))

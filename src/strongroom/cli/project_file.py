@@ -130,6 +130,8 @@ def read_project(path: Path) -> ProjectFile:
     try:
         data = read_file(path, maximum_bytes=MAX_BYTES)
     except LocalFault as error:
+        if error.code != "file.missing":
+            raise
         remedy = "Run `strongroom init` to write one, or name another with --project."
         raise LocalFault("project.missing", error.message, remedy=remedy) from error
     try:

@@ -8,7 +8,7 @@ replay of a list of events:
     PCR 2   a separator: no driver ran before the image
     PCR 4   "Calling EFI Application from Boot Option", a separator, the image, and (by stub version) its kernel
     PCR 7   Secure Boot's state and variables, a separator, and the db certificate that verifies the image
-    PCR 11  name and contents of each section, as systemd-stub 252 measures them; left out for other versions
+    PCR 11  name and contents of each section, as systemd-stub 252 or 257 measures them; left out for other versions
     PCR 12  nothing: no command line or credential was added
     PCR 13  nothing: no extension was added
 """
@@ -29,8 +29,8 @@ from strongroom.measure.stub import Stub, recognise_stub
 
 BOOT_ACTION = b"Calling EFI Application from Boot Option"
 _PCR11 = PcrIndex(11)
-_PCR11_SECTIONS = (".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrpkey")
-"""systemd-stub 252's order; it measures neither .uname nor .sbat, and never .pcrsig, which depends on the result."""
+_MEASURED_BY_SOME = (".ucode", ".splash", ".dtb", ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw")
+"""Sections that newer stubs measure (systemd-stub(7)): where the order is not known for one of them, PCR 11 is not."""
 
 
 def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | None) -> Measurements:
@@ -44,7 +44,7 @@ def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | No
     with ThreadPoolExecutor(max_workers=1) as second_core:  # hashing lets go of the interpreter
         payload = second_core.submit(stub_events, uki, stub)
         events = gate_events(uki, stub, secure_boot)
-    pcrs = [index for index in PREDICTED if index != _PCR11 or stub.predicts_pcr11]
+    pcrs = [index for index in PREDICTED if index != _PCR11 or payload.result()]
     image_digest = next(event.digest for event in events if event.kind is EventType.APPLICATION)
     return Measurements(
         pcrs=replay((*events, *payload.result()), pcrs=pcrs),
@@ -64,10 +64,11 @@ def gate_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tup
 
 
 def stub_events(uki: Uki, stub: Stub) -> tuple[Event, ...]:
-    """Return the events of PCR 11, none for versions whose order was not compared with a real boot."""
-    if not stub.predicts_pcr11:
+    """Return the events of PCR 11, none where the order was not compared with a real boot."""
+    order = stub.pcr11_sections
+    if any(uki.section(name) is not None for name in _MEASURED_BY_SOME if name not in order):
         return ()
-    present = [(name, contents) for name in _PCR11_SECTIONS if (contents := uki.section(name)) is not None]
+    present = [(name, contents) for name in order if (contents := uki.section(name)) is not None]
     return tuple(
         event_over(_PCR11, EventType.IPL, measured, f"{what} of section {name}")
         for name, contents in present

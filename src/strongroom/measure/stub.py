@@ -22,7 +22,12 @@ KNOWN_MAJORS = range(252, 259)
 """252 is the first to measure command lines into PCR 12 and extensions into PCR 13 by default (systemd NEWS); 258 is
 the newest whose rules are modelled here."""
 _KERNEL_NOT_MEASURED_FROM = 258
-_PREDICTABLE_PCR11_MAJORS = frozenset({252})
+_PCR11_SECTIONS = {
+    252: (".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrpkey"),
+    257: (".linux", ".osrel", ".cmdline", ".initrd", ".uname", ".sbat"),
+}
+"""By major version, the sections that go into PCR 11, in order. 252 measures neither .uname nor .sbat; neither measures
+.pcrsig, which depends on the result. Of 257 only these were compared with a boot."""
 
 _MAGIC = re.compile(rb"#### LoaderInfo: (\S{1,40}) ((\d{1,4})\S{0,60}) ####\0*")
 _AMAZON_LINUX_2023 = (b'NAME="Amazon Linux"', b'VERSION="2023"')
@@ -53,9 +58,9 @@ class Stub:
         return self.major < _KERNEL_NOT_MEASURED_FROM
 
     @property
-    def predicts_pcr11(self) -> bool:
-        """Whether the order in which this version measures sections into PCR 11 was compared with a real boot."""
-        return self.says_so and self.major in _PREDICTABLE_PCR11_MAJORS
+    def pcr11_sections(self) -> tuple[str, ...]:
+        """The sections measured into PCR 11, in order; none for versions that were not compared with a real boot."""
+        return _PCR11_SECTIONS.get(self.major, ()) if self.says_so else ()
 
 
 def recognise_stub(uki: Uki) -> Stub:

@@ -64,7 +64,9 @@ class Firmware:
     drivers: tuple[bytes, ...] = ()
     """EFI drivers of `Driver####` options, run before the image (attack B20)."""
     programs_before: tuple[bytes, ...] = ()
-    """EFI programs run before the image: `SysPrep####`, or another boot loader (attack B6)."""
+    """EFI programs of `SysPrep####` options: they run before firmware is ready to boot anything (attack B20)."""
+    loaders: tuple[bytes, ...] = ()
+    """Boot loaders that run in the image's place and start it (attack B6)."""
     secure_boot: SecureBoot | None = None
     credentials: Mapping[str, bytes] = field(default_factory=dict)
     """`*.cred` files beside the image on its system partition (attack B2)."""
@@ -110,6 +112,8 @@ def _uefi_events(image: Image, firmware: Firmware, instance_id: str) -> Iterable
     for number, driver in enumerate(firmware.drivers):
         digest = authenticode_sha384(read_image(driver))
         yield Event(2, EventType.EFI_BOOT_SERVICES_DRIVER, digest, f"driver of option Driver{number:04X}")
+    for program in firmware.programs_before:
+        yield _program(read_image(program), "a program that ran before the firmware was ready to boot")
     yield hashed(5, EventType.EFI_GPT, image.data, "partition table of the image's disk")
     yield hashed(4, EventType.EFI_ACTION, _CALLING, _CALLING.decode())
     for pcr in _SEPARATED:
@@ -122,8 +126,8 @@ def _uefi_events(image: Image, firmware: Firmware, instance_id: str) -> Iterable
 
 
 def _program_events(image: Image, firmware: Firmware) -> Iterable[Event]:
-    for program in firmware.programs_before:
-        yield _program(read_image(program), "a program that ran before the image")
+    for loader in firmware.loaders:
+        yield _program(read_image(loader), "a boot loader that started the image")
     yield _program(image, "the image")
     kernel = image.section(".linux")
     if kernel is None:

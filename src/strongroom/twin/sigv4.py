@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -30,6 +30,7 @@ _AUTHORIZATION = re.compile(
     r"\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
 _TIME = "%Y%m%dT%H%M%SZ"
+_BASIC_TIME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _CREDENTIAL_PARTS = 5
 
 
@@ -120,7 +121,7 @@ def _parse(call: SignedCall) -> _Authorization:
 def _expect_current(call: SignedCall, scope: Scope, now: datetime) -> str:
     stated = call.headers.get("x-amz-date", "")
     try:
-        at = datetime.strptime(stated, _TIME).replace(tzinfo=UTC)
+        at = datetime.fromisoformat(stated if _BASIC_TIME.fullmatch(stated) else "")
     except ValueError as error:
         raise AwsFault(
             "IncompleteSignatureException",

@@ -21,7 +21,7 @@ import pytest
 from strongroom.cli import main
 from strongroom.cli.project_file import read_project
 from strongroom.crypto.certificates import describe_certificate
-from strongroom.errors import UsageError
+from strongroom.errors import LocalFault, UsageError
 from strongroom.flows.signer_file import read_signer_file
 from strongroom.formats.partition import Profile
 from strongroom.formats.trust import parse_trust
@@ -177,6 +177,15 @@ def test_without_a_project_the_remedy_is_init(shell):
     done = shell.run("tenant", "list")
     assert done.returncode == 9
     assert "strongroom init" in done.stderr
+
+
+def test_a_folder_in_the_place_of_the_project_is_called_what_it_is(shell):
+    shell.file.mkdir()
+    done = shell.call("tenant", "list", "--project", ".", "--json")
+    assert done.returncode == 2
+    with pytest.raises(LocalFault) as caught:
+        read_project(shell.file)
+    assert caught.value.code == "file.directory"
 
 
 def test_a_new_signer_has_its_public_half_in_the_project_and_its_private_half_at_home(vendor):

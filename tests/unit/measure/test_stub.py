@@ -25,12 +25,12 @@ def test_systemd_stub_says_who_it_is(version, major):
     stub = recognise_stub(parse_uki(make_uki(version=version)))
     assert (stub.name, stub.version, stub.major, stub.says_so) == ("systemd-stub", version.decode(), major, True)
     assert stub.loads_kernel_through_firmware == (major < 258)
-    assert stub.predicts_pcr11 == (major == 252)
+    assert bool(stub.pcr11_sections) == (major in (252, 257))
 
 
 def test_amazon_linux_2023_is_taken_for_252_and_pcr11_is_left_out():
     stub = recognise_stub(parse_uki(make_uki(version=None, osrel=AMAZON_LINUX_2023)))
-    assert (stub.major, stub.says_so, stub.predicts_pcr11) == (252, False, False)
+    assert (stub.major, stub.says_so, stub.pcr11_sections) == (252, False, ())
     assert stub.loads_kernel_through_firmware
 
 

@@ -91,9 +91,16 @@ def test_a_driver_before_the_image_moves_pcr2_alone():
     assert changed(drivers=(small_pe((".text", b"driver")),)) == {2}
 
 
-@pytest.mark.attack("B6")
+@pytest.mark.attack("B20")
 def test_a_program_before_the_image_moves_pcr4():
-    assert changed(programs_before=(small_pe((".text", b"loader")),)) == {4}
+    assert changed(programs_before=(small_pe((".text", b"program")),)) == {4}
+
+
+@pytest.mark.attack("B6")
+def test_a_loader_in_the_images_place_moves_pcr4():
+    loader = (small_pe((".text", b"loader")),)
+    assert changed(loaders=loader) == {4}
+    assert pcrs(loaders=loader)[4] != pcrs(programs_before=loader)[4]
 
 
 @pytest.mark.attack("B2")

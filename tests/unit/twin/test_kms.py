@@ -88,7 +88,7 @@ def test_without_a_document_the_same_caller_gets_nothing(world):
         pytest.param(Firmware(load_options="init=/bin/sh"), 12, marks=pytest.mark.attack("B1")),
         pytest.param(Firmware(drivers=(small_pe((".text", b"driver")),)), 2, marks=pytest.mark.attack("B20")),
         pytest.param(Firmware(extensions={"evil.raw": b"x"}), 13, marks=pytest.mark.attack("B3")),
-        pytest.param(Firmware(programs_before=(small_pe((".text", b"x")),)), 4, marks=pytest.mark.attack("B6")),
+        pytest.param(Firmware(loaders=(small_pe((".text", b"x")),)), 4, marks=pytest.mark.attack("B6")),
     ],
 )
 def test_another_boot_state_is_denied_and_the_record_names_the_pcr(world, firmware, pcr):
@@ -305,6 +305,11 @@ def test_what_does_not_exist_is_not_found(world, identifier):
     refused("NotFoundException", world.kms().describe_key, KeyId=identifier)
 
 
+def test_an_alias_that_does_not_exist_is_named_by_its_arn(world):
+    message = refused("NotFoundException", world.kms().describe_key, KeyId="alias/none")
+    assert message == f"Alias arn:aws:kms:eu-central-1:{CUSTOMER}:alias/none is not found."
+
+
 def test_a_key_of_another_region_is_not_found(world):
     elsewhere = world.kms(world.vendor, region="us-west-2")
     assert "Invalid arn" in refused("NotFoundException", elsewhere.describe_key, KeyId=world.key_arn)
@@ -342,6 +347,7 @@ def test_a_policy_comes_back_as_it_was_put(world, open_key):
     kms = world.kms(world.vendor)
     assert json.loads(kms.get_key_policy(KeyId=open_key)["Policy"]) == json.loads(DELEGATING)
     refused("NotFoundException", kms.get_key_policy, KeyId=open_key, PolicyName="other")
+    refused("NotFoundException", kms.put_key_policy, KeyId=open_key, PolicyName="other", Policy=DELEGATING)
 
 
 @pytest.mark.parametrize(
@@ -490,6 +496,28 @@ def test_values_outside_the_model_are_refused(world, target, body):
 def test_another_encryption_algorithm_is_not_this_keys(world, open_key):
     call = {"KeyId": open_key, "Plaintext": b"x", "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
     refused("InvalidKeyUsageException", world.kms().encrypt, **call)
+    blob = world.kms().encrypt(KeyId=open_key, Plaintext=b"x")["CiphertextBlob"]
+    call = {"CiphertextBlob": blob, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+    refused("InvalidKeyUsageException", world.kms().decrypt, KeyId=open_key, **call)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Plaintext": base64.b64encode(bytes(4097)).decode()},
+        {"EncryptionContext": ["a"]},
+        {"EncryptionContext": {"": "a"}},
+        {"EncryptionContext": {str(number): "a" for number in range(65)}},
+        {"EncryptionContext": {"a": "1", "A": "2"}},
+        {"KeyId": ""},
+        {"KeyId": "x" * 2049},
+    ],
+)
+def test_each_member_of_an_otherwise_good_call_has_its_limits(world, open_key, members):
+    good = {"KeyId": open_key, "Plaintext": "AA=="}
+    assert "CiphertextBlob" in signed_post(world, "TrentService.Encrypt", json.dumps(good).encode())
+    reply = signed_post(world, "TrentService.Encrypt", json.dumps(good | members).encode())
+    assert reply["__type"] == "ValidationException"
 
 
 def signed_post(world, target, body, *, who=None):
