@@ -21,9 +21,10 @@ from strongroom.errors import LocalFault, UsageError
 FILE_MODE = 0o400
 FOLDER_MODE = 0o711
 """Folders of entries: everybody may pass, nobody may list. The files in them are closed to all but their owner."""
-PART_NAME = ".~strongroom"
-"""Where a file grows. No entry can be called so: `~` is not allowed in entry names. A part that kill -9 left behind is
-replaced by the next delivery into the folder."""
+PART_PREFIX = ".~strongroom-"
+"""How the name begins under which a file grows. No entry can be called so: `~` is not allowed in entry names. The rest
+is random, so that of two deliveries at a time none can rename the other's part. A part that kill -9 left behind is
+removed by the next delivery into the folder; so is that of a delivery which still runs, and that one fails."""
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_PART = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,6 +54,7 @@ def deliver(
         for name, secret in secrets.items():
             *folders, last = placed[name]
             with _open_below(root, folders, folder) as descriptor:
+                expect_memory(descriptor, folder.joinpath(*folders), unsafe_disk=unsafe_disk)
                 _write(descriptor, last, secret, owner=owner, shown=folder / name)
     return tuple(folder.joinpath(*segments) for segments in placed.values())
 
@@ -68,6 +70,17 @@ def _open_folder(folder: Path) -> Iterator[int]:
             descriptor = _enter(stack, part, descriptor, folder)
         _expect_closed(descriptor, folder)
         yield descriptor
+
+
+def _expect_closed(descriptor: int, shown: Path) -> None:
+    state = os.fstat(descriptor)
+    if state.st_uid not in (0, os.geteuid()) or state.st_mode & _WRITABLE_BY_OTHERS:
+        raise LocalFault(
+            "delivery.open-folder",
+            f"expected {shown} to belong to root or to the agent and to be writable by its owner only, "
+            f"found uid {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
+            remedy=f"Whoever can write there can replace the secret: chmod 0755 {shown}",
+        )
 
 
 def _enter(stack: contextlib.ExitStack, part: str, parent: int | None, shown: Path) -> int:
@@ -88,51 +101,43 @@ def _open_below(root: int, folders: list[str], shown: Path) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         descriptor = root
         for part in folders:
-            made = _make_folder(part, descriptor, shown)
+            made = _make_folder(descriptor, part, shown)
             descriptor = _enter(stack, part, descriptor, shown)
             if made:
-                os.fchmod(descriptor, FOLDER_MODE)  # whatever the umask took away
+                os.fchmod(descriptor, FOLDER_MODE)  # whatever the umask is: the app must be able to pass
             _expect_closed(descriptor, shown / part)
         yield descriptor
 
 
-def _make_folder(part: str, parent: int, shown: Path) -> bool:
-    """Make a folder and return True, or return False when something of that name is there."""
+def _make_folder(parent: int, name: str, shown: Path) -> bool:
+    """Make a folder, and tell whether it is new. `_enter` finds out whether what was there before is one."""
     try:
-        os.mkdir(part, FOLDER_MODE, dir_fd=parent)
+        os.mkdir(name, FOLDER_MODE, dir_fd=parent)
     except FileExistsError:
         return False
     except OSError as error:
-        raise _unwritable(shown / part, error) from error
+        raise _unwritable(shown / name, error) from error
     return True
 
 
-def _expect_closed(descriptor: int, shown: Path) -> None:
-    state = os.fstat(descriptor)
-    if state.st_uid not in (0, os.geteuid()) or state.st_mode & _WRITABLE_BY_OTHERS:
-        raise LocalFault(
-            "delivery.open-folder",
-            f"expected {shown} to belong to root or to the agent and to be writable by its owner only, "
-            f"found uid {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
-            remedy=f"Whoever can write there can replace the secret: chmod 0755 {shown}",
-        )
-
-
 def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) -> None:
+    part = PART_PREFIX + os.urandom(8).hex()
     try:
-        _remove_part(folder)
+        for left_behind in os.listdir(folder):
+            if left_behind.startswith(PART_PREFIX):
+                _remove(folder, left_behind)
         try:
-            _write_part(folder, secret, owner)
-            os.replace(PART_NAME, name, src_dir_fd=folder, dst_dir_fd=folder)
+            _write_part(folder, part, secret, owner)
+            os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
         finally:
-            _remove_part(folder)
+            _remove(folder, part)
     except OSError as error:
         raise _unwritable(shown, error) from error
 
 
-def _write_part(folder: int, secret: bytes, owner: Owner) -> None:
-    descriptor = os.open(PART_NAME, _OPEN_PART, FILE_MODE, dir_fd=folder)
+def _write_part(folder: int, part: str, secret: bytes, owner: Owner) -> None:
+    descriptor = os.open(part, _OPEN_PART, FILE_MODE, dir_fd=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
         file.flush()
@@ -141,9 +146,9 @@ def _write_part(folder: int, secret: bytes, owner: Owner) -> None:
         os.fsync(descriptor)
 
 
-def _remove_part(folder: int) -> None:
+def _remove(folder: int, part: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(PART_NAME, dir_fd=folder)
+        os.unlink(part, dir_fd=folder)
 
 
 def _unwritable(path: Path, error: OSError) -> LocalFault:

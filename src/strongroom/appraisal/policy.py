@@ -45,6 +45,8 @@ class _PcrPolicy:
     def __post_init__(self) -> None:
         if not self.images:
             raise UsageError("policy.empty", "expected at least one image that is acceptable, found none")
+        # A copy nobody else holds: what was looked at here is what will be compared later.
+        object.__setattr__(self, "images", tuple(map(_frozen, self.images)))
         for image in self.images:
             self._expect_gates(frozenset(image))
             for index, digests in image.items():
@@ -53,12 +55,7 @@ class _PcrPolicy:
     @classmethod
     def of(cls, *images: Image) -> Self:
         """Build from one table per acceptable image. Raises UsageError for a table that could not protect anything."""
-        return cls(
-            tuple(
-                MappingProxyType({index: frozenset(digests) for index, digests in sorted(image.items())})
-                for image in images
-            )
-        )
+        return cls(tuple(map(_frozen, images)))
 
     @classmethod
     def _expect_gates(cls, named: frozenset[PcrIndex]) -> None:
@@ -121,6 +118,10 @@ class EnclavePolicy(_PcrPolicy):
     gates: ClassVar[frozenset[PcrIndex]] = frozenset({_ENCLAVE_IMAGE})
     never: ClassVar[frozenset[PcrIndex]] = frozenset(map(PcrIndex, range(_FIRST_EXTENDABLE_IN_ENCLAVE, PCR_COUNT)))
     never_zero: ClassVar[tuple[PcrIndex, ...]] = (_ENCLAVE_IMAGE,)
+
+
+def _frozen(image: Image) -> Mapping[PcrIndex, frozenset[bytes]]:
+    return MappingProxyType({index: frozenset(digests) for index, digests in sorted(image.items())})
 
 
 def _pcrs(indices: Collection[PcrIndex]) -> str:

@@ -167,11 +167,12 @@ def read_time(text: str | None, *, now: datetime) -> datetime | AtDocumentTime:
         return AT_DOCUMENT_TIME
     try:
         time = datetime.fromisoformat(str(text))
-    except ValueError as error:
+        in_utc = time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # OverflowError: before the year 1 or after 9999 in UTC
         raise _bad_time(text) from error
     if time.tzinfo is None:
         raise _bad_time(text)
-    return time.astimezone(UTC)
+    return in_utc
 
 
 def _bad_time(text: str | None) -> UsageError:

@@ -11,6 +11,7 @@ from rich.console import Console
 from strongroom.cli import inspect_document
 from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
 from strongroom.flows.files import read_file
 from strongroom.formats.file_kind import guess_kind
@@ -49,6 +50,6 @@ def command(file: Path, *, as_json: bool) -> None:
     def human(console: Console) -> None:
         console.print(f"This is {found.kind}. {_WARNING}", markup=False)
         for line in found.lines:
-            console.print(line, markup=False)
+            console.print(printable(line), markup=False)
 
     emit({"kind": found.kind, "verified": False, **found.facts}, as_json=as_json, human=human)

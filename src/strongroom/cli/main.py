@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError, NotTrusted, StrongroomError
 
 INTERRUPTED = 130
@@ -63,12 +64,12 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(json.dumps(describe(error)) + "\n")
         return error.exit_code
-    sys.stderr.write(f"strongroom: {error} [{error.code}]\n")
+    sys.stderr.write(f"strongroom: {printable(str(error))} [{error.code}]\n")
     if isinstance(error, NotTrusted):
         for finding in error.findings:
-            sys.stderr.write(f"  {finding.code}: {finding.message}\n")
+            sys.stderr.write(f"  {finding.code}: {printable(finding.message)}\n")
     if error.remedy:
-        sys.stderr.write(f"  {error.remedy}\n")
+        sys.stderr.write(f"  {printable(error.remedy)}\n")
     return error.exit_code
 
 

@@ -49,6 +49,7 @@ _AUTHENTIC_ONLY = (
     "the machine. This says neither what it runs nor that the document is no copy"
 )
 _ARCHIVED = "judged as of the document's own time: that says nothing about today, and its age was not measured"
+_GIVEN_TIME = "judged as of the time that --at gave: that says nothing about today"
 _UNCHALLENGED = "no nonce was compared: within its age the document may be a copy"
 _PARTIAL = "the policy leaves out a part of the gate set (PCR 2, 4, 12, 13): what it does not name may be anything"
 _BOOT_ONLY = "PCRs speak of what booted; what happened to the running system since does not show in them"
@@ -83,10 +84,10 @@ def command(document: Path, **options: Unpack[Options]) -> None:
     verify = verify_enclave_evidence if options["enclave"] else verify_evidence
     evidence = verify(data, roots=roots, at=at)
     if expected is None:
-        _emit(evidence, "authentic-only", (_AUTHENTIC_ONLY, *_archive_notice(at)), as_json=options["as_json"])
+        _emit(evidence, "authentic-only", (_AUTHENTIC_ONLY, *_time_notice(options["at"])), as_json=options["as_json"])
         return
     _appraise(evidence, expected, at).require()
-    notices = (_BOOT_ONLY, *_archive_notice(at), *_appraisal_notices(expected))
+    notices = (_BOOT_ONLY, *_time_notice(options["at"]), *_appraisal_notices(expected))
     verdict = "trusted-as-of-then" if isinstance(at, AtDocumentTime) else "trusted"
     _emit(evidence, verdict, notices, as_json=options["as_json"])
 
@@ -111,8 +112,10 @@ def _appraise(
     return appraise(evidence, expected.policy, **context)  # type: ignore[arg-type]
 
 
-def _archive_notice(at: datetime | AtDocumentTime) -> tuple[str, ...]:
-    return (_ARCHIVED,) if isinstance(at, AtDocumentTime) else ()
+def _time_notice(at: str | None) -> tuple[str, ...]:
+    if at in (None, "now"):
+        return ()
+    return (_ARCHIVED,) if at == "document" else (_GIVEN_TIME,)
 
 
 def _appraisal_notices(expected: Expectations) -> tuple[str, ...]:

@@ -36,6 +36,16 @@ def load_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
         ) from error
 
 
+def read_subject(certificate: x509.Certificate) -> x509.Name:
+    """Return the subject of a certificate. Raises FormatError for one that cannot be read."""
+    try:
+        return certificate.subject
+    except (ValueError, TypeError) as error:  # TypeError: an attribute of a string type that its kind never has
+        raise FormatError(
+            "certificate.unreadable", f"the subject of a certificate cannot be read: {error}", spec="RFC 5280"
+        ) from error
+
+
 def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
     """Return every certificate in a PEM file, at least one, in its order. Raises FormatError."""
     try:
@@ -66,14 +76,8 @@ class CertificateFacts:
 def describe_certificate(der: CertificateDer) -> CertificateFacts:
     """Return what a certificate says. Nobody has vouched for it. Raises FormatError."""
     certificate = load_certificate(der)
-    try:
-        subject = certificate.subject.rfc4514_string()
-    except ValueError as error:
-        raise FormatError(
-            "certificate.unreadable", f"the subject of a certificate cannot be read: {error}", spec="RFC 5280"
-        ) from error
     return CertificateFacts(
-        subject=subject,
+        subject=read_subject(certificate).rfc4514_string(),
         begins=certificate.not_valid_before_utc,
         ends=certificate.not_valid_after_utc,
         sha256=sha256_fingerprint(der),

@@ -29,7 +29,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
-from strongroom.crypto.certificates import load_certificate, load_public_key, sha256_fingerprint
+from strongroom.crypto.certificates import load_certificate, load_public_key, read_subject, sha256_fingerprint
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.ids import CertificateDer
@@ -217,7 +217,7 @@ def _expect_end_entity(link: _Link) -> None:
 
 
 def _common_name(link: _Link) -> str:
-    names = link.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    names = read_subject(link.certificate).get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise link.refuse("common-name", f"expected one common name in the subject, found {len(names)}")
     return names[0].value

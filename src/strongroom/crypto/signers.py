@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -61,7 +61,7 @@ def parse_ed25519_signer(pem: bytes) -> Ed25519Signer:
         raise _fail(f"at most {MAX_PEM_BYTES} bytes", f"{len(pem)}")
     try:
         key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:  # InternalError: X448 cut short
         raise _fail("an unencrypted private key in PEM (PKCS #8)", "something else") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise _fail("an Ed25519 key", "a key of another kind")

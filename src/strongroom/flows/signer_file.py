@@ -9,22 +9,35 @@ from pathlib import Path
 
 from strongroom.crypto.signers import MAX_PEM_BYTES, Ed25519Signer, parse_ed25519_signer
 from strongroom.errors import LocalFault
-from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
+from strongroom.flows.files import PRIVATE_MODE, write_file
 
 _FOLDER_MODE = 0o700
 _OTHERS = 0o077
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+"""Without O_NONBLOCK a named pipe in the place of the key would hold us for ever."""
 
 
 def read_signer_file(path: Path) -> Ed25519Signer:
     """Return the signer whose private key lies at `path`. Raises LocalFault, FormatError."""
     try:
-        state = path.stat()
+        descriptor = os.open(path, _OPEN)
     except OSError as error:
         raise LocalFault(
             "signer.missing",
             f"expected a private key at {path}: {error.strerror}",
             remedy="Restore it from where you keep copies, or make another with `strongroom signer rotate`.",
         ) from error
+    try:
+        _expect_closed(os.fstat(descriptor), path)
+        return parse_ed25519_signer(os.read(descriptor, MAX_PEM_BYTES + 1))
+    finally:
+        os.close(descriptor)
+
+
+def _expect_closed(state: os.stat_result, path: Path) -> None:
+    """Look at the file that is open and will be read, which may not be what has its name a moment later."""
+    if not stat.S_ISREG(state.st_mode):
+        raise LocalFault("signer.no-file", f"expected a private key in a file at {path}, found something else")
     if stat.S_IMODE(state.st_mode) & _OTHERS or state.st_uid not in (0, os.geteuid()):
         raise LocalFault(
             "signer.readable",
@@ -32,7 +45,6 @@ def read_signer_file(path: Path) -> Ed25519Signer:
             f"mode {stat.S_IMODE(state.st_mode):04o}",
             remedy=f"If nobody else can have read it, chmod 600 {path}; else `strongroom signer rotate --compromised`.",
         )
-    return parse_ed25519_signer(read_file(path, maximum_bytes=MAX_PEM_BYTES))
 
 
 def write_signer_file(path: Path, signer: Ed25519Signer) -> None:
@@ -41,7 +53,8 @@ def write_signer_file(path: Path, signer: Ed25519Signer) -> None:
     Raises LocalFault.
     """
     try:
-        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in reversed(path.parents):  # mkdir(parents=True) gives the mode to the last one only
+            folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         taken = path.exists() or path.is_symlink()
     except OSError as error:
         raise LocalFault("signer.folder", f"cannot use the folder {path.parent}: {error.strerror}") from error

@@ -68,7 +68,7 @@ def _toml(text: str, name: str) -> object:
         raise FormatError("project.too-large", f"{name}: expected at most {MAX_BYTES} bytes", spec=_SPEC)
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is an integer of too many digits
         raise FormatError("project.toml", f"{name}: expected TOML: {error}", spec="TOML 1.0") from error
 
 

@@ -28,6 +28,7 @@ Member = TypeVar("Member", bound=StrEnum)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 """All but the line feed: names of files end at NUL, and the rest can play tricks with a terminal."""
 MAX_ENTRIES = 4096
+_SHOWN_BITS = 64
 MAX_TEXT = 4096
 """Characters of one string: more than any path or key that has its place in our files."""
 MAX_SHOWN = 80
@@ -104,7 +105,9 @@ class Node:
         if not isinstance(self.value, int) or isinstance(self.value, bool):
             raise self.refused("field.wrong-type", f"expected an integer, found {_kind(self.value)}")
         if not minimum <= self.value <= maximum:
-            raise self.refused("field.range", f"expected {minimum} to {maximum}, found {self.value}")
+            # Python writes no number of thousands of digits; TOML takes such ones in hexadecimal.
+            found = str(self.value) if self.value.bit_length() <= _SHOWN_BITS else "one far outside"
+            raise self.refused("field.range", f"expected {minimum} to {maximum}, found {found}")
         return self.value
 
     def base64(self, *, maximum_bytes: int) -> bytes:

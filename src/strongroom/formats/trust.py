@@ -76,10 +76,12 @@ def parse_trust(data: bytes) -> Trust:
     members["version"].integer(VERSION, VERSION)
     profile = members["profile"].member(Profile)
     vendor = _vendor(members["vendor"])
+    signers = tuple(_signer(node) for node in members["signers"].items(minimum=1, maximum=16))
+    members["signers"].distinct(signer.key_id.hex() for signer in signers)
     trust = Trust(
         profile=profile,
         product=members["product"].id(),
-        signers=tuple(_signer(node) for node in members["signers"].items(minimum=1, maximum=16)),
+        signers=signers,
         floors=_floors(members["floors"]),
         vendor=vendor,
         nitro_roots=_certificates(members["nitro_roots"], maximum=4),

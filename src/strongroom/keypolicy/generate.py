@@ -110,8 +110,10 @@ def _opens(spec: TenantKeySpec) -> list[statements.JsonStatement]:
 
 def _open(spec: TenantKeySpec, number: int, shared: _Tuple, pcr4: Sequence[str]) -> statements.JsonStatement:
     gates = {PCR2: shared.pcr2, PCR7: shared.pcr7, PCR12: shared.pcr12, PCR13: shared.pcr13}
-    # Sids of key policies are kept to letters and digits, which every AWS tool takes.
-    sid = f"Open{number}{shared.ring.title().replace('-', '')}"
+    # Sids of key policies are kept to letters and digits, which every AWS tool takes. Where the ring begins with a
+    # digit, a letter keeps the two numbers apart: statement 1 of ring "1x" must not be called as statement 11 of "x".
+    ring = shared.ring.title().replace("-", "")
+    sid = f"Open{number}{'R' if ring[0].isdigit() else ''}{ring}"
     return statements.open_attested(
         spec,
         sid,

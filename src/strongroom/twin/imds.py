@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import textwrap
 import threading
@@ -26,6 +27,7 @@ _TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 _TOKEN_HEADER = "X-aws-ec2-metadata-token"  # noqa: S105 -- the header's name
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials/"
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -83,7 +85,7 @@ class Imds:
         if "X-Forwarded-For" in request.headers:  # a proxy would hand the token to whoever is behind it
             return Response("403 - Forbidden\n", status=403)
         stated = request.headers.get(_TTL_HEADER, "")
-        if not (stated.isascii() and stated.isdigit() and 1 <= int(stated[:9]) <= MAX_TOKEN_SECONDS):
+        if not (_SECONDS.fullmatch(stated) and 1 <= int(stated) <= MAX_TOKEN_SECONDS):
             return Response("400 - Bad Request\n", status=400)
         token = secrets.token_urlsafe(40)
         with self._lock:

@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
 
+from strongroom.formats.tree import REGION
 from strongroom.twin.accounts import Credentials
 from strongroom.twin.fault import AwsFault
 
@@ -110,6 +111,8 @@ def _parse(call: SignedCall) -> _Authorization:
             "parameters, with a credential of the form KEY/DATE/REGION/SERVICE/aws4_request.",
         )
     access_key_id, date, region, service, _ = parts
+    if not REGION.fullmatch(region):  # it becomes a part of ARNs
+        raise AwsFault("InvalidSignatureException", "Credential should be scoped to a valid region.")
     return _Authorization(
         access_key_id, Scope(date, region, service), tuple(found["headers"].split(";")), found["signature"]
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.agent import medium
-from strongroom.agent.delivery import PART_NAME, Owner, deliver
+from strongroom.agent import delivery, medium
+from strongroom.agent.delivery import PART_PREFIX, Owner, deliver
 from strongroom.agent.medium import UnsafeDiskDelivery, expect_memory, file_system_of
 from strongroom.errors import FormatError, LocalFault, UsageError
 
@@ -122,7 +122,7 @@ def test_the_chosen_owner_reads_it_and_nobody_else(memory):
         "ä",
         "~",
         "a\\b",
-        PART_NAME,
+        f"{PART_PREFIX}0123456789abcdef",
         "x" * 256,
         "/".join(["x" * 100] * 4),
     ],
@@ -161,10 +161,40 @@ def test_a_link_in_the_place_of_the_secret_is_replaced_and_not_followed(memory):
 
 def test_a_planted_part_is_replaced_and_not_followed(memory):
     (memory / "victim").write_bytes(b"untouched")
-    (memory / PART_NAME).symlink_to(memory / "victim")
+    (memory / f"{PART_PREFIX}0123456789abcdef").symlink_to(memory / "victim")
     deliver({"password": b"secret"}, memory, owner=ME)
     assert (memory / "victim").read_bytes() == b"untouched"
+    assert [entry.name for entry in memory.iterdir() if entry.name != "victim"] == ["password"]
     assert (memory / "password").read_bytes() == b"secret"
+
+
+def test_two_deliveries_at_a_time_never_exchange_their_secrets(memory, monkeypatch):
+    real = os.fsync
+
+    def interrupted(descriptor: int) -> None:
+        """While the first waits for the disk, another agent delivers into the same folder."""
+        monkeypatch.setattr(os, "fsync", real)
+        real(descriptor)
+        deliver({"other": b"of the other"}, memory, owner=ME)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    assert code_of(LocalFault, {"first": b"of the first"}, memory) == "delivery.unwritable"
+    assert {entry.name: entry.read_bytes() for entry in memory.iterdir()} == {"other": b"of the other"}
+
+
+def test_a_part_of_another_delivery_is_never_renamed(memory, monkeypatch):
+    real = os.fsync
+
+    def interrupted(descriptor: int) -> None:
+        """While the first waits for the disk, another agent replaces every part it finds by its own."""
+        real(descriptor)
+        for entry in memory.iterdir():
+            entry.unlink()
+        (memory / f"{PART_PREFIX}fedcba9876543210").write_bytes(b"of the other")
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    assert code_of(LocalFault, {"first": b"of the first"}, memory) == "delivery.unwritable"
+    assert not (memory / "first").exists()
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o1777])
@@ -177,6 +207,30 @@ def test_a_folder_that_others_may_write_in_is_refused(memory, mode):
 def test_a_folder_that_belongs_to_another_user_is_refused(memory):
     os.chown(memory, NOBODY, NOBODY)
     assert code_of(LocalFault, {"a": b"1"}, memory) == "delivery.open-folder"
+
+
+@pytest.mark.parametrize("name", ["tls/key", "tls/private/key"])
+def test_a_folder_on_the_way_that_others_may_write_in_is_refused(memory, name):
+    (memory / "tls/private").mkdir(parents=True)
+    (memory / "tls").chmod(0o777)
+    assert code_of(LocalFault, {name: b"1"}, memory) == "delivery.open-folder"
+    assert list((memory / "tls").rglob("key")) == []
+
+
+@needs_root
+def test_a_folder_on_the_way_that_belongs_to_another_user_is_refused(memory):
+    (memory / "tls").mkdir()
+    os.chown(memory / "tls", NOBODY, NOBODY)
+    assert code_of(LocalFault, {"tls/key": b"1"}, memory) == "delivery.open-folder"
+
+
+def test_folders_can_be_passed_whatever_the_umask_is(memory):
+    before = os.umask(0o077)
+    try:
+        deliver({"tls/private/key": b"1"}, memory, owner=ME)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE((memory / name).stat().st_mode) for name in ("tls", "tls/private")} == {0o711}
 
 
 def test_a_folder_in_the_place_of_the_secret_stays(memory):
@@ -201,8 +255,41 @@ def fake_mounts(monkeypatch, folder: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "overlay", "nfs4"])
 def test_a_secret_is_not_delivered_to_a_disk(memory, monkeypatch, kind):
     fake_mounts(monkeypatch, memory, kind)
-    assert code_of(LocalFault, {"a": b"1"}, memory) == "delivery.on-disk"
+    assert code_of(LocalFault, {"a": b"1", "tls/key": b"1"}, memory) == "delivery.on-disk"
+    assert code_of(LocalFault, {"tls/key": b"1"}, memory) == "delivery.on-disk"
     assert list(memory.iterdir()) == []
+
+
+@needs_root
+@pytest.mark.attack("K17")
+def test_a_disk_mounted_below_the_folder_gets_no_secret(memory, tmp_path):
+    """The folder itself is in memory; one on the way to the entry is not."""
+    (memory / "tls").mkdir()
+    program = (
+        "try: deliver({'tls/key': b'x'}, Path(sys.argv[1]), owner=Owner(0, 0))\n"
+        "except StrongroomError as error: print(error.code)\n"
+    )
+    mount = 'mount --bind "$1" "$2/tls" && exec "$3" -c "$4" "$2"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, "sh", tmp_path, memory, sys.executable, BECOME + program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "delivery.on-disk\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.attack("K17")
+def test_the_folder_of_each_entry_must_be_in_memory(memory, monkeypatch):
+    def only_the_outermost(descriptor, shown, **_):
+        if os.fstat(descriptor).st_ino != memory.stat().st_ino:
+            raise LocalFault("delivery.on-disk", f"{shown} is a disk")
+
+    monkeypatch.setattr(delivery, "expect_memory", only_the_outermost)
+    assert code_of(LocalFault, {"tls/key": b"1"}, memory) == "delivery.on-disk"
+    assert list((memory / "tls").iterdir()) == []
 
 
 def test_ramfs_is_memory_too(memory, monkeypatch):
@@ -332,6 +419,7 @@ def test_kill_9_at_any_instant_leaves_a_whole_secret(memory):
         found = (memory / "password").read_bytes()
         assert len(found) == 300_000, f"seed {seed}"
         assert len(set(found)) == 1, f"seed {seed}"
-        assert {entry.name for entry in memory.iterdir()} <= {"password", PART_NAME}
+        others = {entry.name for entry in memory.iterdir()} - {"password"}
+        assert all(name.startswith(PART_PREFIX) for name in others)
     deliver({"password": b"last"}, memory, owner=ME)
     assert [entry.name for entry in memory.iterdir()] == ["password"]

@@ -23,6 +23,17 @@ def test_a_policy_holds_its_images_in_order_of_pcrs():
 
 
 @pytest.mark.attack("A25")
+@pytest.mark.parametrize("build", [MeasurementsPolicy.of, lambda image: MeasurementsPolicy((image,))])
+def test_a_policy_does_not_change_with_what_it_was_made_from(build):
+    """Emptied after the look at its gates, a table would compare nothing and trust every machine."""
+    image = {index: set(digests) for index, digests in IMAGE.items()}
+    policy = build(image)
+    image[4].add(ZERO_SHA384)
+    image.clear()
+    assert policy == MeasurementsPolicy.of(IMAGE)
+
+
+@pytest.mark.attack("A25")
 def test_a_policy_that_compares_nothing_is_none():
     refused("policy.empty", MeasurementsPolicy.of)
     refused("policy.empty", UnsafePartialMeasurementsPolicy.of)

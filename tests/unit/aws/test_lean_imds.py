@@ -2,7 +2,11 @@
 """A metadata service that says nonsense is refused by name."""
 
 import json
-from contextlib import contextmanager
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import pytest
 from werkzeug.wrappers import Response
@@ -92,3 +96,52 @@ def test_refusals_say_whether_to_try_again(status, retryable):
     assert caught.value.code == "imds.refused"
     assert caught.value.retryable is retryable
     assert ("role" in caught.value.remedy) is (status == 404)
+
+
+@contextmanager
+def raw_server(*parts, pause=0.0):
+    """A server that answers one request with these bytes, and waits after each of them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield MetadataEndpoint(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=timedelta(seconds=0.5))
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X"),
+        (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", b"x"),
+        (b"", b"H"),
+    ],
+    ids=["header", "headers", "interim answers", "chunk size", "body", "status"],
+)
+def test_an_answer_that_drips_is_cut_in_every_part(first, again):
+    with raw_server(first, *[again] * 12, pause=0.1) as service:
+        begun = time.monotonic()
+        with pytest.raises(ServiceFault) as caught:
+            service.request("GET", "/", headers={})
+        assert (caught.value.code, caught.value.retryable) == ("https.too-slow", True)
+        assert time.monotonic() - begun < 1
+
+
+def test_half_an_answer_is_none():
+    with (
+        raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhal") as service,
+        pytest.raises(ServiceFault) as caught,
+    ):
+        service.request("GET", "/", headers={})
+    assert caught.value.code == "https.truncated"

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from tests.twin_world import CONTEXT, RECIPIENT, SECRET
 from tests.twin_world import world as running_world
 from werkzeug.wrappers import Response
@@ -23,6 +25,7 @@ from strongroom.aws.lean.kms import LeanKms
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, KeyRefused, NotAuthentic, ServiceFault, UsageError
 from strongroom.ids import EvidenceBytes, KeyArn, Region, WrappedKey
+from strongroom.twin import tls
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.firmware import Firmware
 from strongroom.twin.listener import Listener
@@ -118,6 +121,15 @@ def test_a_server_with_a_certificate_of_another_ca_is_refused_before_it_hears_an
 def test_a_certificate_of_the_right_ca_for_another_name_is_refused():
     with serving(lambda _: Response("{}"), addresses=("10.9.9.9",)) as url:
         refused("https.untrusted-server", NotAuthentic, attested_call, url)
+
+
+@pytest.mark.attack("K12")
+def test_a_common_name_is_no_name_of_a_server(monkeypatch):
+    """A CA may put any words into the common name; only the alternative names are what it vouches for."""
+    monkeypatch.setattr(tls, "_name", lambda _: x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
+    monkeypatch.setattr(tls.x509, "SubjectAlternativeName", lambda _: x509.IssuerAlternativeName([x509.DNSName("x")]))
+    with serving(lambda _: Response("{}")) as url:
+        refused("https.untrusted-server", NotAuthentic, attested_call, url.replace("127.0.0.1", "localhost"))
 
 
 @pytest.mark.attack("K12")
@@ -272,7 +284,7 @@ def test_a_slow_answer_is_cut():
 def test_a_silent_server_is_given_up():
     release = threading.Event()
     with serving(lambda _: Response(str(release.wait(3)))) as url:
-        refused("https.unreachable", ServiceFault, attested_call, url)
+        refused("https.too-slow", ServiceFault, attested_call, url)
         release.set()
 
 

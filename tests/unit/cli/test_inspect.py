@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from tests.nitro_pki import INSTANCE, MODULE, document, enclave_document, enclave_pki, payload, sign
+from tests.nitro_pki import INSTANCE, MODULE, Pki, document, enclave_document, enclave_pki, payload, sign
 
 from strongroom.cli.main import run
 
@@ -32,6 +32,24 @@ def test_a_document_is_shown_in_plain_words_without_trust(inspect):
     ):
         assert words in said.out
     assert said.out.count("\nPCR") == 24
+
+
+@pytest.mark.attack("A16")
+def test_a_file_cannot_speak_to_the_terminal(inspect):
+    """Clear the screen, colour it, ring, turn the text round: a certificate's name may hold all of it."""
+    hostile = Pki(leaf={"name": "\x1b[2J\x1b[32mTRUSTED\x07\x9b0m\u202e\rX"})
+    code, said = inspect(document(hostile))
+    assert code == 0
+    assert all(character.isprintable() for line in said.out.split("\n") for character in line)
+    assert r"CN=\x1b[2J\x1b[32mTRUSTED\x07\x9b0m\u202e\rX" in said.out
+
+
+def test_a_name_that_cannot_be_read_is_said_to_be_that(inspect):
+    """The common name as a BIT STRING, a type that no common name has."""
+    body = payload()
+    name = body.index(b"\x0c", body.index(MODULE.encode() + b".") - 2)
+    code, said = inspect(sign(body[:name] + b"\x03" + body[name + 1 : name + 2] + b"\0" + body[name + 3 :]))
+    assert (code, "[certificate.unreadable]" in said.err) == (3, True)
 
 
 def test_json_carries_the_same_facts(inspect):

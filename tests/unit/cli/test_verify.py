@@ -146,6 +146,12 @@ def test_age_is_measured_against_the_given_time(verify):
     assert verify(*RULES, *CHALLENGED, *later, "--max-age", "360s")[0] == 0
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_beyond_the_calendar_is_refused(verify, time):
+    code, said = verify(*RULES, *CHALLENGED, "--at", time)
+    assert (code, "[verify.time]" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize("options", [["--at", "yesterday"], ["--at", "2026-06-01T12:00:00"], ["--max-age", "5"]])
 def test_times_are_exact(verify, options):
     code, said = verify(*RULES, *CHALLENGED, *options)
@@ -159,6 +165,12 @@ def test_the_documents_own_time_is_said_to_be_that(verify):
     assert said.out.startswith("TRUSTED AS OF THEN: ")
     assert "says nothing about today" in said.out
     assert answer(verify(*RULES, *CHALLENGED, "--at", "document", "--json"))["verdict"] == "trusted-as-of-then"
+
+
+@pytest.mark.attack("A4")
+def test_a_time_that_was_given_is_said_to_be_that(verify):
+    for options in ((*RULES, *CHALLENGED), ("--authentic-only",)):
+        assert "as of the time that --at gave" in " ".join(answer(verify(*options, *AT, "--json"))["notices"])
 
 
 def test_now_is_the_clock(verify, folder):

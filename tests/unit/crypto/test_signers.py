@@ -32,8 +32,9 @@ def pem(key, encryption):
         pem(ec.generate_private_key(ec.SECP384R1()), NoEncryption()),
         pem(Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x")),
         Ed25519Signer.generate().private_pem() + b"\n" * 4096,
+        b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VvBCIEI" + b"A" * 43 + b"\n-----END PRIVATE KEY-----\n",
     ],
-    ids=["empty", "broken", "P-384", "encrypted", "large"],
+    ids=["empty", "broken", "P-384", "encrypted", "large", "half an X448 key"],
 )
 def test_anything_but_one_open_ed25519_key_is_refused(content):
     with pytest.raises(FormatError) as caught:

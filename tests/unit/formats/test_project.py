@@ -52,6 +52,13 @@ def test_the_example_of_the_documentation_parses():
     assert project.secrets["db-password"].tenants == ("globex",)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [("9" * 5000, "project.toml"), ("0x" + "f" * 5000, "field.range"), ("2", "field.range")]
+)
+def test_a_number_of_any_length_is_refused_and_nothing_else(number, code):
+    assert refused(SMALL.replace("version = 1", f"version = {number}")).code == code
+
+
 def test_what_is_absent_gets_its_default():
     project = parse_project(SMALL + SIGNER + '[secrets.s]\nfiles = ["a/b"]\n')
     assert project.product.rings == ("general",)

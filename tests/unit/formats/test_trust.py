@@ -123,6 +123,13 @@ def test_a_file_with_one_fault_is_refused_for_that_fault(path, value, code):
     assert code_of(edited(path, value)) == code
 
 
+@pytest.mark.parametrize("other", [{"roles": ["release"]}, {"algorithm": "ES384"}, {"public_key": "b3RoZXI="}])
+def test_one_key_stands_there_once_in_one_role_set(other):
+    """Two readers could take two different ones."""
+    signer = json.loads(encode_trust(trust()))["signers"][0]
+    assert code_of(edited("signers", [signer, signer | other])) == "field.duplicate"
+
+
 def test_an_error_names_its_place_as_a_json_path():
     with pytest.raises(FormatError, match=r"\$\.signers\[0\]\.roles\[0\]: expected one of"):
         parse_trust(edited("signers.0.roles", ["bundel"]))

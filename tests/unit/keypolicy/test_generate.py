@@ -118,6 +118,13 @@ def test_the_order_of_releases_does_not_matter_and_repeats_do_not_count(world):
     assert world.policy(releases=(one, two)) == world.policy(releases=(two, one, one))
 
 
+def test_rings_that_begin_with_a_digit_never_share_a_sid(world):
+    releases = [world.release("v0", ring="1x"), *(world.release(f"v{n}", ring="x", epoch=n) for n in range(1, 13))]
+    opens = [sid for sid in statements(world.policy(releases=tuple(releases))) if sid.startswith("Open")]
+    assert len(opens) == 13
+    assert {"Open1R1X", "Open11X"} <= set(opens)
+
+
 def test_releases_that_share_a_tuple_share_a_statement(world):
     soon = world.now + timedelta(days=1)
     policy = world.policy(

@@ -98,6 +98,19 @@ def test_a_signature_needs_its_host():
         sign_post({}, b"", credentials=LeanCredentials("a", "b"), scope=Scope("r", "s"), now=NOW)
 
 
+@pytest.mark.parametrize("region", ["", "eu", "a:b", "eu-central-1 ", "eu-central-1:", "\u00e9-central-1", "../x-1"])
+def test_a_region_that_is_none_gets_into_no_arn(region):
+    headers = sign_post(
+        {"Host": HOST, "X-Amz-Target": "TrentService.CreateKey"},
+        BODY,
+        credentials=LeanCredentials(LONG_TERM.access_key_id, LONG_TERM.secret_access_key),
+        scope=Scope(region, "kms"),
+        now=NOW,
+    )
+    with pytest.raises(AwsFault):
+        verify(SignedCall("POST", "/", "", headers, BODY))
+
+
 def test_another_secret_is_refused():
     assert "does not match" in refused("InvalidSignatureException", signed(replace(LONG_TERM, secret_access_key="no")))
 

@@ -8,21 +8,29 @@ retried or redirected.
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
+import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
 from strongroom.errors import NotAuthentic, ServiceFault, UsageError
 from strongroom.ids import CertificateDer
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MAX_REPLY_BYTES = 1 << 20
 TIMEOUT = timedelta(seconds=20)
 _CHUNK_BYTES: Final = 16_384
+_SHORTEST_WAIT: Final = 0.001
+"""Seconds. Zero would mean not to wait at all, and is no timeout."""
 _METADATA_ADDRESSES = (ipaddress.ip_network("169.254.169.254/32"), ipaddress.ip_network("fd00:ec2::254/128"))
 
 
@@ -96,8 +104,41 @@ def _context(roots: Sequence[CertificateDer]) -> ssl.SSLContext:
     """Make a client context that knows these roots and no other; the host's name is compared by OpenSSL."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525 section 2: a common name is no identifier
     context.load_verify_locations(cadata=b"".join(roots))
     return context
+
+
+class _PunctualBytes(io.RawIOBase):
+    """What a socket receives until a deadline. A timeout of its own starts again with each byte of a slow answer."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._bytes = connected.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        try:
+            self._socket.settimeout(max(self._deadline - time.monotonic(), _SHORTEST_WAIT))
+            return self._bytes.readinto(buffer)
+        except TimeoutError as error:
+            raise ServiceFault("https.too-slow", "the answer was not finished in time", retryable=True) from error
+
+    def close(self) -> None:
+        self._bytes.close()
+        super().close()
+
+
+class _PunctualResponse(http.client.HTTPResponse):
+    """A response whose every part, status line and headers too, must be there by a deadline."""
+
+    def __init__(self, connected: socket.socket, *, method: str, deadline: float) -> None:
+        super().__init__(connected, method=method)
+        self.fp.close()
+        self.fp = io.BufferedReader(_PunctualBytes(connected, deadline))
 
 
 def _exchange(
@@ -111,10 +152,11 @@ def _exchange(
 ) -> HttpReply:
     where = f"{connection.host}:{connection.port}"
     deadline = time.monotonic() + timeout.total_seconds()
+    connection.response_class = partial(_PunctualResponse, deadline=deadline)  # type: ignore[assignment]  # makes one
     try:
         connection.request(method, path, body=body or None, headers=dict(headers))
         response = connection.getresponse()
-        return HttpReply(response.status, _read_bounded(response, where, deadline))
+        return HttpReply(response.status, _read_bounded(response, where))
     except ssl.SSLCertVerificationError as error:
         raise NotAuthentic(
             "https.untrusted-server",
@@ -127,7 +169,7 @@ def _exchange(
         connection.close()
 
 
-def _read_bounded(response: http.client.HTTPResponse, where: str, deadline: float) -> bytes:
+def _read_bounded(response: http.client.HTTPResponse, where: str) -> bytes:
     body = b""
     while chunk := response.read1(_CHUNK_BYTES):
         body += chunk
@@ -135,6 +177,8 @@ def _read_bounded(response: http.client.HTTPResponse, where: str, deadline: floa
             raise ServiceFault(
                 "https.too-large", f"expected at most {MAX_REPLY_BYTES} bytes of {where}", retryable=False
             )
-        if time.monotonic() > deadline:
-            raise ServiceFault("https.too-slow", f"{where} did not finish its answer in time", retryable=True)
+    if response.length:
+        raise ServiceFault(
+            "https.truncated", f"expected {response.length} more bytes of {where}, found the end", retryable=True
+        )
     return body

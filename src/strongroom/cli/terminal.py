@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text on its way to a terminal. Apart from `output`, so that errors are reported without loading more."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return text of unknown origin for a terminal: control and format characters are spelled out, lines stay.
+
+    Files that nobody vouches for may hold sequences that clear the screen or write another verdict (ATTACKS A16).
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
