@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.endorsements import NitroRoots, amazon_tls_roots
+from strongroom.appraisal.identity import aws_identity_certificates
 from strongroom.crypto.certificates import load_certificate, sha256_fingerprint
 from strongroom.crypto.public_keys import key_id_of
 from strongroom.errors import NotAuthentic, NotTrusted
@@ -21,6 +22,7 @@ from strongroom.formats.partition import Profile
 from strongroom.formats.trust import MAX_BYTES, Tls, Trust, parse_trust
 from strongroom.ids import CertificateDer, Region
 
+_WRITE_AGAIN = "Write the file again with `strongroom signer trust`; what is a twin's belongs into a rehearsal file."
 TRUST_PATH = Path("/usr/lib/strongroom/trust.json")
 """In the verity-protected root of the image (docs/formats/trust.md)."""
 
@@ -45,7 +47,7 @@ def verify_trust(trust: Trust) -> AgentTrust:
     """Return what the agent takes its decisions from.
 
     Raises NotAuthentic when a key id is not that of its key, FormatError for a certificate that is none, NotTrusted
-    when the Nitro roots are not those of the profile.
+    when roots or certificates are not those of the profile.
     """
     for signer in trust.signers:
         if signer.key_id != key_id_of(signer.public_key):
@@ -55,6 +57,7 @@ def verify_trust(trust: Trust) -> AgentTrust:
             )
     for certificate in (*trust.nitro_roots, *trust.tls.roots, *trust.identity_certificates.values()):
         load_certificate(certificate)
+    _expect_packaged(trust)
     return AgentTrust(
         profile=trust.profile,
         bundles=BundleTrust(
@@ -70,6 +73,26 @@ def verify_trust(trust: Trust) -> AgentTrust:
     )
 
 
+def _expect_packaged(trust: Trust) -> None:
+    """Refuse a production file with a TLS root or an identity certificate that is not AWS's own (ATTACKS K15)."""
+    if trust.profile is not Profile.PRODUCTION:
+        return
+    if not set(trust.tls.roots) <= set(amazon_tls_roots()):
+        raise NotTrusted(
+            "trust.tls-root-not-aws",
+            "expected TLS roots of Amazon only in a production file, found another",
+            remedy=_WRITE_AGAIN,
+        )
+    packaged = aws_identity_certificates()
+    for region, certificate in trust.identity_certificates.items():
+        if packaged.get(region) != certificate:
+            raise NotTrusted(
+                "trust.identity-not-aws",
+                f"expected the identity certificate that AWS publishes for {region}, found another",
+                remedy=_WRITE_AGAIN,
+            )
+
+
 def _verify_nitro_roots(trust: Trust) -> NitroRoots:
     roots = NitroRoots(frozenset(map(sha256_fingerprint, trust.nitro_roots)))
     aws = NitroRoots.aws()
@@ -77,7 +100,7 @@ def _verify_nitro_roots(trust: Trust) -> NitroRoots:
         raise NotTrusted(
             "trust.root-not-aws",
             "expected AWS's Nitro root and no other in a production file, found another",
-            remedy="Write the file again with `strongroom signer trust`; a twin's root belongs into a rehearsal file.",
+            remedy=_WRITE_AGAIN,
         )
     if trust.profile is Profile.REHEARSAL and roots.sha256s & aws.sha256s:
         raise NotTrusted(

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from importlib import resources
 
 from strongroom.crypto.certificates import parse_pem_certificates, sha256_fingerprint
+from strongroom.ids import CertificateDer
 
 _AWS_ROOT = "aws-nitro-root-g1.pem"
+_TLS_ROOTS = "tls-roots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +42,17 @@ class NitroRoots:
 
 @functools.cache
 def _packaged_roots() -> NitroRoots:
-    return NitroRoots.from_pem(resources.files("strongroom").joinpath("data", _AWS_ROOT).read_bytes())
+    return NitroRoots.from_pem(aws_nitro_root_pem())
+
+
+def aws_nitro_root_pem() -> bytes:
+    """Return the root G1 as packaged, in PEM."""
+    return resources.files("strongroom").joinpath("data", _AWS_ROOT).read_bytes()
+
+
+@functools.cache
+def amazon_tls_roots() -> tuple[CertificateDer, ...]:
+    """Return the roots of AWS's TLS endpoints, as packaged (data/tls-roots/README.md names their source)."""
+    folder = resources.files("strongroom").joinpath("data", _TLS_ROOTS)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".pem")), key=lambda file: file.name)
+    return tuple(parse_pem_certificates(file.read_bytes())[0] for file in files)

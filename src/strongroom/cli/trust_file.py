@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
+from strongroom.appraisal.endorsements import amazon_tls_roots, aws_nitro_root_pem
 from strongroom.appraisal.identity import aws_identity_certificates
 from strongroom.cli.project_file import ProjectFile
 from strongroom.crypto.certificates import parse_pem_certificates
@@ -66,11 +66,9 @@ def _aws(file: ProjectFile, target: Target) -> _Material:
             f"expected a production target for a production file, found {target.name!r}, whose account is the twin's",
             remedy="Name a production target with --target.",
         )
-    data = resources.files("strongroom").joinpath("data")
-    tls_roots = [root for root in data.joinpath("tls-roots").iterdir() if root.name.endswith(".pem")]
     return (
-        parse_pem_certificates(data.joinpath("aws-nitro-root-g1.pem").read_bytes()),
-        Tls(roots=tuple(_one(root.read_bytes(), root.name) for root in tls_roots), kms={}),
+        parse_pem_certificates(aws_nitro_root_pem()),
+        Tls(roots=amazon_tls_roots(), kms={}),
         {region: _identity_certificate(region) for region in regions_of(file.project)},
     )
 
@@ -92,7 +90,7 @@ def _rehearsal(file: ProjectFile, target: Target) -> _Material:
         raise UsageError(
             "trust.no-twin",
             f"expected a section [targets.{target.name}.trust] in {file.path}: the roots and endpoints of a twin",
-            remedy="docs/formats/project.md shows one; `strongroom twin up` says where its files lie.",
+            remedy="docs/formats/project.md shows one. `strongroom demo --keep` leaves the twin's Nitro root as a file.",
         )
     for region in regions_of(file.project):
         if region not in trust.identity_certificates:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from strongroom.errors import UsageError
 from strongroom.formats.names import ACCOUNT_ID, ID, PARTITION
@@ -25,6 +27,8 @@ from strongroom.formats.pcrs import (
 from strongroom.ids import AccountId, TenantId
 
 PCR2, PCR4, PCR7, PCR12, PCR13 = map(PcrIndex, (2, 4, 7, 12, 13))
+_CONSTANTS = {PCR2: SEPARATOR_ONLY_SHA384, PCR12: ZERO_SHA384, PCR13: ZERO_SHA384}
+"""What these PCRs are when nothing ran before the image, and nothing was added to it (DESIGN 5.4)."""
 STATE_PURPOSE = "state"
 """Purpose of a customer's own volumes: nobody seals or escrows those for him."""
 
@@ -53,8 +57,9 @@ class AdmittedRelease:
     epoch: int
     secure_boot: SecureBoot
     expires: datetime | None = None
-    pcr2_override: bytes | None = None
-    """The PCR2 of firmware known to measure option ROMs. Without it only the one separator is taken (DESIGN 5.4)."""
+    overrides: Mapping[PcrIndex, bytes] = MappingProxyType({})
+    """PCR 2, 12 or 13 where another value than its constant is meant, such as the PCR 2 of firmware that measures
+    option ROMs. Values recorded on a machine that was tampered with would otherwise become a policy (ATTACKS B1)."""
 
     def __post_init__(self) -> None:
         _refuse_id("ring", self.ring)
@@ -186,13 +191,15 @@ def _refuse_meaningless_digests(release: AdmittedRelease) -> None:
         if release.pcrs.get(index) == ZERO_SHA384:
             # Nothing measured at all: a machine started without measuring firmware (ATTACKS B8).
             raise UsageError("keypolicy.gate-zero", f"{release.version}: expected a measured PCR{index}, found zero")
-    pcr2 = SEPARATOR_ONLY_SHA384 if release.pcr2_override is None else release.pcr2_override
-    if release.pcrs[PCR2] != pcr2:
-        raise UsageError(
-            "keypolicy.gate-pcr2",
-            f"{release.version}: expected PCR2 to be {pcr2.hex()}, found {release.pcrs[PCR2].hex()}",
-            remedy="pass the value as pcr2_override if this firmware is known to run drivers of its own",
-        )
+    for index, constant in _CONSTANTS.items():
+        expected = release.overrides.get(index, constant)
+        if release.pcrs[index] != expected:
+            raise UsageError(
+                "keypolicy.gate-constant",
+                f"{release.version}: expected PCR{index} to be {expected.hex()}, found {release.pcrs[index].hex()}",
+                remedy="Were these values recorded on a machine that somebody else had started? "
+                f"If they are meant, say so: overrides={{PCR{index}: ...}}.",
+            )
     if release.secure_boot is SecureBoot.GATED and release.pcrs[PCR7] == SECURE_BOOT_OFF_PCR7_SHA384:
         raise UsageError("keypolicy.gate-pcr7", f"{release.version}: expected Secure Boot, found it off in PCR7")
 

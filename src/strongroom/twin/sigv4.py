@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from strongroom.formats.tree import REGION
+from strongroom.formats.names import REGION
 from strongroom.twin.accounts import Credentials
 from strongroom.twin.fault import AwsFault
 

@@ -4,12 +4,15 @@ from dataclasses import replace
 import pytest
 
 from strongroom.agent.trusted import read_trust, verify_trust
-from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.endorsements import NitroRoots, amazon_tls_roots
+from strongroom.appraisal.identity import aws_identity_certificates
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, LocalFault, NotAuthentic, NotTrusted
 from strongroom.formats.partition import Profile
 from strongroom.formats.trust import Tls, encode_trust
-from strongroom.ids import CertificateDer, KeyId
+from strongroom.ids import CertificateDer, KeyId, Region
+
+REGION = Region("eu-central-1")
 
 
 @pytest.fixture
@@ -61,19 +64,43 @@ def test_a_certificate_that_is_none_is_refused(world):
 @pytest.mark.attack("K15")
 def test_a_production_image_refuses_the_root_of_a_twin(world):
     with pytest.raises(NotTrusted) as caught:
-        world.trust(profile=Profile.PRODUCTION)
+        production(world, (world.pki.root,))
     assert caught.value.code == "trust.root-not-aws"
 
 
 @pytest.mark.attack("K15")
 def test_a_production_image_refuses_the_root_of_a_twin_beside_that_of_aws(world, aws_root):
     with pytest.raises(NotTrusted) as caught:
-        world.trust(profile=Profile.PRODUCTION, nitro_roots=(*aws_root, world.pki.root))
+        production(world, (*aws_root, world.pki.root))
     assert caught.value.code == "trust.root-not-aws"
 
 
-def test_a_production_image_takes_the_root_of_aws(world, aws_root):
-    assert world.trust(profile=Profile.PRODUCTION, nitro_roots=aws_root).nitro_roots == NitroRoots.aws()
+def production(world, aws_root, **changes):
+    aws = {
+        "profile": Profile.PRODUCTION,
+        "nitro_roots": aws_root,
+        "tls": Tls(roots=amazon_tls_roots(), kms={}),
+        "identity_certificates": {REGION: aws_identity_certificates()[REGION]},
+    }
+    return world.trust(**(aws | changes))
+
+
+def test_a_production_image_takes_what_is_of_aws(world, aws_root):
+    assert production(world, aws_root).nitro_roots == NitroRoots.aws()
+
+
+@pytest.mark.attack("K15")
+def test_a_production_image_refuses_the_tls_root_of_a_twin_beside_those_of_amazon(world, aws_root):
+    with pytest.raises(NotTrusted) as caught:
+        production(world, aws_root, tls=Tls(roots=(*amazon_tls_roots(), world.pki.root), kms={}))
+    assert caught.value.code == "trust.tls-root-not-aws"
+
+
+@pytest.mark.attack("K15")
+def test_a_production_image_refuses_the_identity_certificate_of_a_twin(world, aws_root):
+    with pytest.raises(NotTrusted) as caught:
+        production(world, aws_root, identity_certificates={REGION: world.identity_signer.der})
+    assert caught.value.code == "trust.identity-not-aws"
 
 
 @pytest.mark.attack("K15")

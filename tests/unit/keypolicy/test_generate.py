@@ -176,8 +176,10 @@ REFUSED = [
     ),
     (lambda w: w.release(pcrs=w.pcrs(pcr7=ZERO)), "keypolicy.gate-zero"),
     (lambda w: w.release(pcrs=PcrDigests.of({**w.pcrs(), 4: ZERO})), "keypolicy.gate-zero"),
-    (lambda w: w.release(pcrs=w.pcrs(pcr2=ZERO)), "keypolicy.gate-pcr2"),
-    (lambda w: w.release(pcr2_override=ZERO), "keypolicy.gate-pcr2"),
+    (lambda w: w.release(pcrs=w.pcrs(pcr2=ZERO)), "keypolicy.gate-constant"),
+    (lambda w: w.release(pcrs=w.pcrs(pcr12=w.digest("init=/bin/sh"))), "keypolicy.gate-constant"),
+    (lambda w: w.release(pcrs=w.pcrs(pcr13=w.digest("extension"))), "keypolicy.gate-constant"),
+    (lambda w: w.release(overrides={2: ZERO}), "keypolicy.gate-constant"),
     (lambda w: gated(w, pcrs=w.pcrs(pcr7=OFF)), "keypolicy.gate-pcr7"),
     (lambda w: w.release(epoch=0), "keypolicy.epoch"),
     (lambda w: w.release(expires=datetime(2027, 1, 1)), "keypolicy.expiry"),  # noqa: DTZ001 -- the fault
@@ -215,7 +217,7 @@ def test_a_spec_that_would_weaken_the_policy_cannot_be_built(world, build, code)
 
 def test_a_pcr2_of_other_firmware_is_taken_when_it_is_named(world):
     rom = world.digest("option rom")
-    policy = world.policy(releases=(world.release(pcrs=world.pcrs(pcr2=rom), pcr2_override=rom),))
+    policy = world.policy(releases=(world.release(pcrs=world.pcrs(pcr2=rom), overrides={2: rom}),))
     assert statements(policy)["DenyUnlessPcr2"]["Condition"]["StringNotEqualsIgnoreCase"][PCR + "2"] == rom.hex()
 
 
