@@ -26,7 +26,8 @@ import time
 import tomllib
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TextIO
@@ -83,12 +84,14 @@ class DeletionPass:
 
     def _report_all(self, session: pytest.Session, files: dict[str, list[pytest.Item]], reached: Reached) -> None:
         jobs, counts = [], {}
+        functions = _loaded_functions(self.entries)
         for module, entry in self.entries.items():
             items = [item for name in entry["tests"] for item in files[name]]
             made = mutants(source_of(module), module)
-            functions = _loaded_functions(module)
             counts[module] = len(made)
-            jobs += [((module, m.name), _mutated(session, m, functions, _sorted(items, m, reached))) for m in made]
+            jobs += [
+                ((module, m.name), _mutated(m, functions[m.file], _Ordered(session, items, reached))) for m in made
+            ]
         alive = defaultdict(list)
         for (module, name), survived in in_forks(jobs):
             if survived:
@@ -98,23 +101,36 @@ class DeletionPass:
             self.report.write(json.dumps(row) + "\n")
 
 
-def _loaded_functions(module: str) -> list[FunctionType]:
-    """Return every function that the module's source has made: wrapped, bound and nested ones too."""
-    file = importlib.import_module(module).__file__
-    return [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__.co_filename == file]
+def _loaded_functions(modules: Iterable[str]) -> dict[Path, list[FunctionType]]:
+    """Return every function that the modules' sources have made, by file: wrapped, bound and nested ones too."""
+    for module in modules:
+        importlib.import_module(module)
+    found = defaultdict(list)
+    gc.unfreeze()  # what is frozen is not among the objects
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType):
+            found[function.__code__.co_filename].append(function)
+    return {source_of(module): found[str(source_of(module))] for module in modules}
 
 
-def _sorted(items: Sequence[pytest.Item], mutant: Mutant, reached: Reached) -> list[pytest.Item]:
-    """Put tests that reach the mutated function first, the quick ones of each file before the others."""
-    function = f"{mutant.file}:{mutant.function}"
-    files = list(dict.fromkeys(item.path for item in items))
+@dataclass(frozen=True)
+class _Ordered:
+    """The tests of a module, to be run in the order in which they are likely to notice a mutant."""
 
-    def place(item: pytest.Item) -> tuple[bool, int, float]:
-        row = reached[item.nodeid]
-        touches = any(f == function or f.startswith(f"{function}.") for f in row["functions"])
-        return not touches, files.index(item.path), row["seconds"]
+    session: pytest.Session
+    items: Sequence[pytest.Item]
+    reached: Reached
 
-    return sorted(items, key=place)
+    def pass_on(self, mutant: Mutant) -> bool:
+        """Run those that reach the mutated function first, the quick ones of each file before the others."""
+        function = f"{mutant.file}:{mutant.function}"
+        files = list(dict.fromkeys(item.path for item in self.items))
+
+        def place(item: pytest.Item) -> tuple[bool, int, float]:
+            row = self.reached[item.nodeid]
+            return function not in row["functions"], files.index(item.path), row["seconds"]
+
+        return not any(self.session.testsfailed for _ in _run(sorted(self.items, key=place)))
 
 
 def _run(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
@@ -134,7 +150,7 @@ def _tracing(session: pytest.Session, items: Sequence[pytest.Item]) -> Callable[
 
         def note(frame, event, _):
             if event == "call" and frame.f_code.co_filename.startswith(prefix):
-                called.add(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}")
+                called.add(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname.replace('<locals>.', '')}")
 
         failed, started = 0, time.monotonic()
         sys.setprofile(note)
@@ -152,9 +168,7 @@ def _tracing(session: pytest.Session, items: Sequence[pytest.Item]) -> Callable[
     return job
 
 
-def _mutated(
-    session: pytest.Session, mutant: Mutant, functions: Sequence[FunctionType], items: Sequence[pytest.Item]
-) -> Callable[[], bool]:
+def _mutated(mutant: Mutant, functions: Sequence[FunctionType], tests: _Ordered) -> Callable[[], bool]:
     """Return a job: put the mutant in place, run its tests, and say whether it survived all of them."""
 
     def job() -> bool:
@@ -163,13 +177,15 @@ def _mutated(
             new = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
             if new is not None:
                 function.__code__ = new
-        return not any(session.testsfailed for _ in _run(items))
+        return tests.pass_on(mutant)
 
     return job
 
 
 def in_forks(jobs: Sequence[tuple[Any, Callable[[], Any]]]) -> Iterator[tuple[Any, Any]]:
     """Run each job in a fork, several at a time; yield its key and its result, which is None for one that hung."""
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy the memory of its parent
     with tempfile.TemporaryDirectory() as folder:
         waiting = list(enumerate(jobs))[::-1]
         running: dict[int, tuple[Any, Path]] = {}

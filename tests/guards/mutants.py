@@ -15,7 +15,6 @@ it stands. Conditions that return or go on instead of raising are changed by the
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,8 @@ class Mutant:
     module: str
     name: str
     file: Path
-    tree: ast.Module
+    number: int
+    """Of the guard, in source order."""
 
     @property
     def function(self) -> str:
@@ -42,30 +42,29 @@ class Mutant:
         return self.name.partition(":")[0]
 
     def codes(self) -> dict[tuple[str, int], CodeType]:
-        """Compile, and return every function's code by qualified name and line. Lambdas hold no guards."""
+        """Return every function's code, without the guard, by qualified name and line. Lambdas hold no guards."""
+        tree = ast.parse(self.file.read_text())
+        _, _, holder, index = list(_sites(tree, ""))[self.number]
+        if isinstance(holder[index], ast.stmt):
+            holder[index] = ast.copy_location(ast.Pass(), holder[index])
+        else:
+            del holder[index]
         return {
             (code.co_qualname, code.co_firstlineno): code
-            for code in _codes(compile(self.tree, str(self.file), "exec"))
+            for code in _codes(compile(tree, str(self.file), "exec"))
             if code.co_name != "<lambda>"
         }
 
 
 def mutants(file: Path, module: str) -> list[Mutant]:
     """Return every mutant of a module."""
-    tree = ast.parse(file.read_text())
     seen: dict[str, int] = {}
     found = []
-    for number, (where, text, _, _) in enumerate(_sites(tree, "")):
+    for number, (where, text, _, _) in enumerate(_sites(ast.parse(file.read_text()), "")):
         base = f"{where}: {text}"
         seen[base] = seen.get(base, 0) + 1
         name = base if seen[base] == 1 else f"{base} #{seen[base]}"
-        mutated = copy.deepcopy(tree)
-        _, _, holder, index = list(_sites(mutated, ""))[number]
-        if isinstance(holder[index], ast.stmt):
-            holder[index] = ast.copy_location(ast.Pass(), holder[index])
-        else:
-            del holder[index]
-        found.append(Mutant(module, name, file, mutated))
+        found.append(Mutant(module, name, file, number))
     return found
 
 
