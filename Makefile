@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 
-.PHONY: help setup demo check test lint fix reference lock
+.PHONY: help setup demo check test mutants lint fix reference lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -23,6 +23,9 @@ check: .venv/.ready ## the fast tests and the linters, for the inner loop
 
 test: setup ## everything, as CI runs it
 	@tools/check all
+
+mutants: .venv/.ready ## change the verification and the policies a thousand times, and list what no test notices
+	@$(BIN)/python tools/mutants
 
 lint: .venv/.ready ## ruff, mypy and the layering contracts
 	@tools/check lint

@@ -15,7 +15,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 @pytest.fixture(scope="session")
 def genuine_vectors() -> Path:
     """The folder of genuine documents, KMS replies and images, which are not part of the project."""
-    folder = Path(os.environ.get("STRONGROOM_VECTORS", Path(__file__).parents[2] / "shared/vectors"))
+    return genuine_folder(Path(os.environ.get("STRONGROOM_VECTORS", Path(__file__).parents[2] / "shared/vectors")))
+
+
+def genuine_folder(folder: Path) -> Path:
+    """Return the folder; skip when there is none, and fail when it is there and holds no documents."""
     if not folder.is_dir():
         pytest.skip(f"no genuine vectors at {folder}; name their folder in STRONGROOM_VECTORS")
+    if not any((folder / "documents").glob("*.cbor")):
+        pytest.fail(f"no documents in {folder}/documents: these are not the genuine vectors")
     return folder

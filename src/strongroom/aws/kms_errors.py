@@ -28,7 +28,8 @@ _REFUSED = {
     "UnknownOperationException": "kms.unsupported",
 }
 _REMEDIES = {
-    "kms.access-denied": "KMS does not say which statement or PCR was wrong. Compare the document's PCRs (`strongroom inspect`) with the key policy.",
+    "kms.access-denied": "KMS does not say which statement or PCR was wrong. Compare the document's PCRs, which "
+    "`strongroom inspect` shows, with those in the key policy.",
     "kms.document-expired": "Make a new attestation document and ask again.",
     "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
     "kms.invalid-ciphertext": "The ciphertext was changed, or it was made with another encryption context.",

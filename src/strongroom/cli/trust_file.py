@@ -90,7 +90,7 @@ def _rehearsal(file: ProjectFile, target: Target) -> _Material:
         raise UsageError(
             "trust.no-twin",
             f"expected a section [targets.{target.name}.trust] in {file.path}: the roots and endpoints of a twin",
-            remedy="docs/formats/project.md shows one. `strongroom demo --keep` leaves the twin's Nitro root as a file.",
+            remedy="docs/formats/project.md shows one; `strongroom demo --keep` leaves the twin's Nitro root.",
         )
     for region in regions_of(file.project):
         if region not in trust.identity_certificates:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 from strongroom.errors import UsageError
 from strongroom.formats.names import ACCOUNT_ID, ID, PARTITION
@@ -57,7 +56,7 @@ class AdmittedRelease:
     epoch: int
     secure_boot: SecureBoot
     expires: datetime | None = None
-    overrides: Mapping[PcrIndex, bytes] = MappingProxyType({})
+    overrides: Mapping[PcrIndex, bytes] = field(default_factory=dict)
     """PCR 2, 12 or 13 where another value than its constant is meant, such as the PCR 2 of firmware that measures
     option ROMs. Values recorded on a machine that was tampered with would otherwise become a policy (ATTACKS B1)."""
 

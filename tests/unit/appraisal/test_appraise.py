@@ -35,6 +35,21 @@ def test_a_document_that_is_as_expected_is_trusted():
     assert result.require() is result.evidence
 
 
+def test_the_result_holds_the_evidence_it_is_about():
+    found = evidence()
+    assert appraise(found, POLICY, nonce=NONCE, now=NOW).evidence is found
+    assert appraise(found, MeasurementsPolicy.of(IMAGE | {4: {OTHER}}), nonce=NONCE, now=NOW).evidence is found
+
+
+def test_a_finding_says_what_was_expected():
+    policy = MeasurementsPolicy.of(IMAGE | {4: {OTHER, b"\x22" * 48}})
+    result = appraise(evidence(user_data=b"theirs"), policy, nonce=NONCE, now=NOW, user_data=b"mine")
+    assert [finding.message for finding in result.findings] == [
+        "expected the user data that was given, found another one",
+        f"expected PCR4 = {'11' * 48} or {'22' * 48}, found {PCR4.hex()}",
+    ]
+
+
 def test_everything_wrong_is_listed_and_require_raises_it():
     found = evidence(user_data=b"theirs")
     wrong = MeasurementsPolicy.of(IMAGE | {4: {OTHER}, 12: {OTHER}})
@@ -139,6 +154,18 @@ def test_only_verified_evidence_is_appraised():
     for found, policy in ((evidence(), rule), (enclave, POLICY)):
         with pytest.raises(TypeError):
             appraise_enclave(found, policy, nonce=NONCE, now=NOW)
+
+
+@pytest.mark.attack("A12")
+@pytest.mark.parametrize("field", ["public_key", "user_data"])
+def test_what_an_enclave_was_asked_to_sign_is_compared(field):
+    pki = enclave_pki()
+    data = enclave_document(pki, nonce=NONCE, **{field: b"theirs"})
+    found = verify_enclave_evidence(data, roots=pki.roots, at=NOW)
+    policy = EnclavePolicy.of({0: {bytes([1]) * 48}})
+    for wanted, codes_found in ((b"theirs", []), (b"mine", [f"{field.replace('_', '-')}.mismatch"])):
+        result = appraise_enclave(found, policy, nonce=NONCE, now=NOW, **{field: wanted})
+        assert [finding.code for finding in result.findings] == codes_found
 
 
 @pytest.mark.attack("A12")

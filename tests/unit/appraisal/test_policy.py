@@ -79,3 +79,8 @@ def test_enclaves_have_other_gates():
     refused("policy.resettable", EnclavePolicy.of, {0: {SOME}, 16: {SOME}})
     refused("policy.zero-reference", EnclavePolicy.of, {0: {ZERO_SHA384}})
     assert not issubclass(EnclavePolicy, MeasurementsPolicy)
+
+
+def test_the_gates_that_are_missing_are_named():
+    with pytest.raises(UsageError, match=r"found no PCR4, PCR13$"):
+        MeasurementsPolicy.of({index: {SOME} for index in (2, 12)})

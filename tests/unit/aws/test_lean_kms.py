@@ -22,7 +22,7 @@ from strongroom.aws.lean import https
 from strongroom.aws.lean.https import HttpsEndpoint, MetadataEndpoint
 from strongroom.aws.lean.imds import LeanImds
 from strongroom.aws.lean.kms import LeanKms
-from strongroom.aws.lean.sigv4 import Credentials
+from strongroom.aws.lean.sigv4 import Credentials, Scope, sign_post
 from strongroom.errors import FormatError, KeyRefused, NotAuthentic, ServiceFault, UsageError
 from strongroom.ids import EvidenceBytes, KeyArn, Region, WrappedKey
 from strongroom.twin import tls
@@ -319,3 +319,10 @@ def test_an_endpoint_is_a_host_and_a_port(url):
 
 def test_an_endpoint_needs_roots():
     refused("https.no-roots", UsageError, HttpsEndpoint, "https://h", roots=[])
+
+
+def test_a_request_without_its_host_is_not_signed():
+    with pytest.raises(RuntimeError, match="Host"):
+        sign_post(
+            {}, b"", credentials=Credentials("a", "b", None, None), scope=Scope("r", "kms"), now=datetime.now(UTC)
+        )

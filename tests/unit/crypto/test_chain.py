@@ -65,7 +65,7 @@ def test_the_real_root_in_front_of_anothers_path_does_not_help():
 
 @pytest.mark.attack("A5")
 def test_a_bundle_without_anything_or_without_pins_is_refused():
-    refused("chain.unknown-root", good_pki(), cabundle=())
+    assert "SHA-256 is absent" in str(refused("chain.unknown-root", good_pki(), cabundle=()))
     refused("chain.unknown-root", good_pki(), pins=frozenset())
 
 
@@ -294,3 +294,25 @@ def test_no_flipped_byte_of_any_certificate_is_accepted():
             certificates[position] = der[:index] + bytes([der[index] ^ 0x01]) + der[index + 1 :]
             with pytest.raises((NotAuthentic, FormatError)):
                 verify(pki, leaf=certificates[-1], cabundle=certificates[:-1])
+
+
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [
+        ("root", "the root certificate"),
+        ("regional", "certificate 1 of 3 in the bundle"),
+        ("zonal", "certificate 2 of 3 in the bundle"),
+        ("instance", "certificate 3 of 3 in the bundle"),
+        ("leaf", "the leaf certificate"),
+    ],
+)
+def test_a_refusal_says_which_certificate_it_is_about(position, words):
+    unread = [(x509.UnrecognizedExtension(ObjectIdentifier(oid), b"x"), True) for oid in ("1.2.3.5", "1.2.3.4")]
+    error = refused("chain.critical-extension", Pki(**{position: {"extra": unread}}))
+    assert str(error).startswith(f"{words}: ")
+    assert "1.2.3.4, 1.2.3.5" in str(error)
+
+
+def test_a_refused_algorithm_is_named():
+    error = refused("chain.wrong-algorithm", Pki(leaf={"hash": hashes.SHA256()}))
+    assert "1.2.840.10045.4.3.2" in str(error)

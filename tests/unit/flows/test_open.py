@@ -251,4 +251,8 @@ def test_the_wrap_of_our_region_is_the_one_that_is_used(world):
     other = dataclasses.replace(
         wrap, key=dataclasses.replace(wrap.key, arn=far, region=Region("ap-south-1")), data_key=WrappedKey(b"elsewhere")
     )
-    assert contents(world.open(resigned(bundle, wraps=(other, wrap))))
+    both = resigned(bundle, wraps=(other, wrap))
+    assert contents(world.open(both))
+    elsewhere = InstanceFacts(CUSTOMER, Region("us-east-1"))
+    with pytest.raises(NotTrusted, match="found ap-south-1, eu-central-1"):
+        world.open(both, instance=elsewhere)

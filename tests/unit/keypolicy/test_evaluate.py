@@ -115,6 +115,7 @@ ROWS = [
     # NotPrincipal spares only who is listed with account, role and session.
     Row(NOT_PRINCIPAL, "operator", [allow("*"), spare(ROOT, OPERATOR, OPERATOR_SESSION)], [], ALLOW, BY_KEY),
     Row(NOT_PRINCIPAL, "operator", [allow("*"), spare(ROOT, OPERATOR)], [], DENY, BY_KEY),
+    Row(NOT_PRINCIPAL, "operator", [allow("*"), spare(ROOT, OPERATOR, OPERATOR_SESSION + "2")], [], DENY, BY_KEY),
     Row(NOT_PRINCIPAL, "operator", [allow("*"), spare(OPERATOR, OPERATOR_SESSION)], [], DENY, BY_KEY),
     Row(NOT_PRINCIPAL, "operator", [allow("*"), spare(ROOT, OPERATOR_SESSION)], [], DENY, BY_KEY),
     Row(ASSUMED, "operator", [allow("*"), spare("*")], [], ALLOW, BY_KEY),
@@ -161,6 +162,26 @@ def test_a_request_is_decided_as_aws_decides_it(world, row):
     assert (decision.outcome, decision.decided_by) == (row.outcome, row.by), decision.reason
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{ROWS.index(row)}-{row.source.partition(':')[0]}")
+def test_a_decision_says_what_became_of_every_statement_and_why(world, row):
+    decision = decide(world, row)
+    on_key, own = ([f"Statement[{index}]" for index in range(len(each))] for each in (row.key, row.own))
+    assert [(each.policy, each.statement) for each in decision.trace] == [
+        *((BY_KEY, label) for label in on_key),
+        *((BY_OWN, label) for label in own),
+    ]
+    arn = callers(world)[row.caller].arn
+    if row.outcome is NO:
+        assert decision.statement == ""
+        assert decision.reason in {
+            f"no statement of the {decision.lacking} allows {row.action} to {arn}",
+            f"{row.action} cannot be called on a key of another account",
+        }
+    else:
+        verb = "denies" if row.outcome is DENY else "allows"
+        assert decision.reason.startswith(f"statement {decision.statement} of the {row.by} {verb} {row.action}")
+
+
 def test_not_action_and_not_resource_cover_the_rest(world):
     rest = world.without(allow("*"), "Action") | {"NotAction": "kms:Encrypt"}
     assert world.decide(world.document(rest)).outcome is ALLOW
@@ -172,8 +193,10 @@ def test_not_action_and_not_resource_cover_the_rest(world):
 @pytest.mark.parametrize("name", ["PutKeyPolicy", "ScheduleKeyDeletion", "ReplicateKey", "EnableKey", "CreateAlias"])
 def test_management_never_works_from_another_account(world, name):
     decision = world.decide(world.document(allow("*", Action="kms:*")), world.request(f"kms:{name}"))
-    assert decision.outcome is NO
-    assert "another account" in decision.reason
+    assert (decision.outcome, decision.decided_by, decision.lacking) == (NO, BY_DEFAULT, BY_KEY)
+    assert decision.reason == f"kms:{name} cannot be called on a key of another account"
+    assert decision.statement == ""
+    assert [each.statement for each in decision.trace] == ["Statement[0]", "Statement[0]"]
 
 
 def test_generate_random_asks_identity_policies_alone(world):
@@ -214,16 +237,18 @@ def test_the_decision_says_which_condition_missed_with_which_value(world):
 
 
 @pytest.mark.parametrize(
-    ("changes", "element"),
+    ("changes", "element", "wanted", "seen"),
     [
-        ({"Principal": {"AWS": ROOT}}, "Principal"),
-        ({"Action": "kms:Sign"}, "Action"),
-        ({"Resource": KEY + "0"}, "Resource"),
+        ({"Principal": {"AWS": [ROOT, OPERATOR]}}, "Principal", (ROOT, OPERATOR), f"{CUSTOMER}:assumed-role/app/s"),
+        ({"Action": ["kms:Sign", "s3:*"]}, "Action", ("kms:Sign", "s3:*"), "kms:Decrypt"),
+        ({"Resource": KEY + "0"}, "Resource", (KEY + "0",), KEY),
     ],
 )
-def test_the_decision_says_which_element_missed(world, changes, element):
-    decision = world.decide(world.document({**allow("*"), **changes}))
-    assert [miss.element for miss in decision.trace[0].missed] == [element]
+def test_the_decision_says_which_element_missed(world, changes, element, wanted, seen):
+    (miss,) = world.decide(world.document({**allow("*"), **changes})).trace[0].missed
+    assert (miss.element, miss.expected) == (element, wanted)
+    assert len(miss.seen) == 1
+    assert miss.seen[0].endswith(seen)
 
 
 def test_the_decision_says_who_lacks_an_allow(world):
@@ -231,6 +256,29 @@ def test_the_decision_says_who_lacks_an_allow(world):
     assert world.decide(policy, own=[]).lacking is BY_OWN
     assert world.decide(world.document(allow({"AWS": ROOT}))).lacking is BY_KEY
     assert world.decide(policy).lacking is None
+    own_key = world.request(caller=world.operator)
+    assert world.decide(policy, own_key).lacking is BY_KEY
+    assert world.decide(world.document(allow({"AWS": ROOT})), own_key, own=[]).lacking is BY_OWN
+    assert (
+        evaluate(world.request("kms:GenerateRandom", key_arn=None), key_policy=None, identity_policies=[]).lacking
+        is BY_OWN
+    )
+
+
+def test_where_no_key_takes_part_every_statement_is_traced_too(world):
+    request = world.request("kms:GenerateRandom", key_arn=None)
+    encrypting = parse_identity_policy(world.document({**MINE, "Action": "kms:Encrypt"}))
+    for own, applied in (([encrypting], [False]), ([encrypting, world.iam_all], [False, True])):
+        decision = evaluate(request, key_policy=None, identity_policies=own)
+        assert [(each.policy, each.applied) for each in decision.trace] == [(BY_OWN, each) for each in applied]
+
+
+def test_the_root_user_is_named_as_the_one_who_needs_no_policy(world):
+    request = world.request(caller=Caller(AccountId(CUSTOMER), EXTERNAL))
+    decision = world.decide(world.document(allow({"AWS": EXTERNAL}, Sid="Open")), request, own=[])
+    assert decision.reason == (
+        "statement Open of the key policy allows kms:Decrypt, and so does the root user of the identity policy"
+    )
 
 
 def test_a_denial_raises_with_the_statement_that_denied(world):
@@ -244,7 +292,13 @@ def test_a_denial_raises_with_the_statement_that_denied(world):
 def test_both_allows_are_named_when_two_were_needed(world):
     decision = world.decide(world.document(allow({"AWS": EXTERNAL}, Sid="Open")))
     assert decision.statement == "Open"
-    assert "Statement[0] of the identity policy" in decision.reason
+    assert decision.reason == (
+        "statement Open of the key policy allows kms:Decrypt, and so does Statement[0] of the identity policy"
+    )
+    inside = world.decide(world.document(allow({"AWS": ROOT}, Sid="Delegate")), world.request(caller=world.operator))
+    assert inside.reason == (
+        "statement Statement[0] of the identity policy allows kms:Decrypt, and so does Delegate of the key policy"
+    )
     assert decision.trace[0].reach is Reach.ACCOUNT
 
 

@@ -407,3 +407,18 @@ def test_the_escrow_key_opens_no_customer_state(world):
 def test_a_generated_policy_reads_back_as_itself(world):
     for policy in (world.policy(), bootstrap_key_policy(world.vendor()), escrow_key_policy(escrow(world))):
         assert parse_key_policy(encode_key_policy(policy)) == policy
+
+
+@pytest.mark.parametrize("kind", ["escrow", "bootstrap"])
+def test_every_key_of_the_vendor_is_managed_by_him_and_changed_by_the_one_who_is_named(world, kind):
+    vendor = world.vendor(change_role_arn=world.role(world.vendor_account, "changer"))
+    spec = EscrowKeySpec(vendor=vendor, escrow_role_arn=world.role(world.vendor_account, "escrow"))
+    policy = escrow_key_policy(spec) if kind == "escrow" else bootstrap_key_policy(vendor)
+    replaced, read = (
+        world.request(action, caller=world.operator, attestation=None)
+        for action in ("kms:PutKeyPolicy", "kms:GetKeyPolicy")
+    )
+    assert world.decide(policy, read).outcome is Outcome.ALLOWED
+    assert world.decide(policy, replaced).statement == "DenyOtherChangers"
+    named = world.request("kms:PutKeyPolicy", caller=world.session(world.vendor_account, "changer"), attestation=None)
+    assert world.decide(policy, named).outcome is Outcome.ALLOWED

@@ -181,3 +181,10 @@ def test_pinning_refuses_a_role_that_does_not_exist():
     with pytest.raises(FormatError) as caught:
         pin_principals(policy, {})
     assert caught.value.code == "keypolicy.principal-unknown"
+
+
+def test_services_and_identity_providers_are_told_apart():
+    principal = {"AWS": "*", "Service": "ec2.amazonaws.com", "Federated": "accounts.google.com"}
+    body = {"Effect": "Allow", "Principal": principal, "Action": "kms:Decrypt", "Resource": "*"}
+    policy = parse_key_policy(json.dumps({"Version": "2012-10-17", "Statement": [body]}))
+    assert json.loads(encode_key_policy(policy))["Statement"] == [body]

@@ -2,13 +2,15 @@
 """Every operator, present and missing. Source: IAM User Guide, Condition operators; AWS-documented unless said."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from strongroom.errors import FormatError
 from strongroom.keypolicy.conditions import parse_conditions
 from strongroom.keypolicy.grammar import parse_policy_text
-from strongroom.keypolicy.operators import OPERATORS
+from strongroom.keypolicy.operators import OPERATORS, _comparison, read_boolean, read_date, read_number
 from strongroom.keypolicy.patterns import wildcard
 
 ORG, ARN, NOW, TLS, IP = (
@@ -142,3 +144,44 @@ def test_every_operator_of_the_table_has_a_row_here():
 
 def test_a_pattern_full_of_stars_does_not_backtrack():
     assert wildcard("a*" * 60 + "b").fullmatch("a" * 5000) is None  # a pattern that backtracks would not end
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "text"),
+    [
+        ("Bool", TLS, "yes"),
+        ("Bool", TLS, ""),
+        ("DateEquals", NOW, "2026-11-22T00:00:00"),
+        ("DateEquals", NOW, "tomorrow"),
+        ("DateEquals", NOW, "123456789012"),
+        ("DateEquals", NOW, "2026-13-01"),
+        ("IpAddress", IP, "10.0.0.1/8"),
+        ("ArnLike", ARN, "arn:aws:iam::role/app"),
+    ],
+)
+def test_a_value_that_its_operator_cannot_read_is_refused(operator, key, text):
+    with pytest.raises(FormatError) as caught:
+        compiled(operator, key, [text])
+    assert caught.value.code == "keypolicy.condition-value"
+
+
+@pytest.mark.parametrize(("read", "text"), [(read_boolean, "yes"), (read_date, "tomorrow"), (read_number, "1e3")])
+def test_a_reader_says_what_it_cannot_read(read, text):
+    with pytest.raises(ValueError, match=text):
+        read(text)
+
+
+def test_a_reader_gives_the_value():
+    assert (read_boolean("TRUE"), read_boolean("false")) == (True, False)
+    assert read_date("1795305600") == read_date("2026-11-22") == datetime(2026, 11, 22, tzinfo=UTC)
+    assert read_number("-1.50") == Decimal("-1.5")
+
+
+def test_a_comparison_puts_the_request_before_the_policy_and_needs_one_that_holds():
+    below = _comparison(read_number, Decimal.__lt__)
+    assert below(("2",))("1.5")
+    assert below(("1", "2"))("1.5")
+    assert not below(("2",))("2.5")
+    assert not below(("1",))("1.5")
+    with pytest.raises(ValueError, match="x"):
+        below(("x",))
