@@ -61,7 +61,7 @@ vendor-account = "{account}"    # the account that holds the keys
 def command(
     *, product: str | None, target: str, account: str | None, region: str, project_path: Path, as_json: bool
 ) -> None:
-    r"""Write a first strongroom.toml with comments. Never overwrites one; talks to no account.
+    """Write a first strongroom.toml with comments. Never overwrites one; talks to no account.
 
     \b
     Example:  strongroom init --product acme

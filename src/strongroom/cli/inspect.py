@@ -40,7 +40,7 @@ def inspect(data: bytes) -> Inspection:
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def command(file: Path, *, as_json: bool) -> None:
-    r"""Show what is in FILE, in plain words. Nothing is verified.
+    """Show what is in FILE, in plain words. Nothing is verified.
 
     \b
     Example:  strongroom inspect document.cbor

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError, NotTrusted, StrongroomError
 
 INTERRUPTED = 130
+READER_GONE = 141
+"""What a shell reports of a program that ended by SIGPIPE. Not 0: whoever asks for a yes must not get one unread."""
 USAGE = 2
 
 COMMANDS: dict[str, str] = {
@@ -43,7 +46,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="strongroom")
 def strongroom() -> None:
-    r"""Keep a vendor's secrets inside AWS accounts that the vendor does not control.
+    """Keep a vendor's secrets inside AWS accounts that the vendor does not control.
 
     \b
     Example:  strongroom demo
@@ -77,6 +80,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n."""
     try:
         result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return USAGE
@@ -85,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("strongroom: interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output is gone; Python must not complain about it at exit
-        return 0
+    except (BrokenPipeError, SystemExit):  # click makes the second of the first, and of nothing else
+        sys.stdout = io.StringIO()  # Python flushes it once more at exit, and would complain about the real one
+        return READER_GONE
     return result if isinstance(result, int) else 0

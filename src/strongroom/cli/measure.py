@@ -54,7 +54,7 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Compute what a NitroTPM will hold after IMAGE has booted.
+    """Compute what a NitroTPM will hold after IMAGE has booted.
 
     IMAGE is a unified kernel image (.efi) that the firmware boots directly. Nothing is run. With --pk, Secure Boot is
     taken to be on with the keys given; whether the signature holds is for the firmware to say.

@@ -29,7 +29,7 @@ from strongroom.formats.trust import algorithm_name, encode_trust, parse_trust
 
 @click.group("signer")
 def command() -> None:
-    r"""Make, show and rotate signing keys, and write what images trust.
+    """Make, show and rotate signing keys, and write what images trust.
 
     Private keys are files outside the repository, readable by their owner only. No command prints one, and none of
     these commands talks to an account.
@@ -58,7 +58,7 @@ def command() -> None:
 def new(
     name: str, *, roles: tuple[str, ...], private_key: str | None, target: str | None, project_path: Path, as_json: bool
 ) -> None:
-    r"""Make an Ed25519 key: the public half into the project, the private one into a file of mode 0600.
+    """Make an Ed25519 key: the public half into the project, the private one into a file of mode 0600.
 
     \b
     Example:  strongroom signer new main
@@ -83,7 +83,7 @@ def new(
 @project_option
 @json_option
 def show(name: str | None, *, target: str | None, project_path: Path, as_json: bool) -> None:
-    r"""Show one signer or all: key id, roles, state, and whether its private key is on this machine.
+    """Show one signer or all: key id, roles, state, and whether its private key is on this machine.
 
     \b
     Example:  strongroom signer show
@@ -111,7 +111,7 @@ def show(name: str | None, *, target: str | None, project_path: Path, as_json: b
 def rotate(
     name: str, *, compromised: bool, private_key: str | None, target: str | None, project_path: Path, as_json: bool
 ) -> None:
-    r"""Replace an active signer by a new one with the same roles, and retire or revoke the old one.
+    """Replace an active signer by a new one with the same roles, and retire or revoke the old one.
 
     A retired key signs nothing more, and new images still trust it, so that what it has signed stays readable. Images
     that run already trust the old key until they are replaced.
@@ -157,7 +157,7 @@ def rotate(
 @project_option
 @json_option
 def trust(*, output: Path, profile: str | None, target: str | None, project_path: Path, as_json: bool) -> None:
-    r"""Write trust.json: what images for a target trust. It is measured, so the same project gives the same bytes.
+    """Write trust.json: what images for a target trust. It is measured, so the same project gives the same bytes.
 
     \b
     Example:  strongroom signer trust -o trust.json

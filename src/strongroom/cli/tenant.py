@@ -16,7 +16,7 @@ from strongroom.ids import TenantId
 
 @click.group("tenant")
 def command() -> None:
-    r"""Add, remove and list tenants: the customers, with the AWS accounts that they run instances in.
+    """Add, remove and list tenants: the customers, with the AWS accounts that they run instances in.
 
     These commands change the project file, which all targets share, and no account.
 
@@ -43,7 +43,7 @@ def add(
     project_path: Path,
     as_json: bool,
 ) -> None:
-    r"""Add a tenant to the project file. Talks to no account.
+    """Add a tenant to the project file. Talks to no account.
 
     \b
     Example:  strongroom tenant add globex --account 222222222222 --ring canary
@@ -75,7 +75,7 @@ def add(
 @project_option
 @json_option
 def remove(tenant: str, *, target: str | None, project_path: Path, as_json: bool) -> None:
-    r"""Remove a tenant from the project file. Its KMS key and what it has received stay as they are.
+    """Remove a tenant from the project file. Its KMS key and what it has received stay as they are.
 
     \b
     Example:  strongroom tenant remove globex
@@ -101,7 +101,7 @@ def remove(tenant: str, *, target: str | None, project_path: Path, as_json: bool
 @project_option
 @json_option
 def list_(*, target: str | None, project_path: Path, as_json: bool) -> None:
-    r"""List the tenants of the project, with all defaults applied.
+    """List the tenants of the project, with all defaults applied.
 
     \b
     Example:  strongroom tenant list --json

@@ -71,7 +71,7 @@ _BOOT_ONLY = "PCRs speak of what booted; what happened to the running system sin
 @click.option("--authentic-only", is_flag=True, help="Signature, certificates and time only: no policy and no nonce.")
 @json_option
 def command(document: Path, **options: Unpack[Options]) -> None:
-    r"""Verify an attestation DOCUMENT and compare it with what you expect.
+    """Verify an attestation DOCUMENT and compare it with what you expect.
 
     \b
     Example:  strongroom verify document.cbor --measurements pcr_measurements.json --nonce 6f1d2a40

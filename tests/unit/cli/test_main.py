@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import importlib
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from strongroom import errors
+from strongroom.__main__ import main as entry
 from strongroom.cli import main
 from strongroom.errors import (
     Finding,
@@ -104,10 +109,39 @@ def test_a_command_may_choose_its_exit_code(command):
     assert main.run(["act"]) == 0
 
 
-def test_a_reader_that_went_away_is_no_error(command, monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    command(raising(BrokenPipeError()))
-    assert main.run(["act"]) == 0
+@pytest.mark.parametrize("error", [BrokenPipeError(), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_a_reader_that_went_away_is_told_apart_from_yes_and_no(command, monkeypatch, error):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    command(raising(error))
+    assert main.run(["act"]) == 141
+
+
+def program(*arguments, **options):
+    command = [sys.executable, "-m", "strongroom", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[2])}
+    return subprocess.run(command, env=environment, check=False, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_closed_pipe_ends_the_program_without_a_word():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        run = program("--help", stdout=closed)
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("missing", ["click", "cheroot"])
+def test_without_an_extra_the_program_says_what_to_install(monkeypatch, capsys, missing):
+    for name in [n for n in sys.modules if n.startswith("strongroom.cli") or n.partition(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("strongroom.twin.listener", "strongroom.twin.server"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(sys, "argv", ["strongroom", "demo"])
+    assert entry() == 9
+    said = capsys.readouterr().err
+    assert f"needs '{missing}" in said
+    assert "pip install 'strongroom[cli,twin]'" in said
 
 
 def test_usage_errors_of_click_are_ours(capsys):
@@ -119,7 +153,9 @@ def test_usage_errors_of_click_are_ours(capsys):
 @pytest.mark.parametrize("name", sorted(main.COMMANDS))
 def test_every_command_has_help_with_an_example(name, capsys):
     assert main.run([name, "--help"]) == 0
-    assert f"Example:  strongroom {name}" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"  Example:  strongroom {name}") for line in lines), "on a line of its own"
+    assert not any("\\b" in line for line in lines)
 
 
 def test_version_and_help(capsys):

@@ -33,7 +33,7 @@ _STEPS = STAGE_STEPS + ATTEMPTS
 @json_option
 @click.pass_context
 def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None:
-    r"""Play the whole story on this machine: a secret reaches only an attested instance.
+    """Play the whole story on this machine: a secret reaches only an attested instance.
 
     A twin of AWS (KMS, STS, instance metadata, NitroTPM) runs on 127.0.0.1 while the demo does. Nothing leaves the
     machine, but for a first download of Debian's kernel where there is one. Exits with 1 if anything ended
