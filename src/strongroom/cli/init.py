@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import click
 
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.project_file import ProjectFile, project_option
-from strongroom.errors import LocalFault, UsageError
+from strongroom.errors import FormatError, LocalFault, UsageError
 from strongroom.formats.project import parse_project
+from strongroom.formats.project_model import Project
 
 TWIN_ACCOUNT = "111111111111"
 """The vendor's account in the twin. No real account has this id."""
@@ -39,7 +41,7 @@ default-target = "{target}"
 # rings = ["canary"]            # or tenants = ["globex"]; without either, all tenants
 """
 _TWIN = """\
-[targets.twin]                  # AWS on this machine: `strongroom twin up`
+[targets.twin]                  # a twin of AWS on this machine, for rehearsal
 profile = "rehearsal"
 vendor-account = "{account}"
 """
@@ -69,8 +71,8 @@ def command(
     """
     name = product or re.sub(r"[^a-z0-9]+", "-", project_path.absolute().parent.name.lower()).strip("-")
     text = _text(product=name, target=target, account=account, region=region)
-    project = ProjectFile(project_path, text, parse_project(text, name=str(project_path)))
-    if project_path.exists() or project_path.is_symlink():
+    project = ProjectFile(project_path, text, _project(text))
+    if os.path.lexists(project_path):
         raise LocalFault(
             "project.exists",
             f"expected no file at {project_path}, found one",
@@ -82,6 +84,17 @@ def command(
         as_json=as_json,
         human=lambda out: out.print(f"Wrote {project_path}. Next: strongroom signer new main", markup=False),
     )
+
+
+def _project(text: str) -> Project:
+    try:
+        return parse_project(text, name="the project")
+    except FormatError as error:
+        raise UsageError(
+            "init.values",
+            f"nothing was written, because the result would be wrong: {error.message}",
+            remedy="Give other values for --product, --account or --region.",
+        ) from error
 
 
 def _text(*, product: str, target: str, account: str | None, region: str) -> str:

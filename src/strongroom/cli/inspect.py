@@ -11,6 +11,7 @@ from rich.console import Console
 from strongroom.cli import inspect_document
 from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.paths import PATH
 from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
 from strongroom.flows.files import read_file
@@ -37,7 +38,7 @@ def inspect(data: bytes) -> Inspection:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @json_option
 def command(file: Path, *, as_json: bool) -> None:
     """Show what is in FILE, in plain words. Nothing is verified.

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.paths import PATH
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, read_head, write_file
 from strongroom.formats.efi import MAX_DATABASE_BYTES
@@ -35,13 +36,13 @@ _IMAGE_REMEDY = "Give the unified kernel image that the firmware boots, usually 
 
 
 @click.command()
-@click.argument("image", type=click.Path(path_type=Path))
-@click.option("--pk", type=click.Path(path_type=Path), help="Secure Boot's platform key (.esl); turns Secure Boot on.")
-@click.option("--kek", type=click.Path(path_type=Path), help="Its key exchange keys (.esl).")
-@click.option("--db", type=click.Path(path_type=Path), help="What it allows (.esl).")
-@click.option("--dbx", type=click.Path(path_type=Path), help="What it forbids (.esl).")
+@click.argument("image", type=PATH)
+@click.option("--pk", type=PATH, help="Secure Boot's platform key (.esl); turns Secure Boot on.")
+@click.option("--kek", type=PATH, help="Its key exchange keys (.esl).")
+@click.option("--db", type=PATH, help="What it allows (.esl).")
+@click.option("--dbx", type=PATH, help="What it forbids (.esl).")
 @click.option("--aws", is_flag=True, help="PCR 4, 7 and 12 only, as AWS's nitro-tpm-pcr-compute writes them.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the measurements to this file.")
+@click.option("-o", "--output", type=PATH, help="Write the measurements to this file.")
 @json_option
 def command(
     *,

@@ -15,6 +15,7 @@ import click
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from strongroom.cli.paths import PATH
 from strongroom.errors import FormatError, LocalFault, UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.project import FILE_NAME, MAX_BYTES, parse_project
@@ -24,7 +25,7 @@ from strongroom.formats.toml_lines import line_of
 project_option = click.option(
     "--project",
     "project_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PATH,
     default=FILE_NAME,
     show_default=True,
     help="The project file.",
@@ -41,8 +42,18 @@ class ProjectFile:
     project: Project
 
     def locate(self, written: str) -> Path:
-        """Return what the file writes as `written`: relative to its folder, or below the home folder."""
-        return self.path.parent / Path(written).expanduser()
+        """Return what the file writes as `written`: relative to its folder, or below the home folder.
+
+        Raises LocalFault where there is no such home folder.
+        """
+        try:
+            return self.path.parent / Path(written).expanduser()
+        except RuntimeError as error:
+            raise LocalFault(
+                "project.no-home",
+                f"expected a home folder for {written}, found none",
+                remedy="Set HOME, or write the path without ~.",
+            ) from error
 
     def target(self, name: str | None) -> Target:
         """Return the target called `name`, or the project's default. Raises UsageError."""
@@ -121,7 +132,10 @@ class ProjectFile:
     def write(self) -> None:
         """Replace the file on disk, whole or not at all; links are followed, its mode stays. Raises LocalFault."""
         path = self.path.resolve()
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else PUBLIC_MODE
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:  # there is none yet, or `write_file` says why it cannot be written
+            mode = PUBLIC_MODE
         write_file(path, self.text.encode(), mode=mode)
 
 

@@ -13,6 +13,7 @@ import click
 
 from strongroom.agent.trusted import verify_trust
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.paths import PATH
 from strongroom.cli.project_file import ProjectFile, project_option, read_project, target_option
 from strongroom.cli.trust_file import trust_of
 from strongroom.crypto.signers import Ed25519Signer
@@ -147,7 +148,7 @@ def rotate(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PATH,
     default="trust.json",
     show_default=True,
     help="Where to write it.",

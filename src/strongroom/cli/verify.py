@@ -26,6 +26,7 @@ from strongroom.appraisal.evidence import (
 from strongroom.appraisal.policy import UnsafePartialMeasurementsPolicy
 from strongroom.cli.expectations import Expectations, Options, read_expectations, read_time
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.paths import PATH
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
 from strongroom.ids import EvidenceBytes, Nonce
@@ -42,8 +43,6 @@ class _Context(TypedDict):
     user_data: bytes | None
 
 
-_FILE = click.Path(path_type=Path)
-
 _AUTHENTIC_ONLY = (
     "signature, certificates and time hold, AND NOTHING ELSE WAS LOOKED AT: no PCR was compared and nobody challenged "
     "the machine. This says neither what it runs nor that the document is no copy"
@@ -56,17 +55,17 @@ _BOOT_ONLY = "PCRs speak of what booted; what happened to the running system sin
 
 
 @click.command()
-@click.argument("document", type=_FILE)
-@click.option("--measurements", multiple=True, type=_FILE, help="Measurements of an acceptable image; may be repeated.")
+@click.argument("document", type=PATH)
+@click.option("--measurements", multiple=True, type=PATH, help="Measurements of an acceptable image; may be repeated.")
 @click.option("--pcr", multiple=True, metavar="N=HEX", help="An acceptable value of one PCR; may be repeated.")
 @click.option("--allow-partial", is_flag=True, help="Accept --pcr rules without the whole gate set (PCR 2, 4, 12, 13).")
 @click.option("--nonce", metavar="HEX", help="The nonce that the machine was challenged with.")
 @click.option("--no-nonce", is_flag=True, help="Nobody challenged the machine; the document may be a copy.")
-@click.option("--public-key", type=_FILE, help="The document must carry exactly these bytes as its public key.")
-@click.option("--user-data", type=_FILE, help="The document must carry exactly these bytes as its user data.")
+@click.option("--public-key", type=PATH, help="The document must carry exactly these bytes as its public key.")
+@click.option("--user-data", type=PATH, help="The document must carry exactly these bytes as its user data.")
 @click.option("--at", metavar="TIME", help="When to judge at: now (the default), document, or RFC 3339.")
 @click.option("--max-age", metavar="DURATION", help="How old the document may be: 30s, 5m (the default), 2h, 1d.")
-@click.option("--root", type=_FILE, help="PEM file of the roots to trust, instead of AWS's.")
+@click.option("--root", type=PATH, help="PEM file of the roots to trust, instead of AWS's.")
 @click.option("--enclave", is_flag=True, help="Read a Nitro Enclaves document instead of a NitroTPM one.")
 @click.option("--authentic-only", is_flag=True, help="Signature, certificates and time only: no policy and no nonce.")
 @json_option

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.errors import FormatError
+from strongroom.formats.file_kind import guess_kind
 from strongroom.ids import CertificateDer
 
 
@@ -52,7 +53,9 @@ def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
         certificates = x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion) as error:
         raise FormatError(
-            "certificate.not-pem", f"expected certificates in PEM, found something else: {error}", spec="RFC 7468"
+            "certificate.not-pem",
+            f"expected certificates in PEM; this looks like {guess_kind(pem)}: {error}",
+            spec="RFC 7468",
         ) from error
     return tuple(CertificateDer(certificate.public_bytes(Encoding.DER)) for certificate in certificates)
 

@@ -9,19 +9,23 @@ import secrets
 from pathlib import Path
 
 from strongroom.errors import FormatError, LocalFault
+from strongroom.formats.file_kind import guess_kind
 
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
 
 
 def read_file(path: Path, *, maximum_bytes: int) -> bytes:
-    """Return the contents of a regular file of 1 to `maximum_bytes` bytes.
+    """Return the contents of a file of 1 to `maximum_bytes` bytes; a pipe is read to its end.
 
     Raises LocalFault for what cannot be read, FormatError for what is empty or too large.
     """
     data = read_head(path, maximum_bytes=maximum_bytes + 1)
     if len(data) > maximum_bytes:
-        raise FormatError("file.too-large", f"expected at most {maximum_bytes} bytes in {path}, found more")
+        raise FormatError(
+            "file.too-large",
+            f"expected at most {maximum_bytes} bytes in {path}, found more; this looks like {guess_kind(data)}",
+        )
     return data
 
 
@@ -44,10 +48,12 @@ def read_head(path: Path, *, maximum_bytes: int) -> bytes:
 def write_file(path: Path, data: bytes, *, mode: int) -> None:
     """Replace `path` by a file that holds `data`: on return it is on disk; before that, the old one is.
 
-    Raises LocalFault when it cannot be written; then nothing new is left behind.
+    Raises LocalFault when it cannot be written, and for a device, a pipe or a folder, which a file must not replace;
+    then nothing new is left behind.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        _expect_replaceable(path)
         _write_durably(part, data, mode)
         part.replace(path)
         _sync_folder(path.parent)
@@ -58,8 +64,18 @@ def write_file(path: Path, data: bytes, *, mode: int) -> None:
             remedy="Nothing was changed. Free some space or name another place, and try again.",
         ) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # it may never have been made, for the reason that is being told
             part.unlink()
+
+
+def _expect_replaceable(path: Path) -> None:
+    """Refuse what a rename would replace by a file without a word: as root, /dev/null."""
+    if path.exists() and not path.is_file():
+        raise LocalFault(
+            "file.not-a-file",
+            f"expected a file or nothing at {path}, found something else",
+            remedy="Nothing was changed. Name a file.",
+        )
 
 
 def _write_durably(part: Path, data: bytes, mode: int) -> None:

@@ -64,6 +64,8 @@ def parse_project(text: str, *, name: str = FILE_NAME) -> Project:
 
 
 def _toml(text: str, name: str) -> object:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise FormatError("project.not-utf8", f"{name}: expected UTF-8, found other bytes", spec=_SPEC)
     if len(text.encode()) > MAX_BYTES:
         raise FormatError("project.too-large", f"{name}: expected at most {MAX_BYTES} bytes", spec=_SPEC)
     try:

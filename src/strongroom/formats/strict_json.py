@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from strongroom.errors import FormatError
+from strongroom.formats.file_kind import guess_kind
 from strongroom.formats.tree import Node, Path, json_path, shown
 
 MAX_DIGITS = 18
@@ -37,7 +38,8 @@ def parse(data: bytes, *, maximum_bytes: int, spec: str) -> Node:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FormatError("json.not-utf8", "expected UTF-8", offset=error.start, spec=_SPEC) from error
+        looks = f"expected JSON in UTF-8; this looks like {guess_kind(data)}"
+        raise FormatError("json.not-utf8", looks, offset=error.start, spec=_SPEC) from error
     return Node(_loads(text), (), json_path, spec)
 
 
@@ -59,8 +61,9 @@ def _loads(text: str) -> object:
     try:
         value = json.loads(text, object_pairs_hook=members, parse_int=_integer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        offset = len(text[: error.pos].encode())
-        raise FormatError("json.syntax", f"expected JSON: {error.msg}", offset=offset, spec=_SPEC) from error
+        before = text[: error.pos].encode()
+        kind = "" if before.strip() else f"; this looks like {guess_kind(text.encode())}"
+        raise FormatError("json.syntax", f"expected JSON: {error.msg}{kind}", offset=len(before), spec=_SPEC) from error
     except RecursionError as error:
         raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
     if repeated:

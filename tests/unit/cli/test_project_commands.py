@@ -168,9 +168,16 @@ def test_init_never_overwrites(shell):
 
 def test_init_for_aws_needs_an_account(shell):
     assert shell.wrong(2, "init", "--target", "aws") == "init.no-account"
-    assert shell.wrong(3, "init", "--target", "aws", "--account", "1234") == "field.pattern"
-    assert shell.wrong(3, "init", "--product", "My Product") == "field.pattern"
+    assert shell.wrong(2, "init", "--target", "aws", "--account", "1234") == "init.values"
+    assert shell.wrong(2, "init", "--product", "My Product") == "init.values"
+    assert shell.wrong(2, "init", "--product", "\udcff") == "init.values"
     assert not shell.file.exists()
+
+
+@pytest.mark.parametrize("place", ["no/such/folder.toml", "file/below.toml", "x" * 300])
+def test_a_project_that_cannot_be_written_is_one_clear_line(shell, place):
+    (shell.folder / "file").write_text("in the way")
+    assert shell.wrong(9, "init", "--product", "acme", "--project", place) == "file.unwritable"
 
 
 def test_without_a_project_the_remedy_is_init(shell):
@@ -182,10 +189,19 @@ def test_without_a_project_the_remedy_is_init(shell):
 def test_a_folder_in_the_place_of_the_project_is_called_what_it_is(shell):
     shell.file.mkdir()
     done = shell.call("tenant", "list", "--project", ".", "--json")
-    assert done.returncode == 2
+    assert done.returncode == 9
     with pytest.raises(LocalFault) as caught:
         read_project(shell.file)
     assert caught.value.code == "file.directory"
+
+
+def test_a_path_without_a_home_or_with_other_bytes_than_utf8_is_refused(vendor):
+    before = vendor.file.read_text()
+    home = "~nobody-of-this-name/main.pem"
+    assert vendor.wrong(9, "signer", "new", "main", "--private-key", home) == "project.no-home"
+    assert vendor.wrong(2, "signer", "new", "main", "--private-key", "k\udcff.pem") == "project.refused-edit"
+    assert vendor.wrong(2, "tenant", "add", "t", "--account", "\udcff") == "project.refused-edit"
+    assert vendor.file.read_text() == before
 
 
 def test_a_new_signer_has_its_public_half_in_the_project_and_its_private_half_at_home(vendor):

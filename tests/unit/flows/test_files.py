@@ -77,8 +77,29 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
     error = refused(LocalFault, "file.unwritable", write_file, tmp_path / "no" / "f", b"x", mode=PUBLIC_MODE)
     assert error.remedy
     (tmp_path / "folder" / "inside").mkdir(parents=True)
-    refused(LocalFault, "file.unwritable", write_file, tmp_path / "folder", b"x", mode=PUBLIC_MODE)
+    refused(LocalFault, "file.not-a-file", write_file, tmp_path / "folder", b"x", mode=PUBLIC_MODE)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("name", ["file/below", "x" * 300], ids=["below a file", "too long"])
+def test_a_place_where_no_file_can_be_is_refused_like_any_other(tmp_path, name):
+    (tmp_path / "file").write_bytes(b"old")
+    refused(LocalFault, "file.unwritable", write_file, tmp_path / name, b"x", mode=PUBLIC_MODE)
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("pipe", "link"):
+        refused(LocalFault, "file.not-a-file", write_file, tmp_path / name, b"x", mode=PUBLIC_MODE)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_what_is_too_large_is_called_what_it_looks_like(tmp_path):
+    (tmp_path / "program").write_bytes(b"\x7fELF" + bytes(100))
+    error = refused(FormatError, "file.too-large", read_file, tmp_path / "program", maximum_bytes=10)
+    assert "an ELF program" in error.message
 
 
 _AS_NOBODY = """

@@ -21,6 +21,7 @@ from strongroom.cli.demo.keepsake import Keepsakes, leave
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
 from strongroom.cli.output import console, emit, json_option
+from strongroom.cli.paths import PATH
 from strongroom.formats.pcrs import GATES
 from strongroom.twin.server import Twin
 
@@ -29,7 +30,7 @@ _STEPS = STAGE_STEPS + ATTEMPTS
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), help="Leave the image, documents, bundle and policy here.")
+@click.option("--keep", type=PATH, help="Leave the image, documents, bundle and policy here.")
 @json_option
 @click.pass_context
 def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None:

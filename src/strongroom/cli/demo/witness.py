@@ -61,7 +61,7 @@ class Witness:
             return STEP_HEADER
         if isinstance(error, KeyRefused):
             return STEP_KMS
-        return STEP_UNWRAP if error.code.startswith("unwrap") else STEP_CONTENT
+        return STEP_UNWRAP if error.code.startswith("key-transport.") else STEP_CONTENT
 
 
 def metadata_of(instance: Instance) -> LeanImds:
