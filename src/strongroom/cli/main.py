@@ -78,6 +78,8 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
         sys.stdout.flush()

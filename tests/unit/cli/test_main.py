@@ -130,6 +130,15 @@ def test_a_closed_pipe_ends_the_program_without_a_word():
     assert (run.returncode, run.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
+def test_a_file_name_that_the_terminal_cannot_show_is_spelled_out(monkeypatch, tmp_path, encoding):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    project = os.fsencode(tmp_path) + b"/\xff.toml"
+    run = program("init", "--product", "acme", "--project", project, stdout=subprocess.PIPE)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "\\udcff.toml" in run.stdout
+
+
 @pytest.mark.parametrize("missing", ["click", "cheroot"])
 def test_without_an_extra_the_program_says_what_to_install(monkeypatch, capsys, missing):
     for name in [n for n in sys.modules if n.startswith("strongroom.cli") or n.partition(".")[0] == missing]:
