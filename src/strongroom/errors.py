@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error Strongroom raises on purpose.
 
-The tree, with the exit code each family gets in `strongroom` and `strongroom-agent`::
+The tree, with the exit code each family gets in our programs::
 
     StrongroomError
     ├── UsageError      2    the caller asked for something that makes no sense

@@ -90,7 +90,8 @@ def _rehearsal(file: ProjectFile, target: Target) -> _Material:
         raise UsageError(
             "trust.no-twin",
             f"expected a section [targets.{target.name}.trust] in {file.path}: the roots and endpoints of a twin",
-            remedy="docs/formats/project.md shows one; `strongroom demo --keep` leaves the twin's Nitro root.",
+            remedy="docs/formats/project.md shows one, with the values of a twin (docs/twin.md); or name a production "
+            "target with --target.",
         )
     for region in regions_of(file.project):
         if region not in trust.identity_certificates:
