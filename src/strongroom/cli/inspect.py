@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`strongroom inspect`: any file of ours or AWS's in plain words. It verifies nothing and claims no trust."""
+"""`strongroom inspect`: a file in plain words, attestation documents so far. It claims no trust in what it shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def inspect(data: bytes) -> Inspection:
         if found is not None:
             return found
     raise FormatError(
-        "inspect.unknown", f"expected a file of a kind Strongroom knows; this looks like {guess_kind(data)}", offset=0
+        "inspect.unknown",
+        f"expected an attestation document, which is all that can be shown so far; this looks like {guess_kind(data)}",
+        offset=0,
     )
 
 
@@ -41,7 +43,7 @@ def inspect(data: bytes) -> Inspection:
 @click.argument("file", type=PATH)
 @json_option
 def command(file: Path, *, as_json: bool) -> None:
-    """Show what is in FILE, in plain words. Nothing is verified.
+    """Show what is in FILE, an attestation document, in plain words. Nothing is verified.
 
     \b
     Example:  strongroom inspect document.cbor
