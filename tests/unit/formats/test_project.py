@@ -206,3 +206,9 @@ def test_no_text_raises_anything_but_format_errors(text):
 
 def test_a_key_with_control_characters_is_shown_without_them():
     assert "\x1b" not in str(refused('"\\u001b[2J" = 1\n' + SMALL))
+
+
+def test_a_text_that_no_utf8_file_can_hold_is_refused():
+    with pytest.raises(FormatError) as caught:
+        parse_project("version = 1\n# \udcff\n")
+    assert caught.value.code == "project.not-utf8"

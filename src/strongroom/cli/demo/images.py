@@ -42,8 +42,14 @@ class Parts:
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept between runs (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strongroom"
+    """Return where downloads are kept between runs (XDG Base Directory Specification).
+
+    Raises LocalFault for a user without a home folder.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strongroom"
+    except RuntimeError as error:
+        raise LocalFault("demo.no-home", "expected a home folder to keep downloads in, found none") from error
 
 
 def find_parts(progress: Callable[[str], None]) -> Parts:
