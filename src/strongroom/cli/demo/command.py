@@ -60,8 +60,8 @@ def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None
         "not_shown": _not_shown(parts),
         "seconds": seconds,
         "left": list(left.names),
+        "rows": rows_as_json(outcome.rows),
     }
-    result |= {"rows": rows_as_json(outcome.rows)}
     emit(result, as_json=as_json, human=lambda out: _print(out, outcome, left, seconds))
     context.exit(0 if outcome.holds else NOT_AS_EXPECTED)
 
