@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `strongroom` command. Without its extra it says what to install, in one line."""
+"""The `strongroom` command. Without its extras it says what to install, in one line."""
 
 from __future__ import annotations
 
 import sys
+
+LOCAL_FAULT = 9
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -11,17 +14,18 @@ def main() -> int:
     try:
         from strongroom.cli.main import run  # noqa: PLC0415 -- click and rich are an extra, absent in the agent
 
-        return run(sys.argv[1:])
-    except ModuleNotFoundError as error:  # a command's own module is imported when it runs: the twin is an extra too
-        if error.name is None or error.name.partition(".")[0] == "strongroom":
+        return run(sys.argv[1:])  # imports what the command needs, when it needs it
+    except ModuleNotFoundError as error:
+        missing = (error.name or "strongroom").partition(".")[0]
+        if missing == "strongroom":
             raise
         sys.stderr.write(
-            f"strongroom: the command line needs {error.name!r}; install it with: pip install 'strongroom[cli,twin]'\n"
+            f"strongroom: the command line needs {missing!r}; install it with: pip install 'strongroom[cli,twin]'\n"
         )
-        return 9
+        return LOCAL_FAULT
     except KeyboardInterrupt:  # while something was still being imported
         sys.stderr.write("strongroom: interrupted\n")
-        return 130
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

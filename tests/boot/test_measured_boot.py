@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predictions against what firmware, stub and TPM of other people measured. Each configuration boots once."""
+"""Predictions, and the twin's firmware, against what firmware, stub and TPM of other people measured.
+
+Each configuration boots once; these tests stay in one file, so that one worker runs them all.
+"""
 
 import struct
 
@@ -14,11 +17,14 @@ from tests.boot.variables import (
 )
 from tests.images import BOOT_DRIVER, RETURN_SUCCESS, make_pe
 
+from strongroom.formats.efi import parse_signature_database
 from strongroom.formats.pcrs import ZERO_SHA384
 from strongroom.formats.pe import parse_pe
 from strongroom.measure.predict import measure_image
+from strongroom.twin.firmware import Firmware, SecureBoot
+from strongroom.twin.firmware import boot as replay_boot
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("boot")]
+pytestmark = pytest.mark.slow
 
 IMAGE_PATH = "\\EFI\\BOOT\\BOOTX64.EFI"
 PREDICTED = (2, 4, 7, 11, 12, 13)
@@ -109,3 +115,47 @@ def with_gap_and_tail(image: bytes) -> bytes:
 
 def test_nothing_was_added_to_a_clean_boot(clean_boot):
     assert clean_boot.pcrs[12] == clean_boot.pcrs[13] == ZERO_SHA384
+
+
+def replayed(image: bytes, **firmware) -> dict[int, bytes]:
+    pcrs = replay_boot(image, firmware=Firmware(**firmware), instance_id="i-0").pcrs
+    return {int(index): digest for index, digest in pcrs.items() if index in PREDICTED}
+
+
+def promised(booted: Booted) -> dict[int, bytes]:
+    return {index: booted.pcrs[index] for index in PREDICTED}
+
+
+def test_the_twin_measures_a_clean_boot(image):
+    assert replayed(image) == promised(boot(Machine(image)))
+
+
+def test_the_twin_measures_a_secure_boot(signed, signer, keys):
+    authority = next(e.signature_data for e in parse_signature_database(keys.db) if e.content == signer.der)
+    variables = SecureBoot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx, authority=authority)
+    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))
+    booted = boot(Machine(signed, store=store))
+    assert replayed(signed, secure_boot=variables) == promised(booted)
+
+
+@pytest.mark.attack("B1")
+def test_the_twin_measures_a_command_line_from_a_boot_option(image):
+    added = COMMAND_LINE.decode() + " init=/bin/sh"
+    booted = boot(Machine(image, store=store_with(boot_with_options(IMAGE_PATH, added))))
+    assert replayed(image, load_options=added) == promised(booted)
+
+
+@pytest.mark.attack("B20")
+def test_the_twin_measures_a_driver_that_runs_first(image):
+    driver = make_pe([(".text", RETURN_SUCCESS)], subsystem=BOOT_DRIVER)
+    store = store_with(run_driver_first("\\EFI\\driver.efi"))
+    booted = boot(Machine(image, files={"EFI/driver.efi": driver}, store=store))
+    assert replayed(image, drivers=(driver,)) == promised(booted)
+
+
+@pytest.mark.attack("B20")
+def test_the_twin_measures_a_program_that_runs_first(image):
+    program = make_pe([(".text", RETURN_SUCCESS)])
+    store = store_with(run_preparation_first("\\EFI\\prepare.efi"))
+    booted = boot(Machine(image, files={"EFI/prepare.efi": program}, store=store))
+    assert replayed(image, programs_before=(program,)) == promised(booted)

@@ -13,7 +13,7 @@ from tests.fuzz.seeds import seeds
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SECONDS = int(os.environ.get("STRONGROOM_FUZZ_SECONDS", "10"))
+SECONDS = int(os.environ.get("STRONGROOM_FUZZ_SECONDS", "3"))
 MAX_BYTES = 20_000
 PARSERS = re.findall(r'^    "([a-z0-9-]+)": ', (HERE / "fuzz_parsers.py").read_text(), re.MULTILINE)
 

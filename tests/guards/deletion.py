@@ -104,7 +104,9 @@ class DeletionPass:
 def _loaded_functions(modules: Iterable[str]) -> dict[Path, list[FunctionType]]:
     """Return every function that the modules' sources have made, by file: wrapped, bound and nested ones too."""
     for module in modules:
-        importlib.import_module(module)
+        loaded = importlib.import_module(module).__file__
+        if loaded != str(source_of(module)):
+            raise RuntimeError(f"expected {module} from {source_of(module)}, found {loaded}: look at PYTHONPATH")
     found = defaultdict(list)
     gc.unfreeze()  # what is frozen is not among the objects
     for function in gc.get_objects():

@@ -12,8 +12,6 @@ import pytest
 from tests.guards import deletion
 from tests.guards.mutants import mutants
 
-pytestmark = pytest.mark.xdist_group("guards")  # the pass runs once, for all modules, and uses every core itself
-
 HERE = Path(__file__).parent
 SECURITY = ("agent", "appraisal", "aws", "crypto", "flows", "formats", "keypolicy", "measure", "twin/kms")
 """Packages of which every module with a guard is in modules.toml."""

@@ -124,9 +124,14 @@ def attested(stage: Stage) -> tuple[Verdict, Mapping[str, str]]:
     return Verdict("", by, moved=moved_gates(stage, instance)), dict(zip((PROMPT, WEIGHTS), digests, strict=False))
 
 
+def has_memory() -> bool:
+    """Tell whether this machine has the tmpfs that secrets are delivered to."""
+    return _MEMORY.is_dir()
+
+
 def read_as_the_app(files: Mapping[str, bytes]) -> list[str]:
     """Deliver the files to memory with mode 0400, and let another process read and hash them."""
-    unsafe = None if _MEMORY.is_dir() else UnsafeDiskDelivery("a rehearsal on a machine without tmpfs")
+    unsafe = None if has_memory() else UnsafeDiskDelivery("a rehearsal on a machine without tmpfs")
     with tempfile.TemporaryDirectory(prefix="strongroom-", dir=_MEMORY if unsafe is None else None) as folder:
         owner = Owner(os.getuid(), os.getgid())
         paths = deliver(files, Path(folder).resolve(), owner=owner, unsafe_disk=unsafe)

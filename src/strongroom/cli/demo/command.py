@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from strongroom.cli.demo.images import find_parts
+from strongroom.cli.demo.attempts import has_memory
+from strongroom.cli.demo.images import Parts, find_parts
 from strongroom.cli.demo.keepsake import Keepsakes, leave
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
@@ -49,15 +50,27 @@ def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None
         parts = find_parts(say)
         screen.print(f"[bold]Strongroom demo[/bold]: a twin of AWS at {twin.endpoint_url}, only while this runs")
         screen.print(f"the image: {parts.origin}", markup=False)
-        if parts.missing:
-            screen.print(f"not shown here: {parts.missing}", markup=False)
+        for missing in _not_shown(parts):
+            screen.print(f"not shown here: {missing}", markup=False)
         outcome = play(set_stage(twin, parts, weights_bytes=WEIGHTS_BYTES, say=say), say=say)
         left = leave(outcome, keep) if keep else Keepsakes()
     seconds = round(time.monotonic() - started, 1)
-    result = {"holds": outcome.holds, "image": parts.origin, "seconds": seconds, "left": list(left.names)}
-    result |= {"rows": rows_as_json(outcome.rows)}
+    result = {
+        "holds": outcome.holds,
+        "image": parts.origin,
+        "not_shown": _not_shown(parts),
+        "seconds": seconds,
+        "left": list(left.names),
+        "rows": rows_as_json(outcome.rows),
+    }
     emit(result, as_json=as_json, human=lambda out: _print(out, outcome, left, seconds))
     context.exit(0 if outcome.holds else NOT_AS_EXPECTED)
+
+
+def _not_shown(parts: Parts) -> list[str]:
+    """Return what this machine cannot show, in sentences."""
+    on_disk = "There is no tmpfs at /dev/shm here, so the secrets went through a temporary folder on disk."
+    return [*([parts.missing] if parts.missing else []), *([] if has_memory() else [on_disk])]
 
 
 @contextmanager
