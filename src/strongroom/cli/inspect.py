@@ -51,7 +51,7 @@ def command(file: Path, *, as_json: bool) -> None:
     found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
 
     def human(console: Console) -> None:
-        console.print(f"This is {found.kind}. {_WARNING}", markup=False)
+        console.print(f"This is {found.title}. {_WARNING}", markup=False)
         for line in found.lines:
             console.print(printable(line), markup=False)
 

@@ -37,8 +37,10 @@ def recognise(data: bytes) -> Inspection | None:
     document = _parse(EvidenceBytes(data))
     claims = unverified_claims(document)
     certificates = [describe_certificate(der) for der in (document.certificate, *reversed(document.cabundle))]
-    kind = "a NitroTPM attestation document" if isinstance(document, AttestationDocument) else "an enclave document"
-    return Inspection(kind, _lines(document, claims, certificates), _facts(claims, certificates))
+    tpm = isinstance(document, AttestationDocument)
+    kind = "nitrotpm-document" if tpm else "enclave-document"
+    title = "a NitroTPM attestation document" if tpm else "a Nitro Enclaves attestation document"
+    return Inspection(kind, title, _lines(document, claims, certificates), _facts(claims, certificates))
 
 
 def _parse(data: EvidenceBytes) -> AttestationDocument | EnclaveDocument:

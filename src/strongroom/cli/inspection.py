@@ -13,6 +13,9 @@ class Inspection:
     """A file in plain words. `facts` is what `--json` prints; its keys are stable."""
 
     kind: str
+    """A stable word for machines."""
+    title: str
+    """What it is, as it follows "This is"."""
     lines: tuple[str, ...]
     facts: Mapping[str, object]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from strongroom.cli.terminal import printable
-from strongroom.errors import FormatError, NotTrusted, StrongroomError
+from strongroom.errors import FormatError, KeyRefused, NotTrusted, ServiceFault, StrongroomError, TpmFault, UsageError
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -55,9 +55,16 @@ def strongroom() -> None:
 
 def describe(error: StrongroomError) -> dict[str, object]:
     """Return an error as the object that `--json` prints on stdout."""
-    about: dict[str, object] = {"code": error.code, "message": str(error), "remedy": error.remedy}
-    if isinstance(error, FormatError):
-        about |= {"offset": error.offset, "spec": error.spec}
+    about: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    match error:
+        case FormatError():
+            about |= {"offset": error.offset, "spec": error.spec}
+        case KeyRefused():
+            about["statement"] = error.statement
+        case ServiceFault():
+            about["retryable"] = error.retryable
+        case TpmFault():
+            about["rc"] = error.rc
     if isinstance(error, NotTrusted):
         about["findings"] = [{"code": f.code, "message": f.message} for f in error.findings]
     return {"ok": False, "error": about}
@@ -76,6 +83,14 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
     return error.exit_code
 
 
+def _report_usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        wrong = UsageError("usage.arguments", error.format_message(), remedy="`--help` shows what the command takes.")
+        return _report(wrong, as_json=True)
+    error.show()
+    return USAGE
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal's encoding does not
@@ -84,8 +99,7 @@ def run(arguments: Sequence[str]) -> int:
         result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
-        return USAGE
+        return _report_usage(error, as_json="--json" in arguments)
     except StrongroomError as error:
         return _report(error, as_json="--json" in arguments)
     except (KeyboardInterrupt, click.Abort):

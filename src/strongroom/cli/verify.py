@@ -87,7 +87,7 @@ def command(document: Path, **options: Unpack[Options]) -> None:
         return
     _appraise(evidence, expected, at).require()
     notices = (_BOOT_ONLY, *_time_notice(options["at"]), *_appraisal_notices(expected))
-    verdict = "trusted-as-of-then" if isinstance(at, AtDocumentTime) else "trusted"
+    verdict = "trusted" if options["at"] in (None, "now") else "trusted-as-of-then"
     _emit(evidence, verdict, notices, as_json=options["as_json"])
 
 

@@ -66,7 +66,7 @@ def test_a_tagged_document_is_a_document(inspect):
 def test_an_enclave_document_is_called_one(inspect):
     code, said = inspect(enclave_document(enclave_pki(), pcrs={0: bytes(48), 1: b"\x01" * 48, 5: bytes(48)}))
     assert code == 0
-    assert "This is an enclave document" in said.out
+    assert "This is a Nitro Enclaves attestation document" in said.out
     assert "debug mode: do not trust it" in said.out
     assert INSTANCE in said.out
 

@@ -88,11 +88,33 @@ def test_json_is_one_object_on_stdout(command, capsys):
     assert main.run(["act", "--json"]) == 3
     said = capsys.readouterr()
     assert not said.err
-    about = {"code": "a.b", "message": "m at byte 3", "remedy": "r", "offset": 3, "spec": "RFC 1"}
+    about = {"code": "a.b", "message": "m", "remedy": "r", "offset": 3, "spec": "RFC 1"}
     assert json.loads(said.out) == {"ok": False, "error": about}
     command(raising(NotTrusted("a.b", "m", findings=[Finding("c.d", "why")])))
     main.run(["act", "--json"])
     assert json.loads(capsys.readouterr().out)["error"]["findings"] == [{"code": "c.d", "message": "why"}]
+
+
+@pytest.mark.parametrize(
+    ("error", "member", "value"),
+    [
+        (KeyRefused("a.b", "m", statement="Deny1"), "statement", "Deny1"),
+        (ServiceFault("a.b", "m", retryable=True), "retryable", True),
+        (TpmFault("a.b", "m", rc=0x922), "rc", 0x922),
+    ],
+)
+def test_json_carries_what_each_family_adds(command, capsys, error, member, value):
+    command(raising(error))
+    assert main.run(["act", "--json"]) == error.exit_code
+    assert json.loads(capsys.readouterr().out)["error"][member] == value
+
+
+def test_json_carries_a_mistake_in_the_arguments_too(command, capsys):
+    command(raising(FormatError("a.b", "m")))
+    assert main.run(["act", "--json", "--no-such-option"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["code"] == "usage.arguments"
+    assert not said.err
 
 
 def test_an_interrupt_is_130(command, capsys):

@@ -53,10 +53,10 @@ def answer(result):
     return json.loads(result[1].out)
 
 
-def test_a_good_document_is_trusted(verify):
+def test_a_good_document_is_trusted_as_of_the_time_that_was_given(verify):
     code, said = verify(*RULES, *CHALLENGED, *AT)
     assert code == 0
-    assert said.out.startswith("TRUSTED: ")
+    assert said.out.startswith("TRUSTED AS OF THEN: ")
     assert "AUTHENTIC ONLY" not in said.out
 
 
@@ -64,7 +64,7 @@ def test_json_says_what_the_document_says(verify):
     result = verify(*RULES, *CHALLENGED, *AT, "--json")
     said = answer(result)
     assert said["ok"] is True
-    assert (said["verdict"], said["instance_id"], said["nonce"]) == ("trusted", INSTANCE, NONCE.hex())
+    assert (said["verdict"], said["instance_id"], said["nonce"]) == ("trusted-as-of-then", INSTANCE, NONCE.hex())
     assert said["pcrs"]["4"] == PCR4.hex()
 
 

@@ -128,7 +128,10 @@ def _print_next(out: Console, left: Keepsakes) -> None:
 
 def _program() -> str:
     """Return how this program is called from here: by its name, or by where it lies when it is not on the PATH."""
-    return "strongroom" if shutil.which("strongroom") else shlex.quote(sys.argv[0])
+    if shutil.which("strongroom"):
+        return "strongroom"
+    called = Path(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m strongroom" if called.name == "__main__.py" else shlex.quote(str(called))
 
 
 def next_commands(folder: str) -> tuple[str, ...]:
