@@ -17,6 +17,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 from werkzeug.wrappers import Request, Response
 
+from strongroom.errors import LocalFault
 from strongroom.twin.tls import LOOPBACK, TlsServer
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ class Listener:
         return f"{self._scheme}://{LOOPBACK}:{self._server.bind_addr[1]}"
 
     def start(self) -> None:
-        """Bind, and serve from a thread of its own. Raises OSError when the machine has no port left."""
-        self._server.prepare()
+        """Bind, and serve from a thread of its own. Raises LocalFault when the machine has no port left."""
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise LocalFault("twin.no-port", f"expected a free port on {LOOPBACK}, found none: {error}") from error
         self._thread = threading.Thread(target=self._server.serve, name=f"twin {self.url}", daemon=True)
         self._thread.start()
 
