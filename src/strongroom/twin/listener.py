@@ -23,6 +23,8 @@ from strongroom.twin.tls import LOOPBACK, TlsServer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+TICK_SECONDS = 0.05
+"""How often a listener looks whether it is to stop; cheroot's own half a second adds up over a demo's instances."""
 MAX_BODY_BYTES = 1 << 20
 """KMS takes documents of up to 262,144 bytes, a third more in base64; nothing else is near."""
 MAX_HEADER_BYTES = 32 * 1024
@@ -53,6 +55,7 @@ class Listener:
         self._server.max_request_body_size = MAX_BODY_BYTES
         self._server.max_request_header_size = MAX_HEADER_BYTES
         self._server.server_name = "strongroom-twin"
+        self._server.expiration_interval = TICK_SECONDS
         self._scheme = "http"
         if tls is not None:
             self._scheme = "https"
