@@ -190,6 +190,15 @@ def test_one_row_that_ends_otherwise_makes_the_command_fail(monkeypatch, capsys)
     assert "NOT AS EXPECTED" in capsys.readouterr().out
 
 
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_played(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(command, "find_parts", lambda say: pytest.fail("the demo began"))
+    assert run(["demo", "--keep", str(tmp_path / "file" / "kept")]) == 9
+    said = capsys.readouterr()
+    assert "demo.keep" in said.err
+    assert not said.out
+
+
 def test_the_command_plays_the_real_thing_and_leaves_what_it_says(tmp_path):
     kept = tmp_path / "kept"
     call = [sys.executable, "-m", "strongroom", "demo", "--json", "--keep", str(kept)]

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from strongroom.cli.demo.attempts import has_memory
 from strongroom.cli.demo.images import Parts, find_parts
-from strongroom.cli.demo.keepsake import Keepsakes, leave
+from strongroom.cli.demo.keepsake import Keepsakes, leave, make_folder
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
 from strongroom.cli.output import console, emit, json_option
@@ -44,6 +44,8 @@ def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None
     \b
     Example:  strongroom demo --keep kept
     """
+    if keep:
+        make_folder(keep)
     started = time.monotonic()
     screen = Console(quiet=True) if as_json else console()
     with _progress(screen) as say, Twin() as twin:

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.cli.demo.attempts import launch
+from strongroom.cli.demo.attempts import APPENDED_COMMAND_LINE, launch
 from strongroom.cli.demo.ledger import rows_as_json
 from strongroom.cli.demo.stage import PROMPT
 from strongroom.cli.demo.story import Outcome
@@ -28,12 +28,16 @@ class Keepsakes:
     names: tuple[str, ...] = ()
 
 
-def leave(outcome: Outcome, folder: Path) -> Keepsakes:
-    """Write the keepsakes. Raises LocalFault where the folder cannot be written."""
+def make_folder(folder: Path) -> None:
+    """Make the folder, before anything is played for it. Raises LocalFault where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LocalFault("demo.keep", f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+def leave(outcome: Outcome, folder: Path) -> Keepsakes:
+    """Write the keepsakes into a folder that exists. Raises LocalFault where one cannot be written."""
     files = _files(outcome)
     for name, content in files.items():
         write_file(folder / name, content, mode=PUBLIC_MODE)
@@ -44,7 +48,7 @@ def _files(outcome: Outcome) -> dict[str, bytes]:
     stage = outcome.stage
     nonce = os.urandom(32)
     honest = launch(stage, stage.acme)
-    appended = launch(stage, stage.acme, firmware=Firmware(load_options="init=/bin/sh"))
+    appended = launch(stage, stage.acme, firmware=Firmware(load_options=APPENDED_COMMAND_LINE))
     sealed = stage.acme.bundles[PROMPT]
     policy = stage.vault.admin.key_policy(stage.acme.key_arn)
     events = [record.cloudtrail() for record in stage.twin.kms.decisions]
