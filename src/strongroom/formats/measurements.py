@@ -32,7 +32,8 @@ from strongroom.formats.tree import Node, shown
 
 MAX_FILE_BYTES = 65_536
 """Far above any real file, far below what could hurt."""
-MAX_FACT_CHARACTERS = 1_024
+MAX_FACT_CHARACTERS = 4_096
+"""A kernel command line may have that many (COMMAND_LINE_SIZE of arm64 is 2,048, of x86 as well)."""
 
 PREDICTED = tuple(map(PcrIndex, (2, 4, 7, 11, 12, 13)))
 """The PCRs a measurements file may hold: those that follow from an image alone."""
@@ -52,8 +53,11 @@ _HASH_ALGORITHM = re.compile(r"SHA384(\s.*)?", re.DOTALL)
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _ENCLAVE_PCRS = frozenset(("PCR0", "PCR1"))
 _SHA256_HEX_DIGITS = 64
-_FACT_KEYS = ("image_id", "architecture", "root_hash", "uki_digest", "stub", "stub_version")
-_BUILD_INPUTS = "build_inputs"
+_FACT_KEYS = (
+    *("image_id", "architecture", "root_hash", "uki_digest", "kernel_digest", "stub", "stub_version"),
+    "command_line",
+)
+_TABLES = ("sections", "build_inputs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,14 @@ class ImageFacts:
     """dm-verity root hash, lower-case hex, as in the kernel command line."""
     uki_digest: str = ""
     """SHA-384 Authenticode digest of the UKI, lower-case hex: the same whether it is signed or not."""
+    kernel_digest: str = ""
+    """The same of the kernel inside it, where the firmware measures that too."""
     stub: str = ""
     stub_version: str = ""
+    command_line: str = ""
+    """The kernel command line inside the image."""
+    sections: tuple[tuple[str, str], ...] = ()
+    """Name and SHA-384 in lower-case hex of what each payload section holds: tells which one moved."""
     build_inputs: tuple[tuple[str, str], ...] = ()
     """Name and version or digest of what went into the image."""
 
@@ -164,9 +174,7 @@ def _encode(document: Mapping[str, object]) -> bytes:
 
 def _encode_facts(facts: ImageFacts) -> dict[str, object]:
     known: dict[str, object] = {key: getattr(facts, key) for key in _FACT_KEYS if getattr(facts, key)}
-    if facts.build_inputs:
-        known[_BUILD_INPUTS] = dict(facts.build_inputs)
-    return known
+    return known | {key: dict(getattr(facts, key)) for key in _TABLES if getattr(facts, key)}
 
 
 def _pcrs(node: Node) -> dict[int, bytes]:
@@ -203,12 +211,14 @@ def _digest(node: Node) -> bytes:
 
 
 def _facts(node: Node) -> ImageFacts:
-    members = node.record((), (*_FACT_KEYS, _BUILD_INPUTS))
-    inputs = members[_BUILD_INPUTS].table() if _BUILD_INPUTS in members else ()
-    return ImageFacts(
-        **{key: members[key].string(maximum=MAX_FACT_CHARACTERS) for key in _FACT_KEYS if key in members},
-        build_inputs=tuple(sorted((name, each.string(maximum=MAX_FACT_CHARACTERS)) for name, each in inputs)),
-    )
+    members = node.record((), (*_FACT_KEYS, *_TABLES))
+    texts = {key: members[key].string(maximum=MAX_FACT_CHARACTERS) for key in _FACT_KEYS if key in members}
+    tables = {key: _texts(members[key]) for key in _TABLES if key in members}
+    return ImageFacts(sections=tables.get("sections", ()), build_inputs=tables.get("build_inputs", ()), **texts)
+
+
+def _texts(node: Node) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, each.string(maximum=MAX_FACT_CHARACTERS)) for name, each in node.table()))
 
 
 def _names(indices: Sequence[PcrIndex]) -> str:

@@ -20,6 +20,9 @@ class EventType(enum.StrEnum):
     VARIABLE = "EV_EFI_VARIABLE_DRIVER_CONFIG"
     AUTHORITY = "EV_EFI_VARIABLE_AUTHORITY"
     IPL = "EV_IPL"
+    BOOT_DRIVER = "EV_EFI_BOOT_SERVICES_DRIVER"
+    RUNTIME_DRIVER = "EV_EFI_RUNTIME_SERVICES_DRIVER"
+    TAGGED = "EV_EVENT_TAG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ class Event:
     kind: EventType
     digest: bytes
     about: str
+    subject: str = ""
+    """The thing itself, by name: of a variable, a section, a file. Empty where the kind of event says it all."""
 
 
-def event_over(pcr: int, kind: EventType, data: bytes | memoryview, about: str) -> Event:
+def event_over(pcr: int, kind: EventType, data: bytes | memoryview, about: str, *, subject: str = "") -> Event:
     """Return the event that measures `data` itself."""
-    return Event(PcrIndex(pcr), kind, hashlib.sha384(data).digest(), about)
+    return Event(PcrIndex(pcr), kind, hashlib.sha384(data).digest(), about, subject)
 
 
 def separator(pcr: int) -> Event:

@@ -15,13 +15,15 @@ replay of a list of events:
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from strongroom.errors import FormatError
-from strongroom.formats.measurements import PREDICTED, ImageFacts, Measurements
+from strongroom.formats.measurements import MAX_FACT_CHARACTERS, PREDICTED, ImageFacts, Measurements
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.pe import parse_pe
-from strongroom.formats.uki import Uki, parse_uki
+from strongroom.formats.uki import PAYLOAD_SECTIONS, Uki, parse_uki
 from strongroom.measure.authenticode import authenticode_digest
 from strongroom.measure.events import Event, EventType, event_over, replay, separator
 from strongroom.measure.secure_boot import SecureBootKeys, secure_boot_events
@@ -31,6 +33,7 @@ BOOT_ACTION = b"Calling EFI Application from Boot Option"
 _PCR11 = PcrIndex(11)
 _MEASURED_BY_SOME = (".ucode", ".splash", ".dtb", ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw")
 """Sections that newer stubs measure (systemd-stub(7)): where the order is not known for one of them, PCR 11 is not."""
+_PAYLOAD = frozenset((*PAYLOAD_SECTIONS, *_MEASURED_BY_SOME))
 
 
 def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | None) -> Measurements:
@@ -42,20 +45,18 @@ def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | No
     uki = parse_uki(image)
     stub = recognise_stub(uki)
     with ThreadPoolExecutor(max_workers=1) as second_core:  # hashing lets go of the interpreter
-        payload = second_core.submit(stub_events, uki, stub)
+        sections = second_core.submit(section_digests, uki)
         events = gate_events(uki, stub, secure_boot)
-    pcrs = [index for index in PREDICTED if index != _PCR11 or payload.result()]
-    image_digest = next(event.digest for event in events if event.kind is EventType.APPLICATION)
-    return Measurements(
-        pcrs=replay((*events, *payload.result()), pcrs=pcrs),
-        strongroom=ImageFacts(
-            architecture=uki.architecture.value,
-            root_hash=uki.root_hash,
-            uki_digest=image_digest.hex(),
-            stub=stub.name,
-            stub_version=stub.version,
-        ),
-    )
+    payload = stub_events(stub, sections.result())
+    pcrs = [index for index in PREDICTED if index != _PCR11 or payload]
+    facts = _facts(uki, stub, sections.result(), [e.digest for e in events if e.kind is EventType.APPLICATION])
+    return Measurements(pcrs=replay((*events, *payload), pcrs=pcrs), strongroom=facts)
+
+
+def section_digests(uki: Uki) -> Mapping[str, bytes]:
+    """Return the SHA-384 of what each payload section holds, as stubs extend them into PCR 11, in the image's order."""
+    payload = [section for section in uki.image.sections if section.name in _PAYLOAD]
+    return {section.name: hashlib.sha384(uki.image.contents(section)).digest() for section in payload}
 
 
 def gate_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tuple[Event, ...]:
@@ -63,16 +64,34 @@ def gate_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tup
     return (separator(2), *_boot_events(uki, stub, secure_boot), *secure_boot_events(uki.image, secure_boot))
 
 
-def stub_events(uki: Uki, stub: Stub) -> tuple[Event, ...]:
-    """Return the events of PCR 11, none where the order was not compared with a real boot."""
+def stub_events(stub: Stub, sections: Mapping[str, bytes]) -> tuple[Event, ...]:
+    """Return the events of PCR 11 for these digests, none where the order was not compared with a real boot."""
     order = stub.pcr11_sections
-    if any(uki.section(name) is not None for name in _MEASURED_BY_SOME if name not in order):
+    if any(name in sections for name in _MEASURED_BY_SOME if name not in order):
         return ()
-    present = [(name, contents) for name in order if (contents := uki.section(name)) is not None]
-    return tuple(
-        event_over(_PCR11, EventType.IPL, measured, f"{what} of section {name}")
-        for name, contents in present
-        for what, measured in (("name", name.encode() + b"\0"), ("contents", contents))
+    present = [name for name in order if name in sections]
+    return tuple(event for name in present for event in _section_events(name, sections[name]))
+
+
+def _section_events(name: str, digest: bytes) -> tuple[Event, Event]:
+    return (
+        event_over(_PCR11, EventType.IPL, name.encode() + b"\0", f"name of section {name}", subject=name),
+        Event(_PCR11, EventType.IPL, digest, f"contents of section {name}", subject=name),
+    )
+
+
+def _facts(uki: Uki, stub: Stub, sections: Mapping[str, bytes], loaded: Sequence[bytes]) -> ImageFacts:
+    """Return what was measured; `loaded` are the images that the firmware loads: the UKI, perhaps its kernel."""
+    command_line = uki.command_line
+    return ImageFacts(
+        architecture=uki.architecture.value,
+        root_hash=uki.root_hash,
+        uki_digest=loaded[0].hex(),
+        kernel_digest=loaded[1].hex() if len(loaded) > 1 else "",
+        stub=stub.name,
+        stub_version=stub.version,
+        command_line=command_line if len(command_line) <= MAX_FACT_CHARACTERS else "",
+        sections=tuple(sorted((name, digest.hex()) for name, digest in sections.items())),
     )
 
 

@@ -54,22 +54,33 @@ def secure_boot_events(image: PeImage, keys: SecureBootKeys | None) -> tuple[Eve
 
     Raises NotTrusted for an image that these keys would not let boot, FormatError for a broken signature.
     """
-    pk, kek, db, dbx = (b"", b"", b"", b"") if keys is None else (keys.pk, keys.kek, keys.db, keys.dbx)
-    state = bytes([0 if keys is None else 1])
-    policy = (
-        _variable("SecureBoot", state),
+    if keys is None:
+        return variables_without_secure_boot()
+    policy = _policy(state=1, pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx)
+    return (*policy, _authority(image, keys))
+
+
+def _policy(*, state: int, pk: bytes, kek: bytes, db: bytes, dbx: bytes) -> tuple[Event, ...]:
+    return (
+        _variable("SecureBoot", bytes([state])),
         _variable("PK", pk),
         _variable("KEK", kek),
         _variable("db", db),
         _variable("dbx", dbx),
         separator(_PCR),
     )
-    return policy if keys is None else (*policy, _authority(image, keys))
+
+
+def variables_without_secure_boot() -> tuple[Event, ...]:
+    """Return the events of PCR 7 where Secure Boot is off and no key is enrolled: the same on every such machine."""
+    return _policy(state=0, pk=b"", kek=b"", db=b"", dbx=b"")
 
 
 def _variable(name: str, data: bytes) -> Event:
     vendor = IMAGE_SECURITY_DATABASE if name in {"db", "dbx"} else GLOBAL_VARIABLE
-    return event_over(_PCR, EventType.VARIABLE, encode_variable_data(vendor, name, data), f"variable {name}")
+    return event_over(
+        _PCR, EventType.VARIABLE, encode_variable_data(vendor, name, data), f"variable {name}", subject=name
+    )
 
 
 def _authority(image: PeImage, keys: SecureBootKeys) -> Event:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -30,8 +31,11 @@ FACTS = ImageFacts(
     architecture="x86_64",
     root_hash="85" * 32,
     uki_digest="ab" * 48,
+    kernel_digest="cd" * 48,
     stub="systemd-stub",
     stub_version="252.39-1~deb12u2",
+    command_line="console=ttyS0 quiet",
+    sections=((".cmdline", "01" * 48), (".linux", "02" * 48)),
     build_inputs=(("kernel", "6.1.192-2"), ("stub", "252.39-1~deb12u2")),
 )
 
@@ -121,7 +125,7 @@ def test_zeros_are_no_reference_value(name):
         (document(top={"Signature": ""}), "field.unknown"),
         (document(top={"strongroom": []}), "field.wrong-type"),
         (document(top={"strongroom": {"colour": "red"}}), "field.unknown"),
-        (document(top={"strongroom": {"stub": "s" * 1025}}), "field.length"),
+        (document(top={"strongroom": {"stub": "s" * 4097}}), "field.length"),
         (document(top={"strongroom": {"build_inputs": {"kernel": 6}}}), "field.wrong-type"),
         (document().replace(b'"PCR7"', b'"PCR4"'), "json.duplicate-key"),
         (b'{"Measurements": 1}', "field.wrong-type"),
@@ -177,3 +181,12 @@ def test_random_bytes_raise_only_format_errors(data):
 def test_hex_in_either_case_is_the_same_value(digit, position):
     text = PCR4[:position] + digit + PCR4[position + 1 :]
     assert parse_measurements(document(PCR4=text)) == parse_measurements(document(PCR4=text.lower()))
+
+
+def test_the_example_of_the_format_is_read():
+    page = (Path(__file__).parents[3] / "docs/formats/measurements.md").read_text()
+    example = page.partition("```json\n")[2].partition("```")[0]
+    measurements = parse_measurements(example.encode())
+    assert measurements.assumed == frozenset()
+    assert measurements.strongroom is not None
+    assert [name for name, _ in measurements.strongroom.sections] == [".cmdline"]

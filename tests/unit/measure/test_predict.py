@@ -108,6 +108,28 @@ def test_what_was_measured_is_said():
     assert facts.root_hash == "ab" * 32
     assert facts.uki_digest == authenticode_digest(parse_pe(make_uki())).hex()
     assert (facts.stub, facts.stub_version) == ("systemd-stub", "252.39-1~deb12u2")
+    assert facts.kernel_digest == authenticode_digest(parse_pe(make_pe())).hex()
+    assert facts.command_line == "quiet roothash=" + "Ab" * 32
+
+
+def test_what_each_section_holds_is_said():
+    facts = measure_image(make_uki(uname=b"6.1", pcrsig=b"{}"), secure_boot=None).strongroom
+    assert facts is not None
+    sections = dict(facts.sections)
+    assert sections[".initrd"] == sha384(b"initrd" * 200).hex()
+    assert sections.keys() == {".linux", ".osrel", ".cmdline", ".initrd", ".uname", ".pcrsig", ".sdmagic"}
+
+
+def test_a_kernel_that_the_firmware_does_not_load_has_no_digest_of_its_own():
+    facts = measure_image(make_uki(version=b"258"), secure_boot=None).strongroom
+    assert facts is not None
+    assert facts.kernel_digest == ""
+
+
+def test_a_command_line_too_long_for_the_file_is_left_out():
+    facts = measure_image(make_uki(cmdline=b"x" * 4097), secure_boot=None).strongroom
+    assert facts is not None
+    assert facts.command_line == ""
 
 
 @pytest.mark.attack("B6")

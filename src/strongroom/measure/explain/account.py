@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts of a boot: what an image, a measurements file, a document or an event log tells, in one shape.
+
+Of a register an account may know the value, or also the events that lead to it. Events are kept only where their
+replay gives the value, so that they are as authentic as the value is.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from strongroom.formats.measurements import ImageFacts, Measurements
+from strongroom.formats.pcrs import (
+    SECURE_BOOT_OFF_PCR7_SHA384,
+    SEPARATOR_ONLY_SHA384,
+    ZERO_SHA384,
+    PcrDigests,
+    PcrIndex,
+)
+from strongroom.formats.uki import Uki, parse_uki
+from strongroom.measure.events import Event, EventType, event_over, replay, separator
+from strongroom.measure.explain.variants import first_leading_to, variants
+from strongroom.measure.predict import BOOT_ACTION, gate_events, section_digests, stub_events
+from strongroom.measure.secure_boot import SecureBootKeys, variables_without_secure_boot
+from strongroom.measure.stub import recognise_stub
+
+PCR9, PCR11 = PcrIndex(9), PcrIndex(11)
+_CONSTANT_EVENTS: Mapping[bytes, Callable[[PcrIndex], tuple[Event, ...]]] = {
+    ZERO_SHA384: lambda _: (),
+    SEPARATOR_ONLY_SHA384: lambda pcr: (separator(pcr),),
+    SECURE_BOOT_OFF_PCR7_SHA384: lambda _: variables_without_secure_boot(),
+}
+_TEXT_SECTIONS = (".cmdline", ".osrel", ".uname")
+
+
+class Coverage(enum.Enum):
+    """Which sections of an image an account knows."""
+
+    NONE = "none"
+    MEASURED = "those that the stub measured into PCR 11"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What is known of the image that booted. Digests are SHA-384; those of programs are Authenticode digests."""
+
+    uki: bytes | None = None
+    kernel: bytes | None = None
+    """None where it is not known, or where the firmware does not measure it."""
+    stub: str = ""
+    sections: Mapping[str, bytes] = field(default_factory=dict)
+    """Digest of what each section holds, for those that `coverage` says."""
+    coverage: Coverage = Coverage.NONE
+    measured: tuple[str, ...] = ()
+    """The sections that the image's stub measures, where that is known."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The sections that are text, where their contents are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootAccount:
+    """What one source tells of a boot."""
+
+    name: str
+    """As it follows "in": "the image", "the document"."""
+    pcrs: PcrDigests
+    events: Mapping[PcrIndex, tuple[Event, ...]] = field(default_factory=dict)
+    """For the PCRs of which every event is known, in order: their replay is the value in `pcrs`."""
+    parts: ImageParts = field(default_factory=ImageParts)
+    notes: tuple[str, ...] = ()
+
+
+def account(
+    name: str,
+    pcrs: PcrDigests,
+    *,
+    events: Iterable[Event] = (),
+    parts: ImageParts | None = None,
+    notes: Sequence[str] = (),
+) -> BootAccount:
+    """Return an account that keeps of `events` what leads to the values, and knows the constants' events by itself."""
+    given = list(events)
+    known = {index: found for index, value in pcrs.items() if (found := _leading_to(index, value, given)) is not None}
+    return BootAccount(name, pcrs, known, parts or ImageParts(), tuple(notes))
+
+
+def _leading_to(index: PcrIndex, value: bytes, events: Sequence[Event]) -> tuple[Event, ...] | None:
+    own = tuple(event for event in events if event.pcr == index)
+    constant = _CONSTANT_EVENTS.get(value)
+    candidates = [own, *variants(index, own)] if own else []
+    if constant is not None:
+        candidates.append(constant(index))
+    return first_leading_to(index, value, candidates)
+
+
+def account_of_image(name: str, image: bytes | memoryview, *, secure_boot: SecureBootKeys | None) -> BootAccount:
+    """Return what a UKI, booted directly, leads to. Raises as `measure_image`."""
+    uki = parse_uki(image)
+    stub = recognise_stub(uki)
+    sections = section_digests(uki)
+    events = (*gate_events(uki, stub, secure_boot), *stub_events(stub, sections), *_kernel_inputs(uki))
+    pcrs = [PcrIndex(12), PcrIndex(13), *(event.pcr for event in events)]
+    loaded = [event.digest for event in events if event.kind is EventType.APPLICATION]
+    parts = ImageParts(
+        uki=loaded[0],
+        kernel=loaded[1] if len(loaded) > 1 else None,
+        stub=f"{stub.name} {stub.version}",
+        sections=sections,
+        coverage=Coverage.ALL,
+        measured=stub.pcr11_sections,
+        texts={n: bytes(s).decode("utf-8", "replace").rstrip("\0\n") for n in _TEXT_SECTIONS if (s := uki.section(n))},
+    )
+    return account(name, replay(events, pcrs=pcrs), events=events, parts=parts)
+
+
+def _kernel_inputs(uki: Uki) -> tuple[Event, ...]:
+    """Return what Linux measures of what its stub gives it: the command line in UTF-16, and the initrd.
+
+    Linux, drivers/firmware/efi/libstub/efi-stub-helper.c. Only equality with it says anything: credentials and
+    extensions are joined to the initrd, and not every version measures both.
+    """
+    initrd = uki.section(".initrd")
+    if initrd is None:
+        return ()
+    line = uki.command_line.encode("utf-16-le") + b"\0\0"
+    return (
+        event_over(PCR9, EventType.TAGGED, line, "the kernel command line that Linux got", subject=".cmdline"),
+        event_over(PCR9, EventType.TAGGED, initrd, "the initrd that Linux got", subject=".initrd"),
+    )
+
+
+def account_of_measurements(name: str, measurements: Measurements) -> BootAccount:
+    """Return what a measurements file tells; the events where its facts suffice to make them again."""
+    facts = measurements.strongroom or ImageFacts()
+    sections = {section: digest for section, text in facts.sections if (digest := _digest(text))}
+    parts = ImageParts(
+        uki=_digest(facts.uki_digest),
+        kernel=_digest(facts.kernel_digest),
+        stub=f"{facts.stub} {facts.stub_version}".strip(),
+        sections=sections,
+        coverage=Coverage.ALL if sections else Coverage.NONE,
+        texts={".cmdline": facts.command_line} if facts.command_line else {},
+    )
+    notes = [finding.message for finding in measurements.findings]
+    return account(name, measurements.pcrs, events=_boot_path(parts), parts=parts, notes=notes)
+
+
+def _digest(text: str) -> bytes | None:
+    """Return a fact as a digest; a file may hold anything there, and what is none says nothing."""
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return digest if len(digest) == len(ZERO_SHA384) else None
+
+
+def _boot_path(parts: ImageParts) -> tuple[Event, ...]:
+    if parts.uki is None:
+        return ()
+    pcr = PcrIndex(4)
+    kernel = () if parts.kernel is None else (parts.kernel,)
+    return (
+        event_over(pcr, EventType.ACTION, BOOT_ACTION, "the firmware starts the boot option"),
+        separator(pcr),
+        Event(pcr, EventType.APPLICATION, parts.uki, "the image"),
+        *(Event(pcr, EventType.APPLICATION, digest, "the kernel inside the image") for digest in kernel),
+    )
+
+
+def account_of_document(name: str, pcrs: PcrDigests) -> BootAccount:
+    """Return what an attestation document tells: values, and nothing of how they came about."""
+    return account(name, pcrs)
+
+
+def account_of_log(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
+    """Return what an event log tells by itself: nobody vouches for it until a document shows the same values.
+
+    `events` are those of its SHA-384 bank, `pcrs` their replay.
+    """
+    note = f"{name} is vouched for by nobody: anyone can write one"
+    return account(name, pcrs, events=events, parts=_logged_parts(events), notes=[note])
+
+
+def _logged_parts(events: Sequence[Event]) -> ImageParts:
+    """Read which sections went into PCR 11: the digest of a name, then of what the section holds (systemd-stub(7))."""
+    pcr11 = [event for event in events if event.pcr == PCR11]
+    sections: dict[str, bytes] = {}
+    for name, contents in itertools.pairwise(pcr11):
+        if name.digest in _SECTION_NAMES:
+            sections.setdefault(_SECTION_NAMES[name.digest], contents.digest)
+    return ImageParts(sections=sections, coverage=Coverage.MEASURED if sections else Coverage.NONE)
+
+
+_SECTION_NAMES = {
+    hashlib.sha384(name.encode() + b"\0").digest(): name
+    for name in (
+        *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey"),
+        *(".profile", ".dtbauto", ".hwids", ".efifw"),
+    )
+}
+"""The digest that proves a section's name."""
+
+
+def with_log(document: BootAccount, log: BootAccount) -> BootAccount:
+    """Return the document's account with the events of the log, where their replay gives what the document holds."""
+    events = [event for known in log.events.values() for event in known]
+    enriched = account(document.name, document.pcrs, events=events, notes=document.notes)
+    vouched = enriched.events.get(PCR11, ())
+    return replace(enriched, parts=_logged_parts(vouched))
+
+
+def in_the_light_of(one: BootAccount, other: BootAccount) -> BootAccount:
+    """Return `one` with the events of registers that follow from the other's, as they are or in a known variant."""
+    unknown = [index for index in one.pcrs if index not in one.events and index in other.events]
+    guesses = {index: (other.events[index], *variants(index, other.events[index])) for index in unknown}
+    found = {
+        index: events
+        for index, candidates in guesses.items()
+        if (events := first_leading_to(index, one.pcrs[index], candidates)) is not None
+    }
+    return replace(one, events={**one.events, **found})

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an explanation is made of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from strongroom.formats.pcrs import PcrIndex
+
+
+class Component(enum.StrEnum):
+    """What can move. The values are stable: `--json` prints them."""
+
+    SECTION = "uki-section"
+    STUB = "uki-stub"
+    IMAGE = "uki"
+    BOOT_PATH = "boot-path"
+    DRIVER = "efi-driver"
+    COMMAND_LINE = "added-command-line"
+    CREDENTIAL = "added-credential"
+    EXTENSION = "added-extension"
+    ADDED = "added-input"
+    SECURE_BOOT = "secure-boot"
+    KERNEL_INPUTS = "kernel-inputs"
+    FIRMWARE = "firmware"
+    CONFIGURATION = "machine-configuration"
+    PARTITIONS = "partition-table"
+    RUNNING_SYSTEM = "running-system"
+    EVENT_LOG = "event-log"
+
+
+class Grounds(enum.StrEnum):
+    """How well a sentence is founded."""
+
+    PROVEN = "proven"
+    """Digests show it."""
+    INFERRED = "inferred"
+    """The register has this one purpose; only its value is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that moved. `code` is stable; `sentence` says what was expected and what was seen, for people."""
+
+    code: str
+    component: Component
+    sentence: str
+    pcrs: tuple[PcrIndex, ...]
+    grounds: Grounds
+    subject: str = ""
+    """Name of the section, variable or program, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The differences between two accounts, those that policies gate on first."""
+
+    reference: str
+    """What the first account is called."""
+    seen: str
+    differences: tuple[Difference, ...]
+    same: tuple[PcrIndex, ...]
+    """PCRs that both accounts know, and agree on."""
+    unknown: tuple[PcrIndex, ...]
+    """PCRs of the gate set that one of them does not know."""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def gated(self) -> tuple[Difference, ...]:
+        """The differences that keep a machine from being trusted: those of the gate set, and of the image itself."""
+        return tuple(each for each in self.differences if set(each.pcrs) & GATED)
+
+
+GATED = frozenset(map(PcrIndex, (2, 4, 7, 12, 13)))
+"""The gate set (DESIGN 5.4). PCR 7 is in it even where Secure Boot is off: who explains wants to hear of it."""

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drivers, added inputs, Secure Boot, and the registers that nobody gates on."""
+
+import pytest
+from tests.unit.measure.explain.boots import (
+    PCRS,
+    differences,
+    digest,
+    document,
+    events_of,
+    image,
+    inserted,
+    log,
+    with_pcrs,
+)
+from tests.unit.measure.test_secure_boot import OTHER, OURS, esl, keys, signed
+
+from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
+from strongroom.measure.events import Event, EventType, event_over, replay
+from strongroom.measure.explain.account import account_of_document, account_of_image, account_of_log, with_log
+from strongroom.measure.explain.compare import explain
+from strongroom.measure.explain.difference import Component, Grounds
+
+LINE = event_over(12, EventType.IPL, b"q", "'init=/bin/sh'", subject="command-line")
+CREDENTIAL = event_over(12, EventType.IPL, b"c", "the stub's credentials", subject="credential")
+EXTENSION = event_over(13, EventType.IPL, b"e", "the stub's extensions", subject="extension")
+DRIVER = event_over(2, EventType.BOOT_DRIVER, b"d", r"the log claims: \EFI\driver.efi", subject="driver.efi")
+
+
+def seen_with(*new, place=0):
+    events = inserted(events_of(image()), place, *new)
+    return document(events), with_log(document(events), log(events))
+
+
+@pytest.mark.attack("B1")
+@pytest.mark.attack("B2")
+@pytest.mark.attack("B3")
+@pytest.mark.parametrize(
+    ("event", "from_value", "from_log", "component"),
+    [
+        (LINE, "explain.added-input", "explain.command-line", Component.COMMAND_LINE),
+        (CREDENTIAL, "explain.added-input", "explain.credential", Component.CREDENTIAL),
+        (EXTENSION, "explain.extension", "explain.extension", Component.EXTENSION),
+    ],
+)
+def test_what_was_added_from_outside_is_told_and_named_by_the_log(event, from_value, from_log, component):
+    values, enriched = seen_with(event)
+    guess = differences(image(), values)
+    assert list(guess) == [from_value]
+    assert guess[from_value].grounds is Grounds.INFERRED
+    named = differences(image(), enriched)
+    assert list(named) == [from_log]
+    assert (named[from_log].component, named[from_log].grounds) == (component, Grounds.PROVEN)
+    assert event.about in named[from_log].sentence
+
+
+def test_a_command_line_and_a_credential_are_two_differences():
+    _, enriched = seen_with(LINE, CREDENTIAL)
+    assert list(differences(image(), enriched)) == ["explain.command-line", "explain.credential"]
+
+
+def test_what_a_reference_had_and_the_boot_lacks_is_told():
+    recorded, with_events = seen_with(LINE)
+    assert "in the image nothing did" in differences(recorded, image())["explain.added-input"].sentence
+    assert "not: 'init=/bin/sh'" in differences(with_events, image())["explain.command-line"].sentence
+
+
+def test_two_unknown_inputs_differ():
+    one = with_pcrs(image(), pcr12=digest("one"))
+    other = with_pcrs(image(), pcr12=digest("other"))
+    assert "others in" in differences(one, other)["explain.added-input"].sentence
+
+
+@pytest.mark.attack("B20")
+def test_a_driver_before_the_image_is_told_and_named_by_the_log():
+    values, enriched = seen_with(DRIVER, place=0)
+    assert "at least one EFI driver" in differences(image(), values)["explain.driver"].sentence
+    named = differences(image(), enriched)["explain.driver"]
+    assert r"\EFI\driver.efi" in named.sentence
+    assert (named.grounds, named.subject) == (Grounds.PROVEN, "driver.efi")
+    assert "was not" in differences(enriched, image())["explain.driver"].sentence
+
+
+def test_other_drivers_and_none_at_all_are_told_apart():
+    one, other = with_pcrs(image(), pcr2=digest("one")), with_pcrs(image(), pcr2=digest("other"))
+    assert "other EFI drivers" in differences(one, other)["explain.driver"].sentence
+    nothing = with_pcrs(image(), pcr2=ZERO_SHA384)
+    assert "no measured boot" in differences(with_pcrs(image(), pcr2=digest("x")), nothing)["explain.driver"].sentence
+
+
+# --- Secure Boot ------------------------------------------------------------------------------------------------------
+
+
+def secure(**changes):
+    return account_of_image("the signed image", signed(OURS), secure_boot=keys(**changes))
+
+
+def test_secure_boot_off_is_told_variable_by_variable_when_both_know_their_events():
+    found = explain(secure(), log(events_of(image()))).differences
+    moved = {each.subject: each for each in found if each.component is Component.SECURE_BOOT}
+    assert "is off in the log" in moved["SecureBoot"].sentence
+    assert {"SecureBoot", "PK", "db", "authority"} <= set(moved)
+    back = {each.subject: each.sentence for each in explain(log(events_of(image())), secure()).differences}
+    assert "is on in the signed image" in back["SecureBoot"]
+
+
+@pytest.mark.parametrize(("name", "variable"), [("pk", "PK"), ("kek", "KEK"), ("db", "db"), ("dbx", "dbx")])
+def test_a_changed_variable_is_named(name, variable):
+    moved = differences(secure(), secure(**{name: esl(OTHER) if name == "dbx" else esl(OURS, OTHER)}))
+    assert moved["explain.secure-boot-keys"].subject == variable
+
+
+def test_from_values_alone_the_state_is_told_where_it_shows():
+    off, on = with_pcrs(image()), with_pcrs(image(), pcr7=digest("on"))
+    other = with_pcrs(image(), pcr7=digest("other"))
+    assert "Secure Boot is on" in differences(off, on)["explain.secure-boot"].sentence
+    assert "Secure Boot is off" in differences(on, off)["explain.secure-boot"].sentence
+    assert "its keys" in differences(on, other)["explain.secure-boot"].sentence
+
+
+def test_an_event_of_no_known_name_is_told():
+    odd = event_over(7, EventType.ACTION, b"UEFI Debug Mode", "UEFI debug mode")
+    moved = differences(image(), log(inserted(events_of(image()), 1, odd)))
+    assert "UEFI debug mode was measured too" in moved["explain.secure-boot-event"].sentence
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phases", [("enter-initrd",), ("enter-initrd", "leave-initrd", "sysinit", "ready")])
+def test_a_system_that_went_on_is_told_from_another_image(phases):
+    extra = [event_over(11, EventType.IPL, word.encode(), "") for word in phases]
+    moved = differences(image(), document([*events_of(image()), *extra]))
+    assert list(moved) == ["explain.boot-phase"]
+    assert ", ".join(phases) in moved["explain.boot-phase"].sentence
+
+
+def test_an_unknown_measurement_in_pcr11_is_told():
+    moved = differences(image(), with_pcrs(image(), pcr11=digest("x")))
+    assert moved["explain.payload"].grounds is Grounds.INFERRED
+
+
+def all_registers(**changes: bytes):
+    values = {index: digest(str(index)) for index in range(24)}
+    return account_of_document("a document", PcrDigests.of(values | {int(n[3:]): v for n, v in changes.items()}))
+
+
+@pytest.mark.parametrize("index", [0, 1, 3, 5, 6, 8, 9, 10, 14, 15, 16, 17, 23])
+def test_every_other_register_has_a_sentence_and_gates_nothing(index):
+    found = explain(all_registers(), all_registers(**{f"pcr{index}": digest("changed")}))
+    (moved,) = found.differences
+    assert moved.pcrs == (index,)
+    assert len(moved.sentence) > 20
+    assert found.gated == ()
+
+
+def test_events_of_other_registers_are_listed_and_counted():
+    new = [Event(PcrIndex(5), EventType.ACTION, digest(str(n)), f"attempt {n}") for n in range(9)]
+    pcrs = (*PCRS, PcrIndex(5))
+    events = events_of(image())
+    one = account_of_log("one log", [*events, new[0]], replay([*events, new[0]], pcrs=pcrs))
+    other = account_of_log("other log", [*events, *new[1:]], replay([*events, *new[1:]], pcrs=pcrs))
+    sentence = differences(one, other)["explain.partition-table"].sentence
+    assert "attempt 1 is new in other log" in sentence
+    assert "and 3 more" in sentence
+
+
+def test_gated_differences_come_first_and_are_named_so():
+    found = explain(all_registers(), all_registers(pcr1=digest("x"), pcr12=digest("y"), pcr4=digest("z")))
+    assert [each.pcrs[0] for each in found.differences] == [4, 12, 1]
+    assert [each.pcrs[0] for each in found.gated] == [4, 12]
+
+
+@pytest.mark.attack("A21")
+def test_a_log_alone_is_vouched_for_by_nobody():
+    assert any("vouched for by nobody" in note for note in explain(image(), log(events_of(image()))).notes)
+
+
+def test_genuine_documents_of_one_image_differ_only_where_instances_do(genuine_vectors):
+    from strongroom.formats.attestation_document import parse_nitrotpm_document, unverified_claims
+
+    def genuine(start):
+        (path,) = (genuine_vectors / "documents").glob(f"nitrotpm-lockboot-i-{start}*")
+        return account_of_document(start, unverified_claims(parse_nitrotpm_document(path.read_bytes())).pcrs)
+
+    found = explain(genuine("030a1f233f"), genuine("01cfb38322"))
+    assert [each.pcrs for each in found.differences] == [(1,), (10,)]
+    assert found.gated == ()
