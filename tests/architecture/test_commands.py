@@ -78,7 +78,7 @@ def test_every_command_that_is_named_exists_or_is_said_to_be_not_built_yet(file)
         ("Run `strongroom\ntwin up` first.", ["strongroom twin up"]),
         ("It is `strongroom-agent`.", ["strongroom-agent"]),
         ("`strongroom signer nosuch` is wrong.", ["strongroom signer nosuch"]),
-        ("$ strongroom explain file\n", ["strongroom explain file"]),
+        ("$ strongroom release file\n", ["strongroom release file"]),
         ("Not here. `strongroom release`, not built yet, does it.", []),
         ("This is not built yet. Run `strongroom release` for it.", ["strongroom release"]),
         ("| `strongroom release`, not built yet |\n| `strongroom release` |", ["strongroom release"]),

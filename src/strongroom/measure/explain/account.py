@@ -13,22 +13,27 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from strongroom.formats.event_log import EventLog
 from strongroom.formats.measurements import ImageFacts, Measurements
 from strongroom.formats.pcrs import (
+    GATES,
     SECURE_BOOT_OFF_PCR7_SHA384,
     SEPARATOR_ONLY_SHA384,
     ZERO_SHA384,
+    PcrBank,
     PcrDigests,
     PcrIndex,
 )
 from strongroom.formats.uki import Uki, parse_uki
+from strongroom.measure.event_log import LoggedEvent, describe_events, replay_log
 from strongroom.measure.events import Event, EventType, event_over, replay, separator
 from strongroom.measure.explain.variants import first_leading_to, variants
 from strongroom.measure.predict import BOOT_ACTION, gate_events, section_digests, stub_events
 from strongroom.measure.secure_boot import SecureBootKeys, variables_without_secure_boot
 from strongroom.measure.stub import recognise_stub
+from strongroom.measure.wording.words import Proof
 
-PCR9, PCR11 = PcrIndex(9), PcrIndex(11)
+PCR4, PCR9, PCR11 = map(PcrIndex, (4, 9, 11))
 _CONSTANT_EVENTS: Mapping[bytes, Callable[[PcrIndex], tuple[Event, ...]]] = {
     ZERO_SHA384: lambda _: (),
     SEPARATOR_ONLY_SHA384: lambda pcr: (separator(pcr),),
@@ -129,8 +134,8 @@ def _kernel_inputs(uki: Uki) -> tuple[Event, ...]:
         return ()
     line = uki.command_line.encode("utf-16-le") + b"\0\0"
     return (
-        event_over(PCR9, EventType.TAGGED, line, "the kernel command line that Linux got", subject=".cmdline"),
-        event_over(PCR9, EventType.TAGGED, initrd, "the initrd that Linux got", subject=".initrd"),
+        event_over(PCR9, EventType.EVENT_TAG, line, "the kernel command line that Linux got", subject=".cmdline"),
+        event_over(PCR9, EventType.EVENT_TAG, initrd, "the initrd that Linux got", subject=".initrd"),
     )
 
 
@@ -177,13 +182,28 @@ def account_of_document(name: str, pcrs: PcrDigests) -> BootAccount:
     return account(name, pcrs)
 
 
-def account_of_log(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
+def account_of_log(name: str, log: EventLog) -> BootAccount:
     """Return what an event log tells by itself: nobody vouches for it until a document shows the same values.
 
-    `events` are those of its SHA-384 bank, `pcrs` their replay.
+    Raises FormatError for a log without a SHA-384 bank.
     """
+    logged = describe_events(log, PcrBank.SHA384)
+    events = tuple(_as_event(event) for event in logged if event.proof is not Proof.UNMEASURED)
+    replayed = replay_log(log, PcrBank.SHA384)
+    untouched = {index: ZERO_SHA384 for index in GATES if index not in replayed}
+    return of_events(name, events, PcrDigests.of({**untouched, **dict(replayed)}))
+
+
+def of_events(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
+    """Return the account of a log with these events and their replay."""
     note = f"{name} is vouched for by nobody: anyone can write one"
     return account(name, pcrs, events=events, parts=_logged_parts(events), notes=[note])
+
+
+def _as_event(logged: LoggedEvent) -> Event:
+    claimed = logged.proof is not Proof.COVERED
+    words = f"{logged.about} (so the log says)" if claimed else logged.about
+    return Event(logged.pcr, logged.kind, logged.digest, words, logged.subject, claimed)
 
 
 def _logged_parts(events: Sequence[Event]) -> ImageParts:
@@ -212,6 +232,16 @@ def with_log(document: BootAccount, log: BootAccount) -> BootAccount:
     enriched = account(document.name, document.pcrs, events=events, notes=document.notes)
     vouched = enriched.events.get(PCR11, ())
     return replace(enriched, parts=_logged_parts(vouched))
+
+
+def with_image(measurements: BootAccount, image: BootAccount) -> BootAccount:
+    """Return the account of a measurements file with what its image tells, if it is the file's image."""
+    if measurements.pcrs.get(PCR4) != image.pcrs[PCR4]:
+        note = f"{image.name} is not the one that {measurements.name} was made of: nothing of it is used"
+        return replace(measurements, notes=(*measurements.notes, note))
+    events = [event for known in image.events.values() for event in known]
+    values = PcrDigests.of({**dict(image.pcrs), **dict(measurements.pcrs)})
+    return account(measurements.name, values, events=events, parts=image.parts, notes=measurements.notes)
 
 
 def in_the_light_of(one: BootAccount, other: BootAccount) -> BootAccount:

@@ -10,10 +10,11 @@ from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, ZERO_SHA384, PcrIndex
 from strongroom.measure.events import EventType
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
-from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
+from strongroom.measure.wording.loaders import COMMAND_LINE, CREDENTIAL, EXTENSION
 
 _DRIVERS, _INPUTS, _EXTENSIONS = map(PcrIndex, (2, 12, 13))
-_DRIVER_EVENTS = (EventType.BOOT_DRIVER, EventType.RUNTIME_DRIVER)
+_DRIVER_EVENTS = (EventType.DRIVER, EventType.RUNTIME_DRIVER)
 _DRIVER_HINT = (
     "Look at the UEFI variables Driver#### and DriverOrder, and at the machine's option ROMs; a driver can change "
     "whatever runs after it"
@@ -43,9 +44,9 @@ _EXTENSION = _Kind(
     "It comes from *.raw files beside the image on the EFI system partition",
 )
 _KINDS = {
-    "command-line": _Kind("explain.command-line", Component.COMMAND_LINE, "a kernel command line", _INPUT_HINT),
-    "credential": _Kind("explain.credential", Component.CREDENTIAL, "credentials", _INPUT_HINT),
-    "extension": _EXTENSION,
+    COMMAND_LINE: _Kind("explain.command-line", Component.COMMAND_LINE, "a kernel command line", _INPUT_HINT),
+    CREDENTIAL: _Kind("explain.credential", Component.CREDENTIAL, "credentials", _INPUT_HINT),
+    EXTENSION: _EXTENSION,
 }
 """What stubs add (systemd-stub(7)), by the subject of the event."""
 
@@ -58,9 +59,11 @@ def driver_differences(reference: BootAccount, seen: BootAccount) -> Iterator[Di
         return
     for event in changes.new:
         what = "an EFI driver ran before the image" if event.kind in _DRIVER_EVENTS else "the firmware measured"
-        yield _driver(f"in {seen.name}, {what}: {event.about}. {_DRIVER_HINT}", Grounds.PROVEN, event.subject)
+        yield _driver(
+            f"in {seen.name}, {what}: {event.about}. {_DRIVER_HINT}", grounds_of(event), subject=event.subject
+        )
     for event in changes.gone:
-        yield _driver(f"in {reference.name} there was {event.about}, in {seen.name} there was not", Grounds.PROVEN)
+        yield _driver(f"in {reference.name} there was {event.about}, in {seen.name} there was not", grounds_of(event))
 
 
 def _driver_guess(reference: BootAccount, seen: BootAccount) -> str:
@@ -71,8 +74,8 @@ def _driver_guess(reference: BootAccount, seen: BootAccount) -> str:
     return f"other EFI drivers ran in {seen.name} than in {reference.name}. {_DRIVER_HINT}"
 
 
-def _driver(sentence: str, grounds: Grounds, subject: str = "") -> Difference:
-    return Difference("explain.driver", Component.DRIVER, sentence, (_DRIVERS,), grounds, subject)
+def _driver(sentence: str, grounds: Grounds, *, subject: str = "") -> Difference:
+    return Difference("explain.driver", Component.DRIVER, sentence, (_DRIVERS,), grounds, subject=subject)
 
 
 def input_differences(reference: BootAccount, seen: BootAccount) -> Iterator[Difference]:
@@ -93,17 +96,17 @@ def _added(pcr: PcrIndex, reference: BootAccount, seen: BootAccount, default: _K
         return
     for event in changes.new:
         kind = _KINDS.get(event.subject, default)
-        sentence = f"in {seen.name}, {kind.what} was added from outside the image: {event.about}. {kind.hint}"
-        yield Difference(kind.code, kind.component, sentence, (pcr,), Grounds.PROVEN, event.subject)
+        sentence = f"in {seen.name}, {kind.what} came from outside the image: {event.about}. {kind.hint}"
+        yield Difference(kind.code, kind.component, sentence, (pcr,), grounds_of(event), subject=event.subject)
     for event in changes.gone:
         kind = _KINDS.get(event.subject, default)
         sentence = f"in {reference.name}, {kind.what} came from outside the image, in {seen.name} not: {event.about}"
-        yield Difference(kind.code, kind.component, sentence, (pcr,), Grounds.PROVEN, event.subject)
+        yield Difference(kind.code, kind.component, sentence, (pcr,), grounds_of(event), subject=event.subject)
 
 
 def _from_value(before: bytes, after: bytes, reference: BootAccount, seen: BootAccount) -> str:
     if after == ZERO_SHA384:
         return f"in {reference.name}, {{what}} came from outside the image, in {seen.name} nothing did"
     if before == ZERO_SHA384:
-        return f"in {seen.name}, {{what}} was added from outside the image; an event log tells which"
+        return f"in {seen.name}, {{what}} came from outside the image; an event log tells which"
     return f"{{what}} came from outside the image, and others in {seen.name} than in {reference.name}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
 from strongroom.measure.events import Event, EventType, event_over
 from strongroom.measure.explain.account import BootAccount
-from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
 from strongroom.measure.explain.sections import image_differences
 from strongroom.measure.explain.variants import RETURN_ACTION
 
@@ -67,7 +67,7 @@ def _programs(
             "explain.program-after-image" if after else "explain.program-before-image",
             f"in {seen.name} another EFI program ran {'after' if after else 'before'} the image: {event.about} (digest "
             f"{event.digest.hex()[:16]}…). {'' if after else 'A boot loader or a SysPrep#### option in front of it'}",
-            subject=event.subject,
+            about=event,
         )
     for event in missing:
         yield _moved(
@@ -88,5 +88,7 @@ def _comes_after_image(event: Event, found: Sequence[Event], expected: Sequence[
     return digests.index(event.digest) > digests.index(expected[0].digest) if expected else False
 
 
-def _moved(code: str, sentence: str, *, subject: str = "") -> Difference:
-    return Difference(code, Component.BOOT_PATH, sentence.strip(), (_PCR,), Grounds.PROVEN, subject)
+def _moved(code: str, sentence: str, *, about: Event | None = None) -> Difference:
+    grounds = Grounds.PROVEN if about is None else grounds_of(about)
+    subject = "" if about is None else about.subject
+    return Difference(code, Component.BOOT_PATH, sentence.strip(), (_PCR,), grounds, subject=subject)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ class Changes:
 
     gone: tuple[Event, ...]
     new: tuple[Event, ...]
+
+    def rows(self, reference: str, seen: str) -> tuple[str, ...]:
+        """Return a line for each event that only one of the two has, a line that repeats once."""
+        rows = [f"only in {reference}: {event.about}" for event in self.gone]
+        rows += [f"only in {seen}: {event.about}" for event in self.new]
+        return tuple(row if count == 1 else f"{row} ({count} times)" for row, count in Counter(rows).items())
 
 
 def event_changes(pcr: PcrIndex, reference: BootAccount, seen: BootAccount) -> Changes | None:

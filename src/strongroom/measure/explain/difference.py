@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass, field
 
 from strongroom.formats.pcrs import PcrIndex
+from strongroom.measure.events import Event
 
 
 class Component(enum.StrEnum):
@@ -35,8 +36,15 @@ class Grounds(enum.StrEnum):
 
     PROVEN = "proven"
     """Digests show it."""
+    LOGGED = "logged"
+    """Digests show that something moved; what it is, the event log says alone."""
     INFERRED = "inferred"
     """The register has this one purpose; only its value is known."""
+
+
+def grounds_of(event: Event) -> Grounds:
+    """Return how well a sentence about an event is founded."""
+    return Grounds.LOGGED if event.claimed else Grounds.PROVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class Difference:
     sentence: str
     pcrs: tuple[PcrIndex, ...]
     grounds: Grounds
+    details: tuple[str, ...] = ()
+    """What exactly came and went, where that is a list."""
     subject: str = ""
     """Name of the section, variable or program, where there is one."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
 from strongroom.measure.explain.account import PCR9, PCR11, BootAccount, Coverage, ImageParts
+from strongroom.measure.explain.changes import event_changes
 from strongroom.measure.explain.difference import Component, Difference, Grounds
 
 _PCR4 = PcrIndex(4)
@@ -67,7 +68,13 @@ def _another_image(reference: BootAccount, seen: BootAccount) -> Difference:
         "say what its sections hold. Give the image itself, or an event log of that boot",
         (_PCR4,),
         Grounds.PROVEN if _programs_known(reference, seen) else Grounds.INFERRED,
+        details=_programs(reference, seen),
     )
+
+
+def _programs(reference: BootAccount, seen: BootAccount) -> tuple[str, ...]:
+    changes = event_changes(_PCR4, reference, seen)
+    return () if changes is None else changes.rows(reference.name, seen.name)
 
 
 def _equal(pcr: PcrIndex, reference: BootAccount, seen: BootAccount) -> bool:

@@ -35,12 +35,12 @@ def secure_boot_differences(reference: BootAccount, seen: BootAccount) -> Iterat
 
 
 def _subject(event: Event) -> str:
-    return "authority" if event.kind is EventType.AUTHORITY else event.subject or event.kind.value
+    return "authority" if event.kind is EventType.AUTHORITY else event.subject or event.kind
 
 
 def _moved(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> Difference:
     code, sentence = _sentence(subject, gone, new, seen)
-    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), Grounds.PROVEN, subject)
+    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), Grounds.PROVEN, subject=subject)
 
 
 def _sentence(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> tuple[str, str]:

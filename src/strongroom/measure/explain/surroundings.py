@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.measure.explain.account import PCR11, BootAccount
-from strongroom.measure.explain.changes import Changes, event_changes
+from strongroom.measure.explain.changes import event_changes
 from strongroom.measure.explain.difference import Component, Difference, Grounds
 
-_SHOWN = 6
 _INSTANCE = "as it does from instance to instance: no policy should name PCR 1"
 _SYSTEM = ("explain.running-system", Component.RUNNING_SYSTEM)
 _SENTENCES: dict[int, tuple[str, Component, str]] = {
@@ -44,19 +43,12 @@ def other_differences(pcr: PcrIndex) -> Callable[[BootAccount, BootAccount], Ite
     def differences(reference: BootAccount, seen: BootAccount) -> Iterator[Difference]:
         code, component, sentence = _SENTENCES.get(pcr, _OTHER)
         changes = event_changes(pcr, reference, seen)
-        grounds = Grounds.INFERRED if changes is None else Grounds.PROVEN
-        yield Difference(code, component, f"{sentence}{_details(changes, seen)}", (pcr,), grounds)
+        if changes is None:
+            yield Difference(code, component, sentence, (pcr,), Grounds.INFERRED)
+        else:
+            yield Difference(code, component, sentence, (pcr,), Grounds.PROVEN, changes.rows(reference.name, seen.name))
 
     return differences
-
-
-def _details(changes: Changes | None, seen: BootAccount) -> str:
-    if changes is None:
-        return ""
-    rows = [f"{event.about} is new in {seen.name}" for event in changes.new]
-    rows += [f"{event.about} is gone" for event in changes.gone]
-    more = [f"and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
-    return f": {'; '.join(rows[:_SHOWN] + more)}" if rows else ""
 
 
 def payload_differences(reference: BootAccount, seen: BootAccount) -> Iterator[Difference]:

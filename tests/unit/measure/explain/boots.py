@@ -10,7 +10,7 @@ from tests.images import make_uki
 
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.measure.events import Event, EventType, event_over, replay
-from strongroom.measure.explain.account import BootAccount, account_of_document, account_of_image, account_of_log
+from strongroom.measure.explain.account import BootAccount, account_of_document, account_of_image, of_events
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Difference
 
@@ -40,7 +40,7 @@ def document(events: Sequence[Event], name: str = "the document") -> BootAccount
 
 
 def log(events: Sequence[Event], name: str = "the log") -> BootAccount:
-    return account_of_log(name, events, replay(events, pcrs=PCRS))
+    return of_events(name, events, replay(events, pcrs=PCRS))
 
 
 def with_pcrs(account: BootAccount, **changes: bytes) -> BootAccount:

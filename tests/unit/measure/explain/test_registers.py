@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drivers, added inputs, Secure Boot, and the registers that nobody gates on."""
 
+import dataclasses
+
 import pytest
 from tests.unit.measure.explain.boots import (
     PCRS,
@@ -17,14 +19,14 @@ from tests.unit.measure.test_secure_boot import OTHER, OURS, esl, keys, signed
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
 from strongroom.measure.events import Event, EventType, event_over, replay
-from strongroom.measure.explain.account import account_of_document, account_of_image, account_of_log, with_log
+from strongroom.measure.explain.account import account_of_document, account_of_image, of_events, with_log
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
 
 LINE = event_over(12, EventType.IPL, b"q", "'init=/bin/sh'", subject="command-line")
 CREDENTIAL = event_over(12, EventType.IPL, b"c", "the stub's credentials", subject="credential")
 EXTENSION = event_over(13, EventType.IPL, b"e", "the stub's extensions", subject="extension")
-DRIVER = event_over(2, EventType.BOOT_DRIVER, b"d", r"the log claims: \EFI\driver.efi", subject="driver.efi")
+DRIVER = event_over(2, EventType.DRIVER, b"d", r"the log claims: \EFI\driver.efi", subject="driver.efi")
 
 
 def seen_with(*new, place=0):
@@ -154,15 +156,22 @@ def test_every_other_register_has_a_sentence_and_gates_nothing(index):
     assert found.gated == ()
 
 
-def test_events_of_other_registers_are_listed_and_counted():
-    new = [Event(PcrIndex(5), EventType.ACTION, digest(str(n)), f"attempt {n}") for n in range(9)]
+def test_what_came_and_went_in_other_registers_is_listed_and_counted():
+    attempts = [Event(PcrIndex(5), EventType.ACTION, digest(str(n)), f"attempt {n}") for n in range(3)]
     pcrs = (*PCRS, PcrIndex(5))
-    events = events_of(image())
-    one = account_of_log("one log", [*events, new[0]], replay([*events, new[0]], pcrs=pcrs))
-    other = account_of_log("other log", [*events, *new[1:]], replay([*events, *new[1:]], pcrs=pcrs))
-    sentence = differences(one, other)["explain.partition-table"].sentence
-    assert "attempt 1 is new in other log" in sentence
-    assert "and 3 more" in sentence
+    before, after = [*events_of(image()), attempts[0]], [*events_of(image()), attempts[1], attempts[2], attempts[2]]
+    one = of_events("one log", before, replay(before, pcrs=pcrs))
+    other = of_events("other log", after, replay(after, pcrs=pcrs))
+    assert differences(one, other)["explain.partition-table"].details == (
+        "only in one log: attempt 0",
+        "only in other log: attempt 1",
+        "only in other log: attempt 2 (2 times)",
+    )
+
+
+def test_what_a_log_alone_calls_a_thing_is_founded_on_the_log():
+    _, enriched = seen_with(dataclasses.replace(CREDENTIAL, claimed=True))
+    assert differences(image(), enriched)["explain.credential"].grounds is Grounds.LOGGED
 
 
 def test_gated_differences_come_first_and_are_named_so():

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `strongroom explain` was given: files read into accounts of a boot, and the two of them to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
+from strongroom.errors import UsageError
+from strongroom.flows.files import read_file
+from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
+from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
+from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
+from strongroom.formats.pe import MAX_IMAGE_BYTES
+from strongroom.ids import EvidenceBytes
+from strongroom.measure.explain.account import (
+    BootAccount,
+    account_of_document,
+    account_of_image,
+    account_of_log,
+    account_of_measurements,
+    with_image,
+    with_log,
+)
+from strongroom.measure.secure_boot import SecureBootKeys
+
+
+class Sources(TypedDict):
+    """The files of `strongroom explain`, as click hands them over."""
+
+    measurements: tuple[Path, ...]
+    image: tuple[Path, ...]
+    document: tuple[Path, ...]
+    event_log: tuple[Path, ...]
+
+
+def read_accounts(
+    sources: Sources, *, roots: NitroRoots, secure_boot: SecureBootKeys | None
+) -> tuple[BootAccount, BootAccount]:
+    """Return the reference, and what was seen.
+
+    What was predicted is the reference to what was recorded. Where all is of one side, the first is the reference.
+    Documents are verified, as of their own time. Raises UsageError where that makes no pair.
+    """
+    images = [_image(path, secure_boot) for path in sources["image"]]
+    files = [_measurements(path) for path in sources["measurements"]]
+    documents = [_document(path, roots) for path in sources["document"]]
+    logs = [_log(path) for path in sources["event_log"]]
+    predicted, recorded = [*files, *images], [*documents, *logs]
+    if predicted and recorded:
+        return _joined(files, images, with_image), _joined(documents, logs, with_log)
+    return _pair(predicted or recorded)
+
+
+def _joined(
+    values: Sequence[BootAccount],
+    details: Sequence[BootAccount],
+    join: Callable[[BootAccount, BootAccount], BootAccount],
+) -> BootAccount:
+    """Return the one account of this side: of values, of details, or of both joined."""
+    if len(values) > 1 or len(details) > 1:
+        raise _no_pair()
+    if values and details:
+        return join(values[0], details[0])
+    return (*values, *details)[0]
+
+
+def _pair(accounts: Sequence[BootAccount]) -> tuple[BootAccount, BootAccount]:
+    if len(accounts) != 2:  # noqa: PLR2004 -- a pair
+        raise _no_pair()
+    return accounts[0], accounts[1]
+
+
+def _no_pair() -> UsageError:
+    return UsageError(
+        "explain.no-pair",
+        "expected two accounts of a boot: measurements or an image, against a document or an event log; or two of a "
+        "kind. With both sides given, at most one file of each kind",
+        remedy="Example: strongroom explain --measurements pcr_measurements.json --document document.cbor",
+    )
+
+
+def _image(path: Path, secure_boot: SecureBootKeys | None) -> BootAccount:
+    data = read_file(path, maximum_bytes=MAX_IMAGE_BYTES)
+    return account_of_image(f"the image {path.name}", data, secure_boot=secure_boot)
+
+
+def _measurements(path: Path) -> BootAccount:
+    parsed = parse_measurements(read_file(path, maximum_bytes=MAX_FILE_BYTES))
+    return account_of_measurements(f"the measurements {path.name}", parsed)
+
+
+def _document(path: Path, roots: NitroRoots) -> BootAccount:
+    data = EvidenceBytes(read_file(path, maximum_bytes=MAX_DOCUMENT_BYTES))
+    evidence = verify_evidence(data, roots=roots, at=AT_DOCUMENT_TIME)
+    return account_of_document(f"the document {path.name}", evidence.pcrs)
+
+
+def _log(path: Path) -> BootAccount:
+    return account_of_log(f"the event log {path.name}", parse_event_log(read_file(path, maximum_bytes=MAX_LOG_BYTES)))

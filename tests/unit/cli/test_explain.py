@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import struct
+
+import pytest
+from tests import event_logs
+from tests.images import make_uki
+from tests.nitro_pki import PCRS, Pki, document, good_pki
+from tests.unit.cli.test_verify import pem
+from tests.unit.measure.explain.boots import events_of, image, inserted
+from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE
+
+from strongroom.cli.main import run
+from strongroom.formats.measurements import encode_measurements
+from strongroom.formats.pcrs import PcrDigests
+from strongroom.measure.events import EVENT_TYPES, replay
+from strongroom.measure.predict import measure_image
+
+NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
+
+
+def as_log(events) -> bytes:
+    """A log of these digests; its text says nothing."""
+    records = [event_logs.sha1_event(0, event_logs.NO_ACTION, event_logs.header())]
+    for event in events:
+        head = struct.pack("<III", event.pcr, NUMBERS[event.kind], 1)
+        records.append(head + struct.pack("<H", event_logs.SHA384) + event.digest + struct.pack("<I", 1) + b"?")
+    return b"".join(records)
+
+
+def as_document(events) -> bytes:
+    pcrs = replay(events, pcrs=[2, 4, 7, 9, 11, 12, 13])
+    return document(pcrs=PcrDigests.of({**PCRS, **dict(pcrs)}))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "image").write_bytes(make_uki())
+    (tmp_path / "other-image").write_bytes(make_uki(osrel=b"ID=other\n"))
+    (tmp_path / "measurements").write_bytes(encode_measurements(measure_image(make_uki(), secure_boot=None)))
+    for name, events in BOOTS.items():
+        (tmp_path / f"{name}.cbor").write_bytes(as_document(events))
+        (tmp_path / f"{name}.log").write_bytes(as_log(events))
+    pem(tmp_path / "root", good_pki())
+    return tmp_path
+
+
+CLEAN = events_of(image())
+BOOTS = {
+    "clean": CLEAN,
+    "line": inserted(CLEAN, 0, LINE),
+    "credential": inserted(CLEAN, 0, CREDENTIAL),
+    "driver": inserted(CLEAN, 0, DRIVER),
+    "other": events_of(image(osrel=b"ID=other\n")),
+}
+
+
+DOCUMENT, LOG = ("--document", "clean.cbor"), ("--event-log", "clean.log")
+
+
+@pytest.fixture
+def explain(folder, capsys):
+    def call(*words):
+        """Options and file names of the folder."""
+        paths = [word if word.startswith("--") else str(folder / word) for word in words]
+        code = run(["explain", *paths, "--root", str(folder / "root")])
+        return code, capsys.readouterr()
+
+    return call
+
+
+def codes(result):
+    return [each["code"] for each in json.loads(result[1].out)["differences"]]
+
+
+@pytest.mark.parametrize("predicted", [("--measurements", "measurements"), ("--image", "image")])
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        ("--document", "clean.cbor"),
+        ("--event-log", "clean.log"),
+        ("--document", "clean.cbor", "--event-log", "clean.log"),
+    ],
+)
+def test_a_boot_as_predicted_moved_nothing(explain, predicted, recorded):
+    code, said = explain(*predicted, *recorded)
+    assert code == 0
+    assert said.out.startswith("Nothing that gates moved")
+    assert "The same in both: PCR 2, 4, 7, " in said.out
+
+
+@pytest.mark.parametrize(
+    ("boot", "from_document", "with_log"),
+    [
+        ("line", "explain.added-input", "explain.added-input"),
+        ("driver", "explain.driver", "explain.driver"),
+        ("other", "explain.image", "explain.section"),
+    ],
+)
+def test_what_moved_is_named_as_far_as_the_files_tell(explain, boot, from_document, with_log):
+    base = ("--measurements", "measurements", "--document", f"{boot}.cbor", "--json")
+    alone = explain(*base)
+    assert (alone[0], codes(alone)) == (1, [from_document])
+    both = explain(*base, "--event-log", f"{boot}.log")
+    assert (both[0], codes(both)) == (1, [with_log])
+    grounds = {each["grounds"] for each in json.loads(both[1].out)["differences"]}
+    assert grounds <= {"proven", "logged"}
+
+
+@pytest.mark.attack("A21")
+def test_a_log_of_another_boot_says_nothing_about_the_document(explain):
+    result = explain("--measurements", "measurements", "--document", "line.cbor", "--event-log", "clean.log", "--json")
+    assert codes(result) == ["explain.added-input"]
+    assert json.loads(result[1].out)["differences"][0]["grounds"] == "inferred"
+
+
+def test_two_of_a_kind_are_compared_in_order(explain):
+    code, said = explain("--image", "image", "--image", "other-image")
+    assert code == 1
+    assert "1 thing moved between the image image and the image other-image." in said.out
+    assert "without 'ID=test' and with 'ID=other'" in said.out
+
+
+def test_an_image_adds_to_its_measurements_what_they_leave_out(explain):
+    result = explain("--measurements", "measurements", "--image", "image", "--document", "clean.cbor", "--json")
+    assert 9 in json.loads(result[1].out)["same"]
+
+
+def test_an_image_of_other_measurements_is_not_used_and_said(explain):
+    code, said = explain("--measurements", "measurements", "--image", "other-image", "--document", "clean.cbor")
+    assert code == 0
+    assert "is not the one that the measurements measurements was made of" in said.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--measurements", "measurements"),
+        ("--image", "image", "--image", "image", "--document", "clean.cbor"),
+        ("--document", "clean.cbor", "--document", "line.cbor", "--image", "image"),
+        ("--document", "clean.cbor", "--document", "line.cbor", "--event-log", "clean.log"),
+    ],
+)
+def test_what_makes_no_pair_is_a_usage_error(explain, words):
+    code, said = explain(*words)
+    assert code == 2
+    assert "explain.no-pair" in said.err
+
+
+def test_a_document_of_another_root_is_not_explained(folder, capsys):
+    pem(folder / "root", Pki(root={"name": "another"}, keys={"root": good_pki().key("zonal")}))
+    arguments = ["--measurements", str(folder / "measurements"), "--document", str(folder / "clean.cbor")]
+    assert run(["explain", *arguments, "--root", str(folder / "root")]) == 4
+    assert "chain.unknown-root" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--image", "measurements", "--document", "clean.cbor"), 3),
+        (("--measurements", "image", "--document", "clean.cbor"), 3),
+        (("--measurements", "measurements", "--document", "image"), 3),
+        (("--measurements", "measurements", "--event-log", "image"), 3),
+        (("--measurements", "nosuch", "--document", "clean.cbor"), 9),
+    ],
+)
+def test_wrong_files_are_named(explain, words, code):
+    result, said = explain(*words)
+    assert result == code
+    assert "Traceback" not in said.err
+
+
+def test_a_hostile_log_cannot_write_to_the_terminal(explain, folder):
+    data = (folder / "line.log").read_bytes()
+    (folder / "line.log").write_bytes(data.replace(b"?", b"\x1b"))
+    assert "\x1b" not in explain("--measurements", "measurements", "--event-log", "line.log")[1].out
