@@ -97,12 +97,15 @@ class Machine:
     image: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
     store: bytes = field(default_factory=(FIRMWARE / "OVMF_VARS_4M.fd").read_bytes)
+    empty_disks: int = 0
+    """Disks without anything on them that the firmware tries first."""
 
     @property
     def digest(self) -> bytes:
         parts = [
             self.image,
             self.store,
+            bytes([self.empty_disks]),
             *(part for name in sorted(self.files) for part in (name.encode(), self.files[name])),
         ]
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
@@ -125,7 +128,7 @@ def _boot(machine: Machine) -> Booted:
         (folder / "vars.fd").write_bytes(machine.store)
         started = time.monotonic()
         with _tpm(folder) as socket:
-            serial = _run(_qemu(folder, socket))
+            serial = _run([*_qemu(folder, socket), *_empty_disks(folder, machine.empty_disks)])
         pcrs = {int(number): bytes.fromhex(value) for number, value in PCR_LINE.findall(serial)}
         assert len(pcrs) == 16, f"the image did not print its PCRs:\n{serial[-3000:]}"
         return Booted(pcrs, serial, time.monotonic() - started, _event_log(serial))
@@ -179,10 +182,19 @@ def _qemu(folder: Path, socket: Path) -> list[str]:
         *("-drive", f"{pflash},unit=0,readonly=on,file={FIRMWARE / CODE}"),
         *("-drive", f"{pflash},unit=1,file={folder / 'vars.fd'}"),
         *("-drive", f"if=none,id=esp,format=raw,file=fat:rw:{folder / 'esp'}"),
-        *("-device", "nvme,serial=esp,drive=esp,bootindex=1"),
+        *("-device", "nvme,serial=esp,drive=esp,bootindex=9"),
         *("-chardev", f"socket,id=tpm,path={socket}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
         *("-device", "tpm-crb,tpmdev=tpm0"),
     ]
+
+
+def _empty_disks(folder: Path, count: int) -> Iterator[str]:
+    for number in range(count):
+        file = folder / f"empty{number}"
+        file.touch()
+        os.truncate(file, 1 << 20)
+        yield from ("-drive", f"if=none,id=empty{number},format=raw,file={file}")
+        yield from ("-device", f"nvme,serial=empty{number},drive=empty{number},bootindex={number + 1}")
 
 
 def _run(command: list[str]) -> str:

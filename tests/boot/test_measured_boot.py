@@ -7,6 +7,7 @@ Each configuration boots once; these tests stay in one file, so that one worker 
 import struct
 
 import pytest
+from tests.boot.explained import codes, gated, recorded, references
 from tests.boot.machine import COMMAND_LINE, FIRMWARE, Booted, Machine, boot
 from tests.boot.variables import (
     boot_with_options,
@@ -159,3 +160,70 @@ def test_the_twin_measures_a_program_that_runs_first(image):
     store = store_with(run_preparation_first("\\EFI\\prepare.efi"))
     booted = boot(Machine(image, files={"EFI/prepare.efi": program}, store=store))
     assert replayed(image, programs_before=(program,)) == promised(booted)
+
+
+# --- what `explain` says of these boots -------------------------------------------------------------------------------
+
+
+def explained(image: bytes, booted: Booted, keys=None) -> dict[str, list[str]]:
+    """By source, the codes of what moved; the image and its measurements file agree."""
+    names = ("document", "with log")
+    answers = [
+        dict(zip(names, (codes(gated(reference, seen)) for seen in recorded(booted)), strict=True))
+        for reference in references(image, keys)
+    ]
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+def test_a_clean_boot_is_explained_by_nothing(image, clean_boot):
+    assert explained(image, clean_boot) == {"document": [], "with log": []}
+
+
+@pytest.mark.attack("B1")
+def test_a_command_line_from_a_boot_option_is_quoted(image):
+    added = COMMAND_LINE.decode() + " init=/bin/sh"
+    booted = boot(Machine(image, store=store_with(boot_with_options(IMAGE_PATH, added))))
+    assert explained(image, booted) == {"document": ["added-input"], "with log": ["command-line"]}
+    (moved,) = gated(references(image)[0], recorded(booted)[1])
+    assert (f'"{added}"' in moved.sentence, moved.grounds) == (True, "proven")
+
+
+@pytest.mark.attack("B2")
+@pytest.mark.attack("B3")
+def test_a_credential_and_an_extension_beside_the_image_are_told_apart(image):
+    planted = {f"{EXTENSION_FOLDER}/root.cred": b"credential" * 9, f"{EXTENSION_FOLDER}/evil.raw": b"extension" * 99}
+    booted = boot(Machine(image, files=planted))
+    assert explained(image, booted) == {
+        "document": ["added-input", "extension"],
+        "with log": ["credential", "extension"],
+    }
+
+
+@pytest.mark.attack("B20")
+def test_a_driver_that_runs_first_is_named_by_its_path(image):
+    driver = make_pe([(".text", RETURN_SUCCESS)], subsystem=BOOT_DRIVER)
+    booted = boot(
+        Machine(image, files={"EFI/driver.efi": driver}, store=store_with(run_driver_first("\\EFI\\driver.efi")))
+    )
+    assert explained(image, booted) == {"document": ["driver"], "with log": ["driver"]}
+    (moved,) = gated(references(image)[0], recorded(booted)[1])
+    assert ("driver.efi" in moved.sentence, moved.grounds) == (True, "logged")
+
+
+@pytest.mark.attack("B20")
+def test_a_preparation_program_is_told_from_another_image(image):
+    program = make_pe([(".text", RETURN_SUCCESS)])
+    store = store_with(run_preparation_first("\\EFI\\prepare.efi"))
+    booted = boot(Machine(image, files={"EFI/prepare.efi": program}, store=store))
+    assert explained(image, booted) == {"document": ["other-program"], "with log": ["program-before-image"]}
+
+
+def test_secure_boot_is_explained_where_it_was_expected_off(signed, keys):
+    store = store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))
+    booted = boot(Machine(signed, store=store))
+    assert explained(signed, booted, keys) == {"document": [], "with log": []}
+    without = explained(signed, booted)
+    assert without["document"] == ["program-missing", "secure-boot"]
+    assert without["with log"][:2] == ["program-missing", "secure-boot-state"]
+    assert set(without["with log"][2:]) == {"secure-boot-keys", "secure-boot-authority"}

@@ -7,6 +7,7 @@ from tests import event_logs
 from tests.images import make_uki
 from tests.nitro_pki import PCRS, Pki, document, good_pki
 from tests.unit.cli.test_verify import pem
+from tests.unit.measure.explain.boots import PCRS as MEASURED
 from tests.unit.measure.explain.boots import events_of, image, inserted
 from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE
 
@@ -29,8 +30,8 @@ def as_log(events) -> bytes:
 
 
 def as_document(events) -> bytes:
-    pcrs = replay(events, pcrs=[2, 4, 7, 9, 11, 12, 13])
-    return document(pcrs=PcrDigests.of({**PCRS, **dict(pcrs)}))
+    values = {int(index): value for index, value in replay(events, pcrs=MEASURED).items()}
+    return document(pcrs=PcrDigests.of(PCRS | values))
 
 
 @pytest.fixture
