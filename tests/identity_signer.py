@@ -48,15 +48,23 @@ _UTC_TIME = 0x17
 _OID_SIGNING_TIME = bytes.fromhex("2a864886f70d010905")
 
 
-@functools.cache
 def key(bits: int = 2048, name: str = "region") -> rsa.RSAPrivateKey:
-    """One key for each name, made once a run."""
+    """One key for each size and name, made once a run."""
+    return _key(bits, name)
+
+
+@functools.cache
+def _key(bits: int, _name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-@functools.cache
 def dsa_key(bits: int = 1024, name: str = "region") -> dsa.DSAPrivateKey:
-    """One key for each name, made once a run."""
+    """One key for each size and name, made once a run."""
+    return _dsa_key(bits, name)
+
+
+@functools.cache
+def _dsa_key(bits: int, _name: str) -> dsa.DSAPrivateKey:
     return _dsa_parameters(bits).generate_private_key()
 
 
