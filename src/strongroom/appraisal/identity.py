@@ -162,7 +162,8 @@ def _pinned_certificate(region: Region, certificates: Mapping[Region, Certificat
         raise NotAuthentic(
             "identity.unknown-region",
             f"expected a document of a Region with a pinned certificate, found {region}",
-            remedy="AWS publishes the certificates of each Region in the EC2 User Guide.",
+            remedy="AWS publishes each Region's certificates in the EC2 User Guide (regions-certs): hand over the one "
+            "of this kind, as `--certificate` on the command line.",
         )
     return certificates[region]
 

@@ -21,6 +21,7 @@ USAGE = 2
 
 COMMANDS: dict[str, str] = {
     "demo": "demo.command",
+    "identity": "identity",
     "init": "init",
     "inspect": "inspect",
     "measure": "measure",
