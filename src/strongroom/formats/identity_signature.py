@@ -36,12 +36,20 @@ def decode_signature_file(data: bytes) -> bytes:
 
 
 def _decode_text(text: bytes) -> bytes:
+    joined = b"".join(_without_armour(text).split())
     try:
-        return base64.b64decode(b"".join(_without_armour(text).split()), validate=True)
+        decoded = base64.b64decode(joined, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise FormatError(
-            "identity.signature-not-base64", f"expected a signature in base64, found other text: {error}", spec=_SPEC
-        ) from error
+        raise _not_base64(f"other text: {error}") from error
+    if base64.b64encode(decoded) != joined:
+        raise _not_base64("a second way to write the same bytes (RFC 4648 section 3.5)")
+    return decoded
+
+
+def _not_base64(found: str) -> FormatError:
+    return FormatError(
+        "identity.signature-not-base64", f"expected a signature in base64, found {found}", spec="RFC 4648 section 4"
+    )
 
 
 def _without_armour(text: bytes) -> bytes:

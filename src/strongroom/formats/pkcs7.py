@@ -68,8 +68,9 @@ def parse_signed_data(data: bytes) -> SignedData:
     kind, wrapper = root.unpack(SEQUENCE, (OID, _EXPLICIT_0))
     kind.expect_content(OID_SIGNED_DATA, "the type signedData")
     (body,) = wrapper.unpack(_EXPLICIT_0, (SEQUENCE,))
-    version, _digests, encapsulated, *optional, signers = body.open(SEQUENCE, minimum=4, maximum=6)
-    version.expect_tag(INTEGER)
+    version, digests, encapsulated, *optional, signers = body.open(SEQUENCE, minimum=4, maximum=6)
+    _expect_version_1(version)
+    digests.expect_tag(SET)
     for element, tag in zip(optional, _optional_tags(optional), strict=True):
         element.expect_tag(tag)
     (signer,) = signers.unpack(SET, (SEQUENCE,))
@@ -96,10 +97,11 @@ def _content(encapsulated: BerElement) -> bytes:
 
 
 def _signer(signer: BerElement, content: bytes) -> SignedData:
-    version, _identifier, digest, attributes, algorithm, signature, *_unsigned = signer.open(
+    version, identifier, digest, attributes, algorithm, signature, *_unsigned = signer.open(
         SEQUENCE, minimum=6, maximum=7
     )
-    version.expect_tag(INTEGER)
+    _expect_version_1(version)
+    identifier.expect_tag(SEQUENCE)  # issuer and serial number, unread
     signature.expect_tag(OCTET_STRING)
     values = _attributes(attributes)
     _single(values, OID_CONTENT_TYPE, OID, attributes).expect_content(OID_DATA, "content of type data")
@@ -111,6 +113,12 @@ def _signer(signer: BerElement, content: bytes) -> SignedData:
         message_digest=_single(values, OID_MESSAGE_DIGEST, OCTET_STRING, attributes).content,
         signature=signature.content,
     )
+
+
+def _expect_version_1(version: BerElement) -> None:
+    """Return for 1: nothing newer than PKCS#7, and signers named by issuer and serial (RFC 5652 sections 5.1, 5.3)."""
+    version.expect_tag(INTEGER)
+    version.expect_content(b"\x01", "version 1")
 
 
 def _attributes(attributes: BerElement) -> dict[bytes, BerElement]:

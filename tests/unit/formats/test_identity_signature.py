@@ -42,6 +42,7 @@ GOOD = lines(SIGNATURES[0])
     [
         (GOOD[:-1], "not-base64"),
         (GOOD + "=", "not-base64"),
+        ("QUJ=", "not-base64"),
         (GOOD.replace("M", "*", 1), "not-base64"),
         ('{"instanceId": "i-0123456789abcdef0"}', "not-base64"),
         (f"{BEGIN}\n{GOOD}", "armour"),
