@@ -30,7 +30,7 @@ _OWN_SIGNER = (
     "by this code"
 )
 _GIVEN = "the certificate is the one in {file}, taken at its word; nobody compared it with AWS's"
-_GIVEN_WITHOUT_REGION = "; that it is of {region} is the document's own claim, because --region was not given"
+_GIVEN_WITHOUT_REGION = "; that it is one of {region} is the document's own claim: --region was not given"
 _OUT_OF_DATE = (
     "the certificate is good from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}, and today is outside: a pinned certificate is "
     "used whatever its dates"
@@ -88,7 +88,7 @@ def _notices(
     if identity.kind not in _GENUINE:
         yield _OWN_SIGNER.format(kind=identity.kind)
     if compared.certificate is not None:
-        claimed = "" if compared.region else _GIVEN_WITHOUT_REGION.format(region=identity.region)
+        claimed = "" if compared.region or compared.evidence else _GIVEN_WITHOUT_REGION.format(region=identity.region)
         yield _GIVEN.format(file=compared.certificate) + claimed
     if not certificate.begins <= now <= certificate.ends:
         yield _OUT_OF_DATE.format(begins=certificate.begins, ends=certificate.ends)
@@ -103,7 +103,7 @@ def _lines(verdict: str, identity: AnyIdentity, compared: Comparisons) -> Iterat
         f"{verdict.upper().replace('-', ' ')}: {identity.instance_id} in {identity.region}, "
         f"account {identity.account_id}"
     )
-    yield f"  signed with {identity.kind.algorithm} (`{identity.kind}`)"
+    yield f"  signature: {identity.kind.algorithm} (`{identity.kind}`)"
     yield (
         f"  image {identity.image_id}, {identity.instance_type}, {identity.architecture}, "
         f"zone {identity.availability_zone}"

@@ -170,7 +170,7 @@ def test_a_region_without_a_packaged_certificate_is_told_what_to_do(verify, fold
     refused(result, 4, "identity.unknown-region")
     assert "--certificate" in result[1].err
     code, said = verify(kind="pkcs7")
-    assert (code, "that it is of ap-east-1 is the document's own claim" in said.out) == (0, True)
+    assert (code, "that it is one of ap-east-1 is the document's own claim" in said.out) == (0, True)
     assert "own claim" not in verify("--region", "ap-east-1", kind="pkcs7")[1].out
 
 
@@ -354,6 +354,22 @@ def test_ec2_is_not_asked_about_what_is_not_authentic(verify, described, folder,
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     (folder / "rsa2048").write_bytes(sign(DOCUMENT, name="stranger"))
     assert verify("--ec2")[0] == 4
+
+
+@pytest.mark.attack("A14")
+def test_an_instance_that_ec2_does_not_know_is_refused(verify, monkeypatch):
+    from werkzeug.wrappers import Response
+
+    from strongroom.twin.listener import Listener
+
+    empty = "<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>"
+    ec2 = Listener(lambda _: Response(empty, mimetype="text/xml"), threads=1)
+    ec2.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ec2.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    refused(verify("--ec2"), 5, "ec2.no-such-instance")
+    ec2.stop()
 
 
 def test_without_an_answer_there_is_no_verdict(verify, monkeypatch):
