@@ -44,7 +44,7 @@ def recognise(data: bytes) -> Inspection | None:
     signature = _signature(data)
     if _SIGNED_DATA.match(signature) and _is_marked(signature):
         return _pkcs7(signature)
-    if data.isascii() and len(signature) == _PLAIN_SIGNATURE_BYTES:
+    if len(signature) == _PLAIN_SIGNATURE_BYTES and data.isascii():
         return _plain_signature()
     return None
 

@@ -2,11 +2,13 @@
 """The two weak signatures of identity documents. Each is verified by a function that says so in its name."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from tests.identity_signer import REGION, certificate, document, dsa_certificate, sign, sign_dsa, sign_plainly
 
+import strongroom
 from strongroom.appraisal.identity import (
     IdentityKind,
     UnsafeLegacyIdentity,
@@ -116,6 +118,13 @@ def test_no_flipped_byte_of_a_signature_makes_another_identity(verify, sign, pin
             assert verify(DOCUMENT, flipped, certificates=pinned) == good  # issuer and serial of a PKCS#7 are not read
         except (FormatError, NotAuthentic):
             continue
+
+
+def test_nothing_but_the_command_asks_for_a_weak_signature():
+    sources = Path(strongroom.__file__).parent
+    naming = {str(f.relative_to(sources)) for f in sources.rglob("*.py") if "unsafe_legacy" in f.read_text()}
+    homes = {"appraisal/identity.py", "appraisal/identity_certificates.py", "crypto/identity_signatures.py"}
+    assert naming == {*homes, "cli/identity.py"}
 
 
 def genuine(folder):
