@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from strongroom.ids import CmsBytes, EvidenceBytes, KeyArn, KeyId, SpkiDer, WrappedKey
+from strongroom.ids import (
+    AccountId,
+    CmsBytes,
+    EvidenceBytes,
+    ImageId,
+    InstanceId,
+    KeyArn,
+    KeyId,
+    SpkiDer,
+    WrappedKey,
+)
 
 
 class Clock(Protocol):
@@ -98,6 +108,26 @@ class IdentitySource(Protocol):
 
     def identity_document(self) -> IdentityDocumentBytes:
         """Return the instance identity document and its signature, neither of them verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2Instance:
+    """What EC2 answers about an instance, in its own words (EC2 API Reference, Instance); empty where it is silent."""
+
+    account_id: AccountId
+    instance_id: InstanceId
+    image_id: ImageId
+    instance_type: str
+    availability_zone: str
+    architecture: str
+    state: str
+
+
+class InstanceDirectory(Protocol):
+    """EC2 in one Region, with the credentials of one account. It changes nothing."""
+
+    def describe_instance(self, instance_id: InstanceId) -> Ec2Instance | None:
+        """Return what EC2 says about an instance of the account, None when there is no such instance."""
 
 
 class HeaderSigner(Protocol):

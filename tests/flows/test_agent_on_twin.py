@@ -161,7 +161,7 @@ def test_the_metadata_service_of_another_instance_is_noticed(scene):
     other = scene.twin.launch(scene.image, account=AccountId(CUSTOMER), role="app")
     with pytest.raises(NotTrusted) as caught:
         scene.fetch(scene.trust(imds=other.imds_endpoint))
-    assert caught.value.code == "instance.other-instance"
+    assert caught.value.code == "identity.other-instance"
 
 
 @pytest.mark.attack("B14")

@@ -3,8 +3,8 @@
 
 python tests/fuzz/fuzz_parsers.py PARSER CORPUS-FOLDER -runs=100000
 
-A parser may raise FormatError (certificates also NotAuthentic) and nothing else. The corpus starts with seeds that we
-made; no genuine document is ever part of it.
+A parser may raise FormatError (certificates and DSA also NotAuthentic) and nothing else. The corpus starts with seeds
+that we made; no genuine document is ever part of it.
 """
 
 import sys
@@ -13,12 +13,14 @@ import warnings
 import atheris
 
 with atheris.instrument_imports(include=["strongroom"]):
+    from strongroom.appraisal.identity import verify_unsafe_legacy_pkcs7
     from strongroom.crypto.chain import verify_chain
     from strongroom.errors import FormatError, NotAuthentic
     from strongroom.formats.attestation_document import parse_enclave_document, parse_nitrotpm_document
     from strongroom.formats.cbor import Profile, decode
     from strongroom.formats.cose import parse_cose_sign1
     from strongroom.formats.identity_document import parse_identity_document
+    from strongroom.formats.identity_signature import decode_signature_file
     from strongroom.formats.pkcs7 import parse_signed_data
 
 from tests.fuzz.seeds import FUZZ_TIME
@@ -30,6 +32,14 @@ def _chain(data: bytes) -> None:
     verify_chain(data, (data,), root_sha256s={hashlib.sha256(data).digest()}, at=FUZZ_TIME)
 
 
+def _dsa(data: bytes) -> None:
+    """Verify a DSA signature: only what passes the parser gets to the arithmetic."""
+    from tests import identity_signer
+
+    pinned = {identity_signer.REGION: identity_signer.dsa_certificate()}
+    verify_unsafe_legacy_pkcs7(identity_signer.document(), data, certificates=pinned)
+
+
 PARSERS = {
     "cbor-aws": lambda data: decode(data, Profile.AWS),
     "cbor-deterministic": lambda data: decode(data, Profile.DETERMINISTIC),
@@ -38,6 +48,8 @@ PARSERS = {
     "enclave": parse_enclave_document,
     "pkcs7": parse_signed_data,
     "identity": parse_identity_document,
+    "identity-signature": decode_signature_file,
+    "dsa": _dsa,
     "chain": _chain,
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where each fuzz run begins: inputs that we made, good ones and nearly good ones."""
 
+import base64
 from datetime import UTC, datetime
 
 FUZZ_TIME = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -22,6 +23,11 @@ def seeds(parser: str) -> list[bytes]:
         "enclave": [enclave, nitro_pki.document()],
         "pkcs7": [identity_signer.sign(identity_signer.document()), identity_signer.sign(b"{}")],
         "identity": [identity_signer.document(), b"{}"],
+        "identity-signature": [
+            base64.encodebytes(identity_signer.sign_plainly(b"{}")),
+            b"-----BEGIN PKCS7-----\n" + base64.encodebytes(identity_signer.sign(b"{}")) + b"-----END PKCS7-----\n",
+        ],
+        "dsa": [identity_signer.sign_dsa(identity_signer.document()), identity_signer.sign(identity_signer.document())],
         "chain": list(nitro_pki.good_pki().certificates.values()),
     }
     return table[parser]

@@ -19,7 +19,7 @@ PARSERS = re.findall(r'^    "([a-z0-9-]+)": ', (HERE / "fuzz_parsers.py").read_t
 
 
 def test_there_are_parsers_to_fuzz():
-    assert len(PARSERS) == 8
+    assert len(PARSERS) == 10
 
 
 @pytest.mark.parametrize("parser", PARSERS)

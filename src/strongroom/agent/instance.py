@@ -8,7 +8,8 @@
  3. compare the nonce: the document was made now, so its time is the time
  4. compare the system clock with that time
  5. verify the instance identity document against the certificate of its region        appraisal/identity
- 6. compare its instance and region with those of our own document: it is about this machine, not about another
+ 6. compare its instance and region with those of our own document: it is about        appraisal/identity_comparison
+    this machine, not about another
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from datetime import datetime, timedelta
 
 from strongroom.agent.trusted import AgentTrust
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, VerifiedEvidence, verify_evidence
-from strongroom.appraisal.identity import VerifiedIdentity, verify_identity_document
+from strongroom.appraisal.identity import verify_identity_document
+from strongroom.appraisal.identity_comparison import expect_same_instance
 from strongroom.errors import NotTrusted
 from strongroom.ids import AccountId, ImageId, InstanceId, Region
 from strongroom.ports import Clock, EvidenceSource, IdentitySource
@@ -67,7 +69,7 @@ def establish_instance(
     identity = verify_identity_document(  # step 5
         identity_source.identity_document(), certificates=trust.identity_certificates
     )
-    _expect_same_machine(evidence, identity)  # step 6
+    expect_same_instance(identity, evidence)  # step 6
     return VerifiedInstance(
         instance_id=evidence.instance_id,
         account=identity.account_id,
@@ -94,19 +96,4 @@ def _expect_right_clock(offset: timedelta) -> None:
             f"expected a system clock within {MAX_CLOCK_OFFSET} of the attested time, found it {abs(offset)} "
             f"{'ahead' if offset > timedelta() else 'behind'}",
             remedy="Set the clock from the Amazon Time Sync Service at 169.254.169.123, then start the agent again.",
-        )
-
-
-def _expect_same_machine(evidence: VerifiedEvidence, identity: VerifiedIdentity) -> None:
-    if identity.instance_id != evidence.instance_id:
-        raise NotTrusted(
-            "instance.other-instance",
-            f"expected the identity document of {evidence.instance_id}, found that of {identity.instance_id}",
-            remedy="The metadata service answers for another machine.",
-        )
-    if identity.region != evidence.region:
-        raise NotTrusted(
-            "instance.other-region",
-            f"expected an identity document from {evidence.region}, found one from {identity.region}",
-            remedy="The metadata service answers for another machine.",
         )

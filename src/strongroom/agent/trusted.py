@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.appraisal.endorsements import NitroRoots, amazon_tls_roots
-from strongroom.appraisal.identity import aws_identity_certificates
+from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.crypto.certificates import load_certificate, sha256_fingerprint
 from strongroom.crypto.public_keys import key_id_of
 from strongroom.errors import NotAuthentic, NotTrusted

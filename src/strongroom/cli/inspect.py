@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli import inspect_document, inspect_event_log
+from strongroom.cli import inspect_document, inspect_event_log, inspect_identity
 from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
@@ -20,7 +20,11 @@ from strongroom.formats.file_kind import guess_kind
 MAX_BYTES = 1 << 30
 """A disk image fits; `read_file` refuses what is larger."""
 
-RECOGNISERS: tuple[Recogniser, ...] = (inspect_document.recognise, inspect_event_log.recognise)
+RECOGNISERS: tuple[Recogniser, ...] = (
+    inspect_document.recognise,
+    inspect_event_log.recognise,
+    inspect_identity.recognise,
+)
 """Asked in this order; the first that knows the file describes it."""
 
 _WARNING = "Unverified: anybody can write such a file. `strongroom verify` says whether a document is authentic."
@@ -34,7 +38,7 @@ def inspect(data: bytes) -> Inspection:
             return found
     raise FormatError(
         "inspect.unknown",
-        f"expected an attestation document or an event log, which is all that can be shown so far; "
+        "expected an attestation or identity document, its signature or an event log: all that can be shown so far; "
         f"this looks like {guess_kind(data)}",
         offset=0,
     )
@@ -47,8 +51,8 @@ def command(file: Path, *, as_json: bool) -> None:
     """Show what is in FILE, an attestation document or a TCG event log, in plain words. Nothing is verified.
 
     \b
-    Examples:  strongroom inspect document.cbor
-               strongroom inspect /sys/kernel/security/tpm0/binary_bios_measurements
+    Example:  strongroom inspect document.cbor
+              strongroom inspect /sys/kernel/security/tpm0/binary_bios_measurements
     """
     found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
 

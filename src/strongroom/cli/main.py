@@ -22,6 +22,7 @@ USAGE = 2
 COMMANDS: dict[str, str] = {
     "demo": "demo.command",
     "explain": "explain",
+    "identity": "identity",
     "init": "init",
     "inspect": "inspect",
     "measure": "measure",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from strongroom.appraisal.endorsements import amazon_tls_roots, aws_nitro_root_pem
-from strongroom.appraisal.identity import aws_identity_certificates
+from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.cli.project_file import ProjectFile
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, UsageError

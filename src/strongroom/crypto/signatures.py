@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw COSE signatures, ES384 (RFC 9053 section 2.1) and Ed25519 (section 2.2), and the RSA ones of EC2 identities.
+"""Raw COSE signatures, ES384 (RFC 9053 section 2.1) and Ed25519 (section 2.2).
 
 ES384 signatures are r || s and nothing else. DER-encoded ones are refused by their length, out-of-range numbers before
 the arithmetic (ATTACKS A8). For each ES384 signature a second one (r, n - s) is valid too: never use a signature as
@@ -11,21 +11,18 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.hashes import SHA384
 
-from strongroom.crypto.certificates import load_certificate, load_public_key
 from strongroom.crypto.public_keys import load_spki
 from strongroom.errors import NotAuthentic
-from strongroom.ids import CertificateDer, SpkiDer
+from strongroom.ids import SpkiDer
 
 P384Key: TypeAlias = ec.EllipticCurvePublicKey
 """A public key that `load_p384_key` or the chain has found to be on P-384."""
 
 _COORDINATE_BYTES = 48
-_RSA_BITS = 2048
 _P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 """n of P-384 (SEC 2 section 2.5.1)."""
 _ES384 = ec.ECDSA(SHA384())
@@ -63,18 +60,3 @@ def verify_ed25519(signature: bytes, message: bytes, *, public_key: SpkiDer) -> 
         key.verify(signature, message)
     except InvalidSignature as error:
         raise NotAuthentic("signature.invalid", "the Ed25519 signature does not fit the content and the key") from error
-
-
-def verify_rsa2048_sha256(signature: bytes, message: bytes, *, certificate: CertificateDer) -> None:
-    """Return if `signature` (PKCS#1 v1.5, SHA-256) is one of the RSA-2048 key in the pinned `certificate`.
-
-    The certificate's own signature and dates are not looked at: it is trusted because it is pinned. Raises
-    NotAuthentic.
-    """
-    key = load_public_key(load_certificate(certificate))
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size != _RSA_BITS:
-        raise NotAuthentic("signature.wrong-key", "expected an RSA-2048 public key, found one of another kind")
-    try:
-        key.verify(signature, message, PKCS1v15(), SHA256())
-    except InvalidSignature as error:
-        raise NotAuthentic("signature.invalid", "the RSA signature does not fit the content and the key") from error

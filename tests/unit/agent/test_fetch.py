@@ -91,7 +91,7 @@ def test_the_tenant_is_the_account_that_aws_vouches_for(world):
 def test_claiming_the_account_of_another_tenant_stops_before_any_bundle(world):
     world.seal(accounts=(AccountId("333333333333"),))
     world.imds.instance = world.other_instance(account_id=AccountId("333333333333"))
-    assert refused(world) == "instance.other-instance"
+    assert refused(world) == "identity.other-instance"
 
 
 @pytest.mark.attack("K12")

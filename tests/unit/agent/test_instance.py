@@ -36,7 +36,7 @@ def test_an_instance_learns_who_and_when_it_is(world):
 @pytest.mark.attack("A14")
 def test_the_identity_document_of_another_instance_is_refused(world):
     world.imds.instance = world.other_instance(account_id=AccountId("999999999999"))
-    assert refused(world) == "instance.other-instance"
+    assert refused(world) == "identity.other-instance"
 
 
 @pytest.mark.attack("A14")
@@ -55,7 +55,7 @@ def test_an_identity_document_from_another_region_is_refused(world):
             clock=world.clock,
             entropy=os.urandom,
         )
-    assert caught.value.code == "instance.other-region"
+    assert caught.value.code == "identity.other-region"
 
 
 @pytest.mark.attack("A14")

@@ -5,7 +5,7 @@ import pytest
 
 from strongroom.agent.trusted import read_trust, verify_trust
 from strongroom.appraisal.endorsements import NitroRoots, amazon_tls_roots
-from strongroom.appraisal.identity import aws_identity_certificates
+from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, LocalFault, NotAuthentic, NotTrusted
 from strongroom.formats.partition import Profile

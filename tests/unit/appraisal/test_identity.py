@@ -3,11 +3,11 @@ import dataclasses
 import hashlib
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from tests.identity_signer import REGION, certificate, document, sign
 
-from strongroom.appraisal.identity import VerifiedIdentity, aws_identity_certificates, verify_identity_document
+from strongroom.appraisal.identity import IdentityKind, UnsafeLegacyIdentity, VerifiedIdentity, verify_identity_document
+from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.errors import FormatError, NotAuthentic
 from strongroom.formats.pkcs7 import OID_RSA, OID_SHA256, OID_SHA256_WITH_RSA
 from strongroom.ports import IdentityDocumentBytes
@@ -32,6 +32,8 @@ def test_a_good_document_becomes_a_verified_identity():
     assert type(identity) is VerifiedIdentity
     assert (identity.account_id, identity.instance_id) == ("111122223333", "i-0123456789abcdef0")
     assert (identity.region, identity.image_id) == (REGION, "ami-0123456789abcdef0")
+    assert (identity.kind, identity.certificate) == (IdentityKind.RSA2048, certificate())
+    assert identity.kind.algorithm == "RSA-2048 with SHA-256"
 
 
 def test_both_names_of_the_algorithm_are_accepted():
@@ -108,34 +110,19 @@ def test_no_flipped_byte_of_signature_or_document_makes_another_identity():
             verify(flipped, signed)
 
 
-def test_a_verified_identity_is_made_by_the_verifier_only():
+@pytest.mark.parametrize("kind", [VerifiedIdentity, UnsafeLegacyIdentity])
+def test_a_verified_identity_is_made_by_the_verifier_only(kind):
     good = verify()
     fields = {f.name: getattr(good, f.name) for f in dataclasses.fields(good)}
     with pytest.raises(TypeError):
-        VerifiedIdentity(**fields)
+        kind(**fields)
     with pytest.raises(RuntimeError):
-        VerifiedIdentity(**fields, voucher=object())
+        kind(**fields, voucher=object())
 
 
-def test_the_packaged_certificates_are_rsa_2048_and_one_per_region():
-    certificates = aws_identity_certificates()
-    assert len(certificates) == 39
-    assert {"us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"} <= set(certificates)
-    loaded = [x509.load_der_x509_certificate(der) for der in certificates.values()]
-    assert {c.public_key().key_size for c in loaded} == {2048}
-    assert len({c.public_key().public_numbers() for c in loaded}) == 39
-    with pytest.raises(TypeError):
-        certificates["us-east-1"] = b""
-
-
-def test_the_packaged_certificates_are_those_that_were_gathered(genuine_vectors):
-    folder = genuine_vectors / "iid/rsa2048-certs"
-    gathered = {
-        file.stem: x509.load_pem_x509_certificate(file.read_bytes()).fingerprint(hashes.SHA256())
-        for file in folder.glob("*.pem")
-    }
-    packaged = aws_identity_certificates()
-    assert gathered == {region: hashlib.sha256(der).digest() for region, der in packaged.items()}
+def test_a_weak_identity_is_no_identity_to_whoever_asks_for_a_strong_one():
+    assert not issubclass(UnsafeLegacyIdentity, VerifiedIdentity)
+    assert not issubclass(VerifiedIdentity, UnsafeLegacyIdentity)
 
 
 @pytest.mark.attack("A7")

@@ -145,4 +145,4 @@ def test_parameters_that_aws_would_not_take_are_a_usage_error(session):
 
 def test_nobody_there_is_a_service_fault(profile):
     alone = AwsSession(profile=profile, endpoint_url="http://127.0.0.1:9")
-    assert refused("kms.unavailable", ServiceFault, alone.identity).retryable
+    assert refused("aws.unavailable", ServiceFault, alone.identity).retryable

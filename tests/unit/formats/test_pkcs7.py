@@ -85,29 +85,36 @@ def test_other_attributes_and_unsigned_ones_are_passed_over():
     [
         (b"", "ber.truncated"),
         (signed_data() + b"\0", "ber.trailing-bytes"),
-        (b"\x02" + signed_data()[1:], "pkcs7.wrong-tag"),
-        (signed_data(oid=pkcs7.OID_DATA), "pkcs7.wrong-type"),
+        (b"\x02" + signed_data()[1:], "ber.wrong-tag"),
+        (signed_data(oid=pkcs7.OID_DATA), "ber.wrong-content"),
         (
             signed_data().replace(b"\x06\x09" + pkcs7.OID_SIGNED_DATA, b"\x04\x09" + pkcs7.OID_SIGNED_DATA),
-            "pkcs7.wrong-tag",
+            "ber.wrong-tag",
         ),
-        (signed_data(version=der(OCTETS, b"\x01")), "pkcs7.wrong-tag"),
-        (signed_data(inner=encapsulated(oid=pkcs7.OID_SIGNED_DATA)), "pkcs7.wrong-type"),
-        (signed_data(inner=der(SEQUENCE, der(OID, pkcs7.OID_DATA))), "pkcs7.wrong-length"),
-        (signed_data(inner=encapsulated(der(SEQUENCE, b""))), "pkcs7.wrong-tag"),
-        (signed_data(inner=encapsulated(b"")), "pkcs7.wrong-length"),
-        (signed_data(inner=encapsulated(ber(OCTETS, der(INTEGER, b"1")))), "pkcs7.wrong-tag"),
-        (signed_data(optional=der(0xA2, b"")), "pkcs7.wrong-tag"),
-        (signed_data(optional=der(0xA1, b"") + der(0xA0, b"")), "pkcs7.wrong-tag"),
-        (signed_data(optional=der(0xA0, b"") + der(0xA0, b"")), "pkcs7.wrong-tag"),
-        (signed_data(optional=der(0xA0, b"") + der(0xA1, b"") + der(0xA1, b"")), "pkcs7.wrong-tag"),
-        (signed_data(optional=der(0xA0, b"") * 20), "pkcs7.wrong-length"),
-        (signed_data(signers=b""), "pkcs7.wrong-length"),
-        (signed_data(signers=signer() + signer()), "pkcs7.wrong-length"),
-        (signed_data(signers=signer(rest=der(0xA1, b"") * 2)), "pkcs7.wrong-length"),
-        (signed_data(signers=der(SEQUENCE, b"")), "pkcs7.wrong-length"),
-        (signed_data(signers=signer(tag=0xA1)), "pkcs7.wrong-tag"),
-        (signed_data(signers=signer(attributes=b"")), "pkcs7.wrong-length"),
+        (signed_data(version=der(OCTETS, b"\x01")), "ber.wrong-tag"),
+        (signed_data(version=der(INTEGER, b"\x03")), "ber.wrong-content"),
+        (signed_data(signers=signer(version=b"\x03")), "ber.wrong-content"),
+        (signed_data(signers=signer().replace(der(SEQUENCE, b""), der(0x80, b""), 1)), "ber.wrong-tag"),
+        (signed_data().replace(der(SET, SHA256), der(SEQUENCE, SHA256), 1), "ber.wrong-tag"),
+        (signed_data(inner=encapsulated(oid=pkcs7.OID_SIGNED_DATA)), "ber.wrong-content"),
+        (signed_data(inner=der(SEQUENCE, der(OID, pkcs7.OID_DATA))), "ber.members"),
+        (signed_data(inner=encapsulated(der(SEQUENCE, b""))), "ber.wrong-tag"),
+        (signed_data(inner=encapsulated(b"")), "ber.members"),
+        (signed_data(inner=encapsulated(ber(OCTETS, der(INTEGER, b"1")))), "ber.wrong-tag"),
+        (signed_data(inner=encapsulated(ber(OCTETS, b""))), "ber.members"),
+        (signed_data(inner=encapsulated(ber(OCTETS, der(OCTETS, b"") * (pkcs7.MAX_PARTS + 1)))), "ber.members"),
+        (signed_data(inner=encapsulated(ber(SET, der(OCTETS, b"")))), "ber.wrong-tag"),
+        (signed_data(optional=der(0xA2, b"")), "ber.wrong-tag"),
+        (signed_data(optional=der(0xA1, b"") + der(0xA0, b"")), "ber.wrong-tag"),
+        (signed_data(optional=der(0xA0, b"") + der(0xA0, b"")), "ber.wrong-tag"),
+        (signed_data(optional=der(0xA0, b"") + der(0xA1, b"") + der(0xA1, b"")), "ber.members"),
+        (signed_data(optional=der(0xA0, b"") * 20), "ber.members"),
+        (signed_data(signers=b""), "ber.members"),
+        (signed_data(signers=signer() + signer()), "ber.members"),
+        (signed_data(signers=signer(rest=der(0xA1, b"") * 2)), "ber.members"),
+        (signed_data(signers=der(SEQUENCE, b"")), "ber.members"),
+        (signed_data(signers=signer(tag=0xA1)), "ber.wrong-tag"),
+        (signed_data(signers=signer(attributes=b"")), "ber.members"),
         (signed_data(signers=signer(attributes=TYPE)), "pkcs7.missing-attribute"),
         (signed_data(signers=signer(attributes=DIGEST)), "pkcs7.missing-attribute"),
         (signed_data(signers=signer(attributes=TYPE + DIGEST + DIGEST)), "pkcs7.duplicate-attribute"),
@@ -115,20 +122,20 @@ def test_other_attributes_and_unsigned_ones_are_passed_over():
             signed_data(
                 signers=signer(attributes=TYPE + attribute(pkcs7.OID_MESSAGE_DIGEST, *[der(OCTETS, b"d" * 32)] * 2))
             ),
-            "pkcs7.wrong-length",
+            "ber.members",
         ),
         (
             signed_data(signers=signer(attributes=attribute(pkcs7.OID_CONTENT_TYPE, der(OID, b"\x2a")) + DIGEST)),
-            "pkcs7.wrong-type",
+            "ber.wrong-content",
         ),
-        (signed_data(signers=signer(digest=der(SEQUENCE, b""))), "pkcs7.wrong-length"),
-        (signed_data(signers=signer(digest=der(SEQUENCE, der(NULL, b"")))), "pkcs7.wrong-tag"),
-        (signed_data(signers=signer(algorithm=der(SEQUENCE, der(OID, pkcs7.OID_RSA) * 2))), "pkcs7.wrong-tag"),
+        (signed_data(signers=signer(digest=der(SEQUENCE, b""))), "ber.members"),
+        (signed_data(signers=signer(digest=der(SEQUENCE, der(NULL, b"")))), "ber.wrong-tag"),
+        (signed_data(signers=signer(algorithm=der(SEQUENCE, der(OID, pkcs7.OID_RSA) * 2))), "ber.wrong-tag"),
         (
             signed_data(signers=signer().replace(der(OCTETS, b"signature"), der(INTEGER, b"signature"))),
-            "pkcs7.wrong-tag",
+            "ber.wrong-tag",
         ),
-        (signed_data(signers=signer().replace(der(INTEGER, b"\x01"), der(OCTETS, b"\x01"), 1)), "pkcs7.wrong-tag"),
+        (signed_data(signers=signer().replace(der(INTEGER, b"\x01"), der(OCTETS, b"\x01"), 1)), "ber.wrong-tag"),
         (bytes(pkcs7.MAX_SIGNED_DATA_BYTES + 1), "ber.too-large"),
     ],
 )
@@ -139,9 +146,9 @@ def test_everything_else_is_malformed(data, code):
 def test_signatures_over_plain_content_are_not_read():
     # Without signed attributes, what was signed as attributes could be passed off as content
     parts = der(INTEGER, b"\x01") + der(SEQUENCE, b"") + SHA256 + RSA + der(OCTETS, b"signature")
-    refused("pkcs7.wrong-length", signed_data(signers=der(SEQUENCE, parts)))
+    refused("ber.members", signed_data(signers=der(SEQUENCE, parts)))
     with_unsigned = der(SEQUENCE, parts + der(0xA1, b""))
-    refused("pkcs7.wrong-tag", signed_data(signers=with_unsigned))
+    refused("ber.wrong-tag", signed_data(signers=with_unsigned))
 
 
 def test_the_genuine_one_is_read(genuine_vectors):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import boto3
 from botocore.config import Config
@@ -28,10 +28,11 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from strongroom.aws.kms_errors import translate
-from strongroom.errors import ServiceFault, UsageError
+from strongroom.aws import kms_errors
+from strongroom.errors import ServiceFault, StrongroomError, UsageError
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_sts import STSClient
 
@@ -95,6 +96,11 @@ class AwsSession:
         with translated():
             return self._session.client("kms", region_name=region, endpoint_url=self._endpoint_url, config=_CONFIG)
 
+    def ec2(self, *, region: str | None = None) -> EC2Client:
+        """Return an EC2 client. Raises UsageError without a region or credentials."""
+        with translated():
+            return self._session.client("ec2", region_name=region, endpoint_url=self._endpoint_url, config=_CONFIG)
+
     def sts(self, *, region: str | None = None) -> STSClient:
         """Return an STS client. Raises UsageError without a region or credentials."""
         with translated():
@@ -108,9 +114,16 @@ class AwsSession:
         return Identity(account_id=reply["Account"], arn=reply["Arn"])
 
 
+class Translation(Protocol):
+    """What the error names of one service mean for us."""
+
+    def __call__(self, name: str, message: str, *, status: int) -> StrongroomError:
+        """Return our error for an error reply."""
+
+
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn what boto3 raises into errors of `strongroom.errors`."""
+def translated(translate: Translation = kms_errors.translate) -> Iterator[None]:
+    """Turn what boto3 raises into errors of `strongroom.errors`; replies by `translate`, which knows the service."""
     try:
         yield
     except ClientError as error:
@@ -133,4 +146,4 @@ def translated() -> Iterator[None]:
     except (ParamValidationError, ValueError) as error:
         raise UsageError("aws.parameters", f"AWS's client refuses the call: {error}") from error
     except (HTTPClientError, BotoCoreError) as error:
-        raise ServiceFault("kms.unavailable", f"no answer from AWS: {error}", retryable=True) from error
+        raise ServiceFault("aws.unavailable", f"no answer from AWS: {error}", retryable=True) from error

@@ -13,11 +13,13 @@ from strongroom.cli.demo.attempts import APPENDED_COMMAND_LINE, launch
 from strongroom.cli.demo.ledger import rows_as_json
 from strongroom.cli.demo.stage import PROMPT
 from strongroom.cli.demo.story import Outcome
+from strongroom.cli.demo.witness import metadata_of
 from strongroom.errors import LocalFault
 from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.measurements import encode_measurements
 from strongroom.ids import CertificateDer
 from strongroom.twin.firmware import Firmware
+from strongroom.twin.machine import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ def _files(outcome: Outcome) -> dict[str, bytes]:
         "twin-root.pem": _pem(stage.twin.nitro_root),
         "document.cbor": honest.attest(nonce=nonce),
         "tampered.cbor": appended.attest(nonce=nonce),
+        **_identity("identity", honest),
+        **_identity("tampered-identity", appended),
+        "identity-certificate.pem": _pem(stage.twin.identity_certificate(honest.region)),
         "nonce.hex": nonce.hex().encode() + b"\n",
         "prompt.bundle": sealed.bundle,
         "prompt.escrow": sealed.escrow or b"",
@@ -66,6 +71,12 @@ def _files(outcome: Outcome) -> dict[str, bytes]:
         "cloudtrail.json": json.dumps(events, indent=2).encode() + b"\n",
         "rows.json": json.dumps(rows_as_json(outcome.rows), indent=2).encode() + b"\n",
     }
+
+
+def _identity(name: str, instance: Instance) -> dict[str, bytes]:
+    """Return who the metadata service says an instance is, as curl would save it."""
+    served = metadata_of(instance).identity_document()
+    return {f"{name}.json": served.document, f"{name}.rsa2048": base64.encodebytes(served.rsa2048)}
 
 
 def _pem(certificate: CertificateDer) -> bytes:

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom identity verify`: whether EC2 signed an instance identity document, and of which instance.
+
+The two weak signatures have options of their own, and every output says what such a document does not show (ATTACKS
+A14): it names an instance to whoever holds a copy, and says nothing of what that instance runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import click
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.evidence import VerifiedEvidence, verify_evidence
+from strongroom.appraisal.identity import (
+    AnyIdentity,
+    IdentityKind,
+    verify_identity_document,
+    verify_unsafe_legacy_pkcs7,
+    verify_unsafe_legacy_signature,
+)
+from strongroom.appraisal.identity_certificates import aws_identity_certificates, aws_unsafe_legacy_dsa_certificates
+from strongroom.appraisal.identity_comparison import expect_ec2_agrees, expect_region, expect_same_instance
+from strongroom.cli.expectations import read_time
+from strongroom.cli.identity_report import Comparisons, report
+from strongroom.cli.output import json_option
+from strongroom.cli.paths import PATH
+from strongroom.crypto.certificates import parse_pem_certificates
+from strongroom.errors import UsageError
+from strongroom.flows.files import read_file
+from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
+from strongroom.formats.identity_document import MAX_IDENTITY_DOCUMENT_BYTES, parse_identity_document
+from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, decode_signature_file
+from strongroom.formats.names import REGION
+from strongroom.ids import CertificateDer, EvidenceBytes, Region
+from strongroom.ports import Ec2Instance, IdentityDocumentBytes
+
+MAX_PEM_BYTES = 262_144
+
+
+class Options(TypedDict):
+    """The options of `strongroom identity verify`, as click hands them over."""
+
+    rsa2048: Path | None
+    pkcs7: Path | None
+    signature: Path | None
+    region: str | None
+    certificate: Path | None
+    attestation: Path | None
+    at: str | None
+    root: Path | None
+    ec2: bool
+    as_json: bool
+
+
+@click.group("identity")
+def command() -> None:
+    """Verify instance identity documents: who EC2 says an instance is.
+
+    \b
+    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
+    """
+
+
+@command.command("verify")
+@click.argument("identity_document", metavar="DOC", type=PATH)
+@click.option("--rsa2048", type=PATH, help="Its `rsa2048` signature (RSA-2048, SHA-256).")
+@click.option("--pkcs7", type=PATH, help="Its `pkcs7` signature (DSA-1024, SHA-1): weak.")
+@click.option("--signature", type=PATH, help="Its `signature` (RSA-1024, SHA-256): weak; needs --certificate.")
+@click.option("--region", metavar="REGION", help="The Region that the document must be of.")
+@click.option("--certificate", type=PATH, help="PEM file of the Region's certificate, instead of the packaged one.")
+@click.option("--document", "attestation", type=PATH, help="An attestation document that must be of the same instance.")
+@click.option("--at", metavar="TIME", help="When --document is judged at: now (the default), document, or RFC 3339.")
+@click.option("--root", type=PATH, help="PEM file of the roots to trust for --document, instead of AWS's.")
+@click.option("--ec2", is_flag=True, help="Ask EC2 whether the account has this instance, running, and as described.")
+@json_option
+def verify(identity_document: Path, **options: Unpack[Options]) -> None:
+    """Verify DOC, an instance identity document, byte for byte as the metadata service serves it.
+
+    One signature is needed: a file of base64 as it is served, with or without PEM lines, or the bytes themselves.
+    --ec2 calls ec2:DescribeInstances in the document's Region, with AWS_PROFILE and AWS_ENDPOINT_URL as in the AWS CLI.
+
+    An identity document says who the instance is, not what it runs, and whoever saw it can show it again for ever.
+
+    \b
+    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
+              strongroom identity verify document --rsa2048 rsa2048 --document attestation.cbor --ec2
+    """
+    kind, signature_file = _one_signature(options)
+    _expect_options_that_fit(kind, options)
+    region = _region(options["region"])
+    now = datetime.now(UTC)
+    document = read_file(identity_document, maximum_bytes=MAX_IDENTITY_DOCUMENT_BYTES)
+    signature = decode_signature_file(read_file(signature_file, maximum_bytes=MAX_SIGNATURE_FILE_BYTES))
+    identity = _verify(kind, document, signature, _certificates(kind, document, options["certificate"]))
+    if region is not None:
+        expect_region(identity, region)
+    evidence = _evidence(options, now)
+    if evidence is not None:
+        expect_same_instance(identity, evidence)
+    if options["ec2"]:
+        expect_ec2_agrees(identity, _ask_ec2(identity))
+    compared = Comparisons(
+        region=region, evidence=evidence, at=options["at"], ec2=options["ec2"], certificate=options["certificate"]
+    )
+    report(identity, document, compared, now=now, as_json=options["as_json"])
+
+
+def _one_signature(options: Options) -> tuple[IdentityKind, Path]:
+    files = {
+        IdentityKind.RSA2048: options["rsa2048"],
+        IdentityKind.PKCS7: options["pkcs7"],
+        IdentityKind.SIGNATURE: options["signature"],
+    }
+    given = [(kind, file) for kind, file in files.items() if file is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "identity.one-signature",
+            f"expected one of --rsa2048, --pkcs7 and --signature, found {len(given)}",
+            remedy="Ask the metadata service for `rsa2048`; the two others are weak.",
+        )
+    return given[0]
+
+
+def _expect_options_that_fit(kind: IdentityKind, options: Options) -> None:
+    if kind is IdentityKind.SIGNATURE and options["certificate"] is None:
+        raise UsageError(
+            "identity.no-certificate",
+            "expected --certificate with --signature: AWS replaces those certificates every few years, and none is "
+            "packaged",
+            remedy="Take the one called RSA of the instance's Region from the EC2 User Guide (regions-certs).",
+        )
+    if options["attestation"] is None and (options["at"] is not None or options["root"] is not None):
+        raise UsageError(
+            "identity.no-attestation", "--at and --root are for an attestation document: expected --document with them"
+        )
+
+
+def _region(text: str | None) -> Region | None:
+    if text is not None and not REGION.fullmatch(text):
+        raise UsageError("identity.region", f"expected a Region such as eu-central-1, found {text!r}")
+    return None if text is None else Region(text)
+
+
+def _certificates(kind: IdentityKind, document: bytes, pem: Path | None) -> Mapping[Region, CertificateDer]:
+    """Return the packaged certificates; or the one in `pem`, for whichever Region the document claims."""
+    if pem is None:
+        return aws_identity_certificates() if kind is IdentityKind.RSA2048 else aws_unsafe_legacy_dsa_certificates()
+    found = parse_pem_certificates(read_file(pem, maximum_bytes=MAX_PEM_BYTES))
+    if len(found) != 1:
+        raise UsageError("identity.certificates", f"expected one certificate in {pem}, found {len(found)}")
+    return {parse_identity_document(document).region: found[0]}
+
+
+def _verify(
+    kind: IdentityKind, document: bytes, signature: bytes, certificates: Mapping[Region, CertificateDer]
+) -> AnyIdentity:
+    match kind:
+        case IdentityKind.RSA2048:
+            return verify_identity_document(IdentityDocumentBytes(document, signature), certificates=certificates)
+        case IdentityKind.PKCS7:
+            return verify_unsafe_legacy_pkcs7(document, signature, certificates=certificates)
+        case IdentityKind.SIGNATURE:
+            return verify_unsafe_legacy_signature(document, signature, certificates=certificates)
+
+
+def _evidence(options: Options, now: datetime) -> VerifiedEvidence | None:
+    if options["attestation"] is None:
+        return None
+    at, root = read_time(options["at"], now=now), options["root"]
+    roots = NitroRoots.aws() if root is None else NitroRoots.from_pem(read_file(root, maximum_bytes=MAX_PEM_BYTES))
+    data = read_file(options["attestation"], maximum_bytes=MAX_DOCUMENT_BYTES)
+    return verify_evidence(EvidenceBytes(data), roots=roots, at=at)
+
+
+def _ask_ec2(identity: AnyIdentity) -> Ec2Instance | None:
+    from strongroom.aws.sdk.ec2 import SdkInstanceDirectory  # noqa: PLC0415 -- boto3 takes its time to load
+    from strongroom.aws.sdk.session import AwsSession  # noqa: PLC0415
+
+    client = AwsSession(region=identity.region).ec2()
+    return SdkInstanceDirectory(client).describe_instance(identity.instance_id)
