@@ -2,7 +2,7 @@
 """What a file looks like, judged by its first bytes, so that errors can say what was given. Claims no trust.
 
 A guess for people: what parses a file never relies on it. The marks are those of the formats' own specifications: UEFI
-(GPT, PE/COFF), PEM (RFC 7468), JSON (RFC 8259), gzip (RFC 1952), Zstandard (RFC 8878), X.690, COSE (RFC 9052).
+(GPT, PE/COFF), the TCG, PEM (RFC 7468), JSON (RFC 8259), gzip (RFC 1952), Zstandard (RFC 8878), X.690, COSE (RFC 9052).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class FileKind(enum.StrEnum):
     BUNDLE = "a Strongroom bundle"
     ESCROW = "an escrow file of a Strongroom bundle"
     COSE = "a COSE_Sign1 message"
+    EVENT_LOG = "a TCG event log"
     UEFI_DATA = "UEFI variables as EC2 stores them (uefi-data)"
     PEM_CERTIFICATE = "a PEM certificate"
     PEM = "a PEM file"
@@ -71,6 +72,9 @@ _MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"8444a1013822", FileKind.DOCUMENT_IN_HEX),
     (0, b"\xd2\x84", FileKind.COSE),
     (0, b"\x84", FileKind.COSE),
+    (32, b"Spec ID Event", FileKind.EVENT_LOG),
+    (32, b"StartupLocality\0", FileKind.EVENT_LOG),
+    (0, b"\0\0\0\0\x08\0\0\0", FileKind.EVENT_LOG),  # TCG_PCR_EVENT: EV_S_CRTM_VERSION into PCR 0
     (0, b"QU1aTlVFRkk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI"
     (0, b"-----BEGIN CERTIFICATE", FileKind.PEM_CERTIFICATE),
     (0, b"-----BEGIN ", FileKind.PEM),

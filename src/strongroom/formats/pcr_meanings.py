@@ -41,10 +41,14 @@ _EC2_FIRMWARE_PCR0 = bytes.fromhex(
     "6e901b16932f6e036747d7a57696e4a2cc864008ebc016826ca1d7bd42ab5ac8286ccf49cde6c0284cbc4b63d978a2ec"
 )
 _BOOT_ALWAYS_MEASURES = (4, 7)
+_SEPARATOR_ONLY = "one separator, and nothing was measured beside it"
 _ANYWHERE = {
     ZERO_SHA384: "all zeros, nothing was measured into it",
     b"\xff" * SHA384_BYTES: "all ones, its value after power-on",
-    SEPARATOR_ONLY_SHA384: "one separator, and nothing was measured beside it",
+    SEPARATOR_ONLY_SHA384: _SEPARATOR_ONLY,
+    # The same in the SHA-1 and SHA-256 banks, which event logs of other machines have
+    bytes.fromhex("b2a83b0ebf2f8374299a5b2bdfc31ea955ad7236"): _SEPARATOR_ONLY,
+    bytes.fromhex("3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969"): _SEPARATOR_ONLY,
 }
 _SOMEWHERE = {
     (0, _EC2_FIRMWARE_PCR0): "the value that every genuine document so far has shown",

@@ -35,9 +35,38 @@ RESETTABLE = frozenset(map(PcrIndex, (16, 23)))
 
 
 class PcrBank(enum.StrEnum):
-    """Hash algorithm of a bank. Attestation documents know SHA-384 only."""
+    """Hash algorithm of a bank, named as in attestation documents, which know SHA-384 only (TCG Algorithm Registry)."""
 
+    SHA1 = "SHA1"
+    SHA256 = "SHA256"
     SHA384 = "SHA384"
+    SHA512 = "SHA512"
+    SM3_256 = "SM3_256"
+    SHA3_256 = "SHA3_256"
+    SHA3_384 = "SHA3_384"
+    SHA3_512 = "SHA3_512"
+
+    @property
+    def algorithm_id(self) -> int:
+        """TPM_ALG_ID."""
+        return _ALGORITHMS[self][0]
+
+    @property
+    def size_bytes(self) -> int:
+        """How long its digests are."""
+        return _ALGORITHMS[self][1]
+
+
+_ALGORITHMS = {
+    PcrBank.SHA1: (0x0004, 20),
+    PcrBank.SHA256: (0x000B, 32),
+    PcrBank.SHA384: (0x000C, SHA384_BYTES),
+    PcrBank.SHA512: (0x000D, 64),
+    PcrBank.SM3_256: (0x0012, 32),
+    PcrBank.SHA3_256: (0x0027, 32),
+    PcrBank.SHA3_384: (0x0028, 48),
+    PcrBank.SHA3_512: (0x0029, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from tests.event_logs import CRTM_VERSION, NO_ACTION, SMALL_BOOT, sha1_event
 from tests.images import make_uki
 
 from strongroom.formats.file_kind import FileKind, guess_kind
@@ -30,6 +31,10 @@ def at(offset: int, mark: bytes) -> bytes:
         (b"\x89SRE\r\n\x1a\n\0\1", FileKind.ESCROW),
         (b"", FileKind.EMPTY),
         (b"QU1aTlVFRkkAAA", FileKind.UEFI_DATA),
+        (SMALL_BOOT, FileKind.EVENT_LOG),
+        (sha1_event(0, NO_ACTION, b"Spec ID Event02\0"), FileKind.EVENT_LOG),
+        (sha1_event(0, NO_ACTION, b"StartupLocality\0\3"), FileKind.EVENT_LOG),
+        (sha1_event(0, CRTM_VERSION, b"v1"), FileKind.EVENT_LOG),
         (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM_CERTIFICATE),
         (b"\x30\x82\x01\x02\x30", FileKind.DER),
         (b'\n {"Measurements": {}}', FileKind.JSON),
@@ -44,3 +49,9 @@ def test_a_file_is_named_by_its_first_bytes(head, kind):
 
 def test_a_line_that_is_almost_base64_takes_no_time():
     assert guess_kind(b"a" * 511 + b"!") is FileKind.TEXT
+
+
+def test_every_genuine_event_log_is_known_by_its_first_bytes(genuine_vectors):
+    logs = sorted((genuine_vectors / "event-logs").iterdir())
+    assert len(logs) == 9
+    assert {guess_kind(log.read_bytes()) for log in logs} == {FileKind.EVENT_LOG}

@@ -5,7 +5,7 @@ import pytest
 
 from strongroom.errors import FormatError
 from strongroom.formats import pcrs
-from strongroom.formats.pcrs import PcrDigests
+from strongroom.formats.pcrs import PcrBank, PcrDigests
 
 
 def test_digests_are_a_mapping_in_ascending_order():
@@ -43,3 +43,23 @@ def test_the_constants_are_what_they_are_said_to_be():
     assert bytes(48) == pcrs.ZERO_SHA384
     assert set(pcrs.GATES) == {2, 4, 7, 12, 13}
     assert {16, 23} == pcrs.RESETTABLE
+
+
+@pytest.mark.parametrize("bank", [bank for bank in PcrBank if bank is not PcrBank.SM3_256])
+def test_banks_are_named_by_their_hash_and_have_its_size(bank):
+    assert bank.size_bytes == hashlib.new(bank.lower()).digest_size
+
+
+def test_banks_have_the_numbers_of_the_tcg():
+    numbers = {bank.value: bank.algorithm_id for bank in PcrBank}
+    assert numbers == {
+        "SHA1": 0x04,
+        "SHA256": 0x0B,
+        "SHA384": 0x0C,
+        "SHA512": 0x0D,
+        "SM3_256": 0x12,
+        "SHA3_256": 0x27,
+        "SHA3_384": 0x28,
+        "SHA3_512": 0x29,
+    }
+    assert PcrBank.SM3_256.size_bytes == 32
