@@ -5,21 +5,74 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
 
 
 class EventType(enum.StrEnum):
-    """The event types that reference values are made of, named as in the specification."""
+    """Types of events, named as in the specification (PFP 1.06, section 10.4.1). No digest covers a type."""
 
+    PREBOOT_CERT = "EV_PREBOOT_CERT"
+    POST_CODE = "EV_POST_CODE"
+    UNUSED = "EV_UNUSED"
+    NO_ACTION = "EV_NO_ACTION"
     SEPARATOR = "EV_SEPARATOR"
-    ACTION = "EV_EFI_ACTION"
-    APPLICATION = "EV_EFI_BOOT_SERVICES_APPLICATION"
-    VARIABLE = "EV_EFI_VARIABLE_DRIVER_CONFIG"
-    AUTHORITY = "EV_EFI_VARIABLE_AUTHORITY"
+    BIOS_ACTION = "EV_ACTION"
+    EVENT_TAG = "EV_EVENT_TAG"
+    CRTM_CONTENTS = "EV_S_CRTM_CONTENTS"
+    CRTM_VERSION = "EV_S_CRTM_VERSION"
+    CPU_MICROCODE = "EV_CPU_MICROCODE"
+    PLATFORM_CONFIG = "EV_PLATFORM_CONFIG_FLAGS"
+    DEVICES = "EV_TABLE_OF_DEVICES"
+    COMPACT_HASH = "EV_COMPACT_HASH"
     IPL = "EV_IPL"
+    IPL_PARTITION = "EV_IPL_PARTITION_DATA"
+    NONHOST_CODE = "EV_NONHOST_CODE"
+    NONHOST_CONFIG = "EV_NONHOST_CONFIG"
+    NONHOST_INFO = "EV_NONHOST_INFO"
+    OMIT_BOOT_DEVICES = "EV_OMIT_BOOT_DEVICE_EVENTS"
+    POST_CODE2 = "EV_POST_CODE2"
+    EFI_BASE = "EV_EFI_EVENT_BASE"
+    VARIABLE = "EV_EFI_VARIABLE_DRIVER_CONFIG"
+    VARIABLE_BOOT = "EV_EFI_VARIABLE_BOOT"
+    APPLICATION = "EV_EFI_BOOT_SERVICES_APPLICATION"
+    DRIVER = "EV_EFI_BOOT_SERVICES_DRIVER"
+    RUNTIME_DRIVER = "EV_EFI_RUNTIME_SERVICES_DRIVER"
+    GPT = "EV_EFI_GPT_EVENT"
+    ACTION = "EV_EFI_ACTION"
+    FIRMWARE_BLOB = "EV_EFI_PLATFORM_FIRMWARE_BLOB"
+    HANDOFF_TABLES = "EV_EFI_HANDOFF_TABLES"
+    FIRMWARE_BLOB2 = "EV_EFI_PLATFORM_FIRMWARE_BLOB2"
+    HANDOFF_TABLES2 = "EV_EFI_HANDOFF_TABLES2"
+    VARIABLE_BOOT2 = "EV_EFI_VARIABLE_BOOT2"
+    GPT2 = "EV_EFI_GPT_EVENT2"
+    HCRTM = "EV_EFI_HCRTM_EVENT"
+    AUTHORITY = "EV_EFI_VARIABLE_AUTHORITY"
+    SPDM_FIRMWARE_BLOB = "EV_EFI_SPDM_FIRMWARE_BLOB"
+    SPDM_FIRMWARE_CONFIG = "EV_EFI_SPDM_FIRMWARE_CONFIG"
+    SPDM_DEVICE_POLICY = "EV_EFI_SPDM_DEVICE_POLICY"
+    SPDM_DEVICE_AUTHORITY = "EV_EFI_SPDM_DEVICE_AUTHORITY"
+
+
+def _numbered() -> Iterator[tuple[int, EventType]]:
+    """Yield number and type: the specification counts up in the order above, from a few starting points."""
+    types = list(EventType)
+    first_efi, hcrtm, authority = map(types.index, (EventType.EFI_BASE, EventType.HCRTM, EventType.AUTHORITY))
+    yield from enumerate(types[:first_efi])
+    yield from enumerate(types[first_efi:hcrtm], 0x8000_0000)
+    yield 0x8000_0010, EventType.HCRTM
+    yield from enumerate(types[authority:], 0x8000_00E0)
+
+
+EVENT_TYPES: Mapping[int, EventType] = dict(_numbered())
+"""Number, as logs carry it, to type."""
+
+
+def event_type(number: int) -> str:
+    """Return the EventType of a number, or its eight hex digits, such as 0x00008401, where the TCG gave it no name."""
+    return EVENT_TYPES.get(number, f"0x{number:08x}")
 
 
 @dataclass(frozen=True, slots=True)
