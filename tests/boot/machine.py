@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One boot under software emulation: QEMU, Debian's OVMF and swtpm. Firmware and TPM are not ours, so they may judge.
 
-The initrd prints every PCR of the SHA-384 bank and powers off. Nothing outlives `boot`, whatever happens.
+The initrd prints every PCR of the SHA-384 bank and the event log, and powers off. Nothing outlives `boot`, whatever
+happens.
 """
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -39,13 +41,20 @@ DEBIAN = {
     "sbsign": "sbsigntool",
 }
 PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
+LOG_LINE = re.compile(r"^LOGGED ([A-Za-z0-9+/=]{1,76})\r?$", re.MULTILINE)
+LOG_SIZE = re.compile(r"^LOGGED BYTES (\d+)\r?$", re.MULTILINE)
 INIT = b"""#!/bin/sh
 mount -t sysfs sysfs /sys
 mount -t proc proc /proc
+mount -t securityfs securityfs /sys/kernel/security
+echo 1 > /proc/sys/kernel/printk  # no message of the kernel may cut a line in two
 for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
   echo "MEASURED $n $(cat /sys/class/tpm/tpm0/pcr-sha384/$n)"
 done
 echo "COMMAND LINE $(cat /proc/cmdline)"
+log=/sys/kernel/security/tpm0/binary_bios_measurements
+base64 $log | while read -r line; do echo "LOGGED $line"; done
+echo "LOGGED BYTES $(cat $log | wc -c)"
 poweroff -f
 """
 
@@ -57,7 +66,8 @@ def program(name: str) -> str:
 
 
 def initrd_that_prints_pcrs(busybox: bytes) -> bytes:
-    applets = [link_entry(f"bin/{name}", "busybox") for name in ("sh", "mount", "cat", "echo", "poweroff")]
+    names = ("sh", "mount", "cat", "echo", "poweroff", "base64", "wc")
+    applets = [link_entry(f"bin/{name}", "busybox") for name in names]
     return build_initrd(
         [
             program_entry("bin/busybox", busybox),
@@ -76,6 +86,8 @@ class Booted:
     pcrs: Mapping[int, bytes]
     serial: str
     seconds: float
+    event_log: bytes
+    """What firmware, stub and kernel logged, as the kernel hands it out."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,11 @@ def boot(machine: Machine) -> Booted:
     return _BOOTED[machine.digest]
 
 
+def every_boot() -> tuple[Booted, ...]:
+    """Return what was booted so far."""
+    return tuple(_BOOTED.values())
+
+
 def _boot(machine: Machine) -> Booted:
     with tempfile.TemporaryDirectory(prefix="strongroom-boot-") as scratch:
         folder = Path(scratch)
@@ -116,7 +133,14 @@ def _boot(machine: Machine) -> Booted:
             serial = _run(_qemu(folder, socket))
         pcrs = {int(number): bytes.fromhex(value) for number, value in PCR_LINE.findall(serial)}
         assert len(pcrs) == 16, f"the image did not print its PCRs:\n{serial[-3000:]}"
-        return Booted(pcrs, serial, time.monotonic() - started)
+        return Booted(pcrs, serial, time.monotonic() - started, _event_log(serial))
+
+
+def _event_log(serial: str) -> bytes:
+    log = base64.b64decode("".join(LOG_LINE.findall(serial)), validate=True)
+    said = [int(size) for size in LOG_SIZE.findall(serial)]
+    assert said == [len(log)], f"the image said that its event log has {said} bytes, and printed {len(log)}"
+    return log
 
 
 def _write_disk(root: Path, files: Mapping[str, bytes]) -> None:
