@@ -14,7 +14,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 @pytest.fixture(scope="session")
 def genuine_vectors() -> Path:
-    """The folder of genuine documents, KMS replies and images, which are not part of the project."""
+    """The folder of genuine documents, KMS replies, images and event logs, which are not part of the project."""
     return genuine_folder(Path(os.environ.get("STRONGROOM_VECTORS", Path(__file__).parents[2] / "shared/vectors")))
 
 

@@ -132,3 +132,17 @@ SMALL_BOOT = log(
     event(11, IPL, ".linux\0".encode("utf-16-le"), measured=b"the kernel"),
     event(12, IPL, "quiet\0".encode("utf-16-le")),
 )
+RICH_BOOT = SMALL_BOOT + b"".join(
+    (
+        event(1, VARIABLE_BOOT, variable(GLOBAL, "BootOrder", b"\1\0")),
+        event(1, VARIABLE_BOOT, variable(GLOBAL, "Boot0001", load_option("Linux", file_path("\\a.efi"), b"quiet"))),
+        event(1, TABLES, struct.pack("<Q", 1) + bytes(24)),
+        event(5, GPT, partition_table((GLOBAL, "one"))),
+        event(0, BLOB2, b"\4name" + bytes(16)),
+        event(7, AUTHORITY, variable(IMAGE_SECURITY, "db", bytes(16) + b"\x30\x82\x01\x00")),
+        event(8, IPL, b"grub_cmd: ls\0", measured=b"ls"),
+        event(9, EVENT_TAG, struct.pack("<II", 0x8F3B22EC, 12) + b"Linux initrd", measured=b"cpio"),
+        event(0xFFFFFFFF, NO_ACTION, b"SP800-155 Event3"),
+    )
+)
+"""One event of each layout."""

@@ -121,6 +121,11 @@ def boot(machine: Machine) -> Booted:
     return _BOOTED[machine.digest]
 
 
+def every_boot() -> tuple[Booted, ...]:
+    """Return what was booted so far."""
+    return tuple(_BOOTED.values())
+
+
 def _boot(machine: Machine) -> Booted:
     with tempfile.TemporaryDirectory(prefix="strongroom-boot-") as scratch:
         folder = Path(scratch)

@@ -7,8 +7,9 @@ Each configuration boots once; these tests stay in one file, so that one worker 
 import struct
 
 import pytest
+from tests import tpm2_eventlog
 from tests.boot.explained import codes, gated, recorded, references
-from tests.boot.machine import COMMAND_LINE, FIRMWARE, Booted, Machine, boot
+from tests.boot.machine import COMMAND_LINE, FIRMWARE, Booted, Machine, boot, every_boot
 from tests.boot.variables import (
     boot_with_options,
     run_driver_first,
@@ -19,9 +20,15 @@ from tests.boot.variables import (
 from tests.images import BOOT_DRIVER, RETURN_SUCCESS, make_pe
 
 from strongroom.formats.efi import parse_signature_database
-from strongroom.formats.pcrs import ZERO_SHA384
+from strongroom.formats.event_log import parse_event_log
+from strongroom.formats.pcrs import ZERO_SHA384, PcrBank, PcrDigests
 from strongroom.formats.pe import parse_pe
-from strongroom.measure.predict import measure_image
+from strongroom.formats.uki import parse_uki
+from strongroom.measure.compare_log import compare_log
+from strongroom.measure.event_log import describe_events
+from strongroom.measure.predict import gate_events, measure_image, section_digests, stub_events
+from strongroom.measure.stub import recognise_stub
+from strongroom.measure.wording.words import Proof
 from strongroom.twin.firmware import Firmware, SecureBoot
 from strongroom.twin.firmware import boot as replay_boot
 
@@ -160,6 +167,95 @@ def test_the_twin_measures_a_program_that_runs_first(image):
     store = store_with(run_preparation_first("\\EFI\\prepare.efi"))
     booted = boot(Machine(image, files={"EFI/prepare.efi": program}, store=store))
     assert replayed(image, programs_before=(program,)) == promised(booted)
+
+
+IMA_PCR = 10
+"""Extended by the running kernel, which keeps a log of its own."""
+
+
+def logged(booted: Booted):
+    events = describe_events(parse_event_log(booted.event_log), PcrBank.SHA384)
+    return [event for event in events if event.proof is not Proof.UNMEASURED]
+
+
+def words(booted: Booted, pcr: int, proof: Proof) -> list[str]:
+    return [event.about for event in logged(booted) if (event.pcr, event.proof) == (pcr, proof)]
+
+
+@pytest.fixture(scope="module")
+def secure_boot_of_signed(signed, keys) -> Booted:
+    return boot(Machine(signed, store=store_with(secure_boot(pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx))))
+
+
+def test_the_log_of_every_boot_leads_to_its_pcrs(clean_boot, secure_boot_of_signed):
+    assert {id(clean_boot), id(secure_boot_of_signed)} <= set(map(id, every_boot()))
+    for booted in every_boot():
+        pcrs = PcrDigests.of({index: value for index, value in booted.pcrs.items() if index != IMA_PCR})
+        found = compare_log(parse_event_log(booted.event_log), pcrs)
+        assert found.findings == ()
+        assert found.reproduced == tuple(pcrs)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_is_logged_is_what_was_predicted_event_by_event(
+    image, signed, keys, clean_boot, secure_boot_of_signed, secure
+):
+    booted, uki = (secure_boot_of_signed, parse_uki(signed)) if secure else (clean_boot, parse_uki(image))
+    stub = recognise_stub(uki)
+    expected = (*gate_events(uki, stub, keys if secure else None), *stub_events(stub, section_digests(uki)))
+    for pcr in (2, 4, 7, 11, 12, 13):
+        found = [(event.kind, event.digest) for event in logged(booted) if event.pcr == pcr]
+        assert found == [(event.kind, event.digest) for event in expected if event.pcr == pcr]
+
+
+def test_a_log_says_what_was_booted_and_what_of_that_is_proven(clean_boot, secure_boot_of_signed):
+    assert words(clean_boot, 7, Proof.COVERED)[:2] == ["variable SecureBoot: off", "variable PK: empty"]
+    assert words(secure_boot_of_signed, 7, Proof.COVERED) == [
+        "variable SecureBoot: on",
+        "variable PK: 1 certificate",
+        "variable KEK: 1 certificate",
+        "variable db: 2 certificates",
+        "variable dbx: 1 hash",
+        "end of the firmware's own measurements",
+        'db let an image through by the certificate of "CN=db"',
+    ]
+    sections = [about for about in words(clean_boot, 11, Proof.COVERED) if about.startswith("name")]
+    assert sections == [f"name of section {name}" for name in (".linux", ".osrel", ".cmdline", ".initrd")]
+    program, kernel = words(clean_boot, 4, Proof.CLAIMED)
+    assert f'from "{IMAGE_PATH}" on "PciRoot(0x0)/' in program
+    assert kernel.endswith("the kernel inside a unified kernel image")
+    assert words(clean_boot, 12, Proof.COVERED) == words(clean_boot, 13, Proof.CLAIMED) == []
+
+
+@pytest.mark.attack("B1")
+def test_a_log_shows_the_command_line_that_was_added(image):
+    added = COMMAND_LINE.decode() + " init=/bin/sh"
+    booted = boot(Machine(image, store=store_with(boot_with_options(IMAGE_PATH, added))))
+    assert words(booted, 12, Proof.COVERED) == [f'kernel command line "{added}"']
+
+
+@pytest.mark.attack("B2")
+@pytest.mark.attack("B3")
+def test_a_log_shows_that_something_lay_beside_the_image(image):
+    planted = {f"{EXTENSION_FOLDER}/root.cred": b"credential" * 9, f"{EXTENSION_FOLDER}/evil.raw": b"extension" * 99}
+    booted = boot(Machine(image, files=planted))
+    assert words(booted, 12, Proof.CLAIMED) == ["credentials that lay beside the image"]
+    assert words(booted, 13, Proof.CLAIMED) == ["system extensions that lay beside the image"]
+
+
+@pytest.mark.attack("B20")
+def test_a_log_shows_the_driver_that_ran_first(image):
+    driver = make_pe([(".text", RETURN_SUCCESS)], subsystem=BOOT_DRIVER)
+    store = store_with(run_driver_first("\\EFI\\driver.efi"))
+    (said,) = words(boot(Machine(image, files={"EFI/driver.efi": driver}, store=store)), 2, Proof.CLAIMED)
+    assert said.startswith(f'EFI driver, {len(driver)} bytes, from "\\EFI\\driver.efi"')
+
+
+@pytest.mark.attack("A21")
+def test_a_second_reader_finds_the_same_in_the_log_of_every_boot(clean_boot, secure_boot_of_signed, tmp_path):
+    for number, booted in enumerate(every_boot()):
+        (tmp_path / f"{number}").write_bytes(booted.event_log)
+        assert tpm2_eventlog.differences(tmp_path / f"{number}") == []
 
 
 # --- what `explain` says of these boots -------------------------------------------------------------------------------

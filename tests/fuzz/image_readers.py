@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coverage-guided fuzzing of the readers that meet hostile images: python image_readers.py TARGET [libFuzzer options].
+"""Coverage-guided fuzzing of the readers that meet hostile images, and logs of what they booted as.
 
-Ends with an error as soon as a reader raises anything but FormatError or NotTrusted.
+By hand: python image_readers.py TARGET [libFuzzer options]. It ends with an error as soon as a reader raises anything
+but FormatError or NotTrusted.
 """
 
 import contextlib
@@ -12,8 +13,10 @@ import atheris  # type: ignore[import-untyped]
 with atheris.instrument_imports(include=["strongroom.formats", "strongroom.measure"]):
     from strongroom.errors import FormatError, NotTrusted
     from strongroom.formats.efi import parse_signature_database
+    from strongroom.formats.event_log import parse_event_log
     from strongroom.formats.measurements import encode_measurements, parse_measurements
     from strongroom.formats.pe import parse_certificate_table, parse_pe
+    from strongroom.measure.event_log import describe_events, replay_log
     from strongroom.measure.predict import measure_image
 
 
@@ -30,6 +33,13 @@ def measurements(data: bytes) -> None:
     assert parse_measurements(encode_measurements(parsed)).pcrs == parsed.pcrs
 
 
+def event_log(data: bytes) -> None:
+    log = parse_event_log(data)
+    for bank in log.banks:
+        assert len(describe_events(log, bank)) == len(log.events)
+        assert set(replay_log(log, bank)) >= {event.pcr for event in log.events if event.extends}
+
+
 def careless(data: bytes) -> None:
     """What the fuzzer has to find: a reader that trusts a length."""
     if data[:2] == b"MZ":
@@ -41,6 +51,7 @@ TARGETS = {
     "uki": uki,
     "efi": parse_signature_database,
     "measurements": measurements,
+    "event-log": event_log,
     "careless": careless,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.boot.variables import signature_list
+from tests.event_logs import RICH_BOOT
 from tests.images import make_uki, with_certificates
 
 from strongroom.formats.measurements import encode_measurements
@@ -23,6 +24,7 @@ SEEDS = {
     "uki": make_uki(),
     "efi": signature_list(b"certificate") * 2,
     "measurements": encode_measurements(measure_image(make_uki(), secure_boot=None)),
+    "event-log": RICH_BOOT,
     "careless": b"MZ\0\0",
 }
 
@@ -38,7 +40,7 @@ def fuzz(target: str, corpus: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("target", ["pe", "uki", "efi", "measurements"])
+@pytest.mark.parametrize("target", ["pe", "uki", "efi", "measurements", "event-log"])
 def test_no_input_breaks_a_reader(target, tmp_path):
     run = fuzz(target, tmp_path)
     assert run.returncode == 0, run.stderr[-3000:]

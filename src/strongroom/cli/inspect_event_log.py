@@ -20,8 +20,8 @@ _TITLES = {
 }
 _MARKS = {Proof.COVERED: "digest", Proof.CLAIMED: "log", Proof.UNMEASURED: "-"}
 _LEGEND = (
-    "Each event: PCR, what vouches for the words, type, words. What vouches is the digest, so that they are right if the",
-    "PCR is; or the log alone, which anybody can have written; or nothing (-) for what is not measured at all.",
+    "Each event: PCR, what vouches for the words, type, words. What vouches is the digest, so that they are right if",
+    "the PCR is; or the log alone, which anybody can have written; or nothing (-) for what is not measured at all.",
 )
 
 
@@ -42,14 +42,16 @@ def _shown_bank(log: EventLog) -> PcrBank:
 
 
 def _lines(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[PcrBank, PcrDigests]) -> Iterator[str]:
-    unknown = "".join(f", 0x{algorithm:04x} (unknown)" for algorithm in log.unknown_algorithms)
-    yield f"Banks: {', '.join(log.banks)}{unknown}. Events: {len(log.events)}."
+    unknown = (f"0x{algorithm:04x} (unknown)" for algorithm in log.unknown_algorithms)
+    yield f"Banks: {', '.join((*log.banks, *unknown))}. Events: {len(log.events)}."
     if log.startup_locality:
         yield f"The TPM was started at locality {log.startup_locality}, so PCR 0 began with that."
-    if not events:
+    if not log.banks:
         return
     proofs = Counter(event.proof for event in events)
     yield f"Proofs are those of the {_shown_bank(log)} bank: {proofs[Proof.COVERED]} of its digests cover the words."
+    if _shown_bank(log) is PcrBank.SHA1:
+        yield "They are weak: two texts with the same SHA-1 digest can be made."
     yield ""
     yield from _LEGEND
     yield from (_line(event) for event in events)

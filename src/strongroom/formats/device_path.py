@@ -88,14 +88,13 @@ def parse_device_path(data: bytes) -> DevicePath:
 def read_device_path(fields: Fields) -> DevicePath:
     """Take one device path, to its end node. Raises FormatError."""
     nodes: list[DevicePathNode] = []
-    while True:
+    for _ in range(MAX_NODES + 1):
         offset = fields.offset
         kind, subtype, size = fields.number(1, "a type"), fields.number(1, "a subtype"), fields.number(2, "a length")
-        if size < _HEADER_BYTES or len(nodes) > MAX_NODES:
+        if size < _HEADER_BYTES:
             raise FormatError(
                 "efi.device-path",
-                f"expected at most {MAX_NODES} nodes of {_HEADER_BYTES} bytes or more, "
-                f"found node {len(nodes)} with {size} bytes",
+                f"expected a node of at least {_HEADER_BYTES} bytes, found {size}",
                 offset=offset,
                 spec=_SPEC,
             )
@@ -103,6 +102,9 @@ def read_device_path(fields: Fields) -> DevicePath:
         if (kind, subtype) == (_END, _WHOLE_END):
             return DevicePath(tuple(nodes))
         nodes.append(DevicePathNode(kind, subtype, body))
+    raise FormatError(
+        "efi.device-path", f"expected at most {MAX_NODES} nodes, found more", offset=fields.offset, spec=_SPEC
+    )
 
 
 def _utf16(data: bytes) -> str:

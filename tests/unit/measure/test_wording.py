@@ -52,7 +52,7 @@ from strongroom.measure.wording.words import MAX_TEXT_CHARACTERS, Proof, quoted,
 
 ESP = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 SMBIOS = uuid.UUID("eb9d2d31-2d88-11d3-9a16-0090273fc14d")
-STUB_KERNEL = uuid.UUID("55c5d1f8-04cd-46b5-8a20-e56cbb3052d0")
+STUB_KERNEL = node(4, 3, uuid.UUID("55c5d1f8-04cd-46b5-8a20-e56cbb3052d0").bytes_le) + PATH_END
 OTHER = uuid.UUID(int=1)
 PLACE = struct.pack("<QQ", 0xFF000000, 4096)
 TABLE = struct.pack("<Q", 1) + SMBIOS.bytes_le + bytes(8)
@@ -194,7 +194,7 @@ def test_a_boot_option_of_another_vendor_is_not_one_of_the_firmwares():
     [
         (APPLICATION, image_load(file_path("\\EFI\\BOOT\\BOOTX64.EFI")),
          f'from "\\EFI\\BOOT\\BOOTX64.EFI" on "PciRoot(0x0)/Pci(0x8,0x0)/HD(1,GPT,{uuid.UUID(int=7)})"'),
-        (APPLICATION, image_load(node(4, 3, STUB_KERNEL.bytes_le) + PATH_END), "the kernel inside a unified kernel image"),
+        (APPLICATION, image_load(STUB_KERNEL), "the kernel inside a unified kernel image"),
         (APPLICATION, image_load(INSIDE), f'from "FvFile({OTHER})"'),
         (APPLICATION, image_load(b""), "the log does not say from where"),
         (APPLICATION, image_load(PATH_END), "the log does not say from where"),
@@ -240,6 +240,8 @@ def test_the_partition_table_is_covered():
         (12, utf16("quiet\0"), utf16("quiet\0"), 'kernel command line "quiet"', COVERED),
         (12, utf16("quiet\0"), utf16("quiet"), 'kernel command line "quiet"', COVERED),
         (12, utf16("quiet"), utf16("quiet"), 'kernel command line "quiet"', COVERED),
+        (12, utf16("a\nb\0"), utf16("a\nb\0"), 'kernel command line "a\\nb"', COVERED),
+        (12, b"quietly!", b"quietly!", 'kernel command line "畱敩汴ⅹ"', COVERED),
         (12, utf16("quiet\0"), utf16("init=/bin/sh\0"), 'contents of what the log calls "quiet"', CLAIMED),
         (12, utf16("Credentials initrd\0"), b"cpio", "credentials that lay beside the image", CLAIMED),
         (12, utf16("Global credentials initrd\0"), b"cpio", "credentials that lay on the EFI partition", CLAIMED),

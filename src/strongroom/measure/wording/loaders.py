@@ -87,11 +87,10 @@ def _command_line(subject: Subject) -> Words:
     Anything else in this PCR is put into words by its name.
     """
     data = subject.event.data
-    proof = subject.proof(data, data[:-2] if data.endswith(b"\0\0") else data)
-    text = text_of(data)
-    if proof is Proof.COVERED and text is not None:
-        return Words(f"kernel command line {quoted(text)}", proof, subject=COMMAND_LINE)
-    return _contents(subject)
+    if subject.proof(data, data[:-2] if data.endswith(b"\0\0") else data) is Proof.CLAIMED:
+        return _contents(subject)
+    text = data.decode("utf-16-le", "replace").rstrip("\0")  # in no other encoding: this is what the kernel was given
+    return Words(f"kernel command line {quoted(text)}", Proof.COVERED)
 
 
 def _contents(subject: Subject) -> Words:

@@ -25,7 +25,7 @@ class Proof(enum.StrEnum):
 
     COVERED does not include the event's type, which no digest covers: it says that the bytes which the words were
     read from are the measured ones, and that such events belong into this PCR. Who measured them follows from what was
-    measured into the PCR before.
+    measured into the PCR before. In a SHA-1 bank it says little, as two texts with one digest can be made.
     """
 
     COVERED = "covered"
