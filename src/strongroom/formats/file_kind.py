@@ -40,6 +40,7 @@ class FileKind(enum.StrEnum):
     ESCROW = "an escrow file of a Strongroom bundle"
     COSE = "a COSE_Sign1 message"
     UEFI_DATA = "UEFI variables as EC2 stores them (uefi-data)"
+    FIRMWARE_VOLUME = "a UEFI firmware volume (firmware, or QEMU's variable store)"
     PEM_CERTIFICATE = "a PEM certificate"
     PEM = "a PEM file"
     BER = "BER: perhaps a CMS or PKCS#7 message"
@@ -71,7 +72,8 @@ _MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"8444a1013822", FileKind.DOCUMENT_IN_HEX),
     (0, b"\xd2\x84", FileKind.COSE),
     (0, b"\x84", FileKind.COSE),
-    (0, b"QU1aTlVFRkk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI"
+    (0, b"QU1aTlVFRk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI" up to where the next byte has its part in it
+    (40, b"_FVH", FileKind.FIRMWARE_VOLUME),
     (0, b"-----BEGIN CERTIFICATE", FileKind.PEM_CERTIFICATE),
     (0, b"-----BEGIN ", FileKind.PEM),
     (0, b"\x30\x80", FileKind.BER),

@@ -30,6 +30,8 @@ def at(offset: int, mark: bytes) -> bytes:
         (b"\x89SRE\r\n\x1a\n\0\1", FileKind.ESCROW),
         (b"", FileKind.EMPTY),
         (b"QU1aTlVFRkkAAA", FileKind.UEFI_DATA),
+        (b"QU1aTlVFRkmz9HKt", FileKind.UEFI_DATA),
+        (at(40, b"_FVH"), FileKind.FIRMWARE_VOLUME),
         (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM_CERTIFICATE),
         (b"\x30\x82\x01\x02\x30", FileKind.DER),
         (b'\n {"Measurements": {}}', FileKind.JSON),
