@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`uefi-data` blobs, written independently of the code under test: layout by hand, the dictionary from virt-firmware."""
+"""`uefi-data` blobs, written independently of the code under test: layout by hand, dictionary from virt-firmware."""
 
 import base64
-import importlib.resources
+import importlib.metadata
 import struct
 import uuid
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
-from tests.boot.variables import GLOBAL, TIME_AUTHENTICATED, Variable
+from tests.boot.variables import GLOBAL, TIME_AUTHENTICATED, TIMESTAMP, Variable
 
 from strongroom.formats.efi_variables import EfiVariable, EfiVariables
 
@@ -26,7 +27,7 @@ def aws_body(variables: Iterable[Variable]) -> bytes:
         body += struct.pack("<Q", len(name)) + name + struct.pack("<Q", len(row.data)) + row.data
         body += row.vendor.bytes_le + struct.pack("<I", row.attributes)
         if row.attributes & TIME_AUTHENTICATED:
-            body += b"t" * 16 + struct.pack("<Q", len(NO_DIGEST)) + NO_DIGEST
+            body += TIMESTAMP + struct.pack("<Q", len(NO_DIGEST)) + NO_DIGEST
     return body
 
 
@@ -40,8 +41,8 @@ def crc32c(data: bytes) -> int:
 
 
 def packed(body: bytes) -> bytes:
-    dictionary = importlib.resources.files("virt.firmware").joinpath("aws", "dict.v0").read_bytes()
-    packer = zlib.compressobj(9, zdict=dictionary)
+    dictionary = Path(str(importlib.metadata.distribution("virt-firmware").locate_file("virt/firmware/aws/dict.v0")))
+    packer = zlib.compressobj(9, zdict=dictionary.read_bytes())
     return packer.compress(body) + packer.flush()
 
 

@@ -53,7 +53,8 @@ def command(
 
     IMAGE is a unified kernel image (.efi) that the firmware boots directly. Nothing is run. With --pk, Secure Boot is
     taken to be on with the keys given; whether the signature holds is for the firmware to say. With --uefi-data, keys
-    are taken from there, and variables that would make another boot (drivers, programs, command lines) are refused.
+    are taken from there, and variables that would make another boot (drivers, programs, command lines) are refused;
+    that IMAGE is what lies on the disk they lead to is taken for granted.
 
     \b
     Example:  strongroom measure BOOTX64.EFI -o measurements.json

@@ -11,6 +11,9 @@ gives it nothing. Variables can add to that, and whoever may edit `uefi-data` ma
 Each way is a finding, whether the firmware would succeed in it or not: a boot option that fails moves PCR 4 as well.
 Rules are those of the specification, as EDK II and so OVMF follow them. A store of EC2 says in `BootOptionSupport` that
 its firmware runs SysPrep programs; whether it honours `Driver####` is not known, and not relied upon.
+
+Not told here: which disk an option leads to, what lies there, and what somebody picks at the console with a hot key
+(`Key####`). All of these show in PCR 4 afterwards.
 """
 
 from __future__ import annotations

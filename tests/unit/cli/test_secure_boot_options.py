@@ -24,7 +24,7 @@ IMAGE = signed(OURS)
 OTHER_OWNER = "a0baa8a3-041d-48a8-bc87-c36d121b5e3d"
 
 
-def pem(certificate) -> bytes:
+def pem(certificate):
     return certificate.public_bytes(Encoding.PEM)
 
 
@@ -47,17 +47,17 @@ def measure(tmp_path, capsys):
     return call
 
 
-def pcr7(answer: tuple[int, str, str]) -> str:
+def pcr7(answer):
     code, out, words = answer
     assert code == 0, f"{words}: {out}"
     return json.loads(out)["measurements"]["Measurements"]["PCR7"]
 
 
-def error_of(answer: tuple[int, str, str]) -> dict:
+def error_of(answer):
     return {"exit": answer[0], **json.loads(answer[1])["error"]}
 
 
-def predicted(**changes: bytes) -> str:
+def predicted(**changes):
     measured = measure_image(IMAGE, secure_boot=SecureBootKeys(**{"pk": KEYS["pk"], "db": KEYS["db"], **changes}))
     return json.loads(encode_measurements(measured))["Measurements"]["PCR7"]
 

@@ -5,7 +5,7 @@ import struct
 import uuid
 
 import pytest
-from tests.boot.variables import GLOBAL, PERSISTENT, SECURITY_DATABASE, TIME_AUTHENTICATED, Variable
+from tests.boot.variables import GLOBAL, PERSISTENT, SECURITY_DATABASE, TIME_AUTHENTICATED, TIMESTAMP, Variable
 from tests.uefi_blobs import NO_DIGEST, aws_body
 
 from strongroom.errors import FormatError
@@ -32,7 +32,7 @@ def code_of(data: bytes) -> str:
 def test_variables_are_read_in_their_order_with_all_they_have():
     plain, key = parse_aws_variables(BODY)
     assert plain == EfiVariable("Timeout", GLOBAL, 7, b"\x05\0")
-    assert key == EfiVariable("db", SECURITY_DATABASE, 0x21, b"certificates", timestamp=b"t" * 16, digest=NO_DIGEST)
+    assert key == EfiVariable("db", SECURITY_DATABASE, 0x21, b"certificates", timestamp=TIMESTAMP, digest=NO_DIGEST)
 
 
 def test_what_was_read_is_written_as_it_was():
