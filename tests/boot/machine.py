@@ -37,6 +37,7 @@ DEBIAN = {
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
     "sbsign": "sbsigntool",
+    "sbsiglist": "sbsigntool",
 }
 PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
 INIT = b"""#!/bin/sh

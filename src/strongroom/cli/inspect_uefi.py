@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from strongroom.aws.uefi_data import MAX_TEXT_BYTES
 from strongroom.cli.inspection import Inspection
 from strongroom.cli.secure_boot_options import read_variables
 from strongroom.crypto.certificates import describe_certificate
@@ -69,6 +70,8 @@ def recognise(data: bytes) -> Inspection | None:
 def _holds_variables(data: bytes) -> bool:
     if guess_kind(data) in {FileKind.UEFI_DATA, FileKind.FIRMWARE_VOLUME}:
         return True
+    if len(data) > MAX_TEXT_BYTES:
+        return False
     blob, key = _PRINTED_BLOB
     text = data.lstrip()
     return text.startswith(blob) or (text.startswith(b"{") and key in text)

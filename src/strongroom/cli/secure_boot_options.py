@@ -58,7 +58,9 @@ def secure_boot_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--kek", type=PATH, multiple=True, help="Its key exchange keys, in the same ways.")
     @click.option("--db", type=PATH, multiple=True, help="What it allows, in the same ways.")
     @click.option("--dbx", type=PATH, multiple=True, help="What it forbids, in the same ways.")
-    @click.option("--owner", type=click.UUID, help="Owner GUID of the certificates given; it is measured with them.")
+    @click.option(
+        "--owner", type=click.UUID, help="Owner GUID of the certificates given: it is measured, so there is no default."
+    )
     @click.option(
         "--uefi-data",
         type=PATH,

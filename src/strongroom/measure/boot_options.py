@@ -8,7 +8,7 @@ gives it nothing. Variables can add to that, and whoever may edit `uefi-data` ma
     SysPrep####  a program that runs before the image, measured into PCR 4
     Boot####     another program, or a command line for the image (PCR 12; ignored by the stub under Secure Boot)
 
-Each way is a finding, whether the firmware would succeed in it or not: a boot option that fails moves PCR 4 as well.
+Each way is a finding, whether the firmware would succeed in it or not: a boot option that fails shows in PCR 4 as well.
 Rules are those of the specification, as EDK II and so OVMF follow them. A store of EC2 says in `BootOptionSupport` that
 its firmware runs SysPrep programs; whether it honours `Driver####` is not known, and not relied upon.
 
@@ -193,13 +193,13 @@ def _elsewhere(options: Sequence[StoredOption]) -> Iterator[Finding]:
             yield Finding(
                 "boot-option.in-front",
                 f"{found} before {options[first].name}, which leads to the default loader: whether it starts or "
-                "fails, PCR 4 moves",
+                "fails, PCR 4 shows it",
             )
         else:
             yield Finding(
                 "boot-option.elsewhere",
                 rf"{found}, and no boot option leads to the default loader (\EFI\BOOT\BOOTX64.EFI or BOOTAA64.EFI) of "
-                "a disk: PCR 4 moves",
+                "a disk: PCR 4 shows what it finds",
             )
 
 

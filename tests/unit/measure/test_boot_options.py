@@ -143,7 +143,7 @@ def test_an_option_in_front_of_the_default_loader_is_a_finding_whether_it_would_
     rows = booting(SHELL, GOOD, load_option("\\EFI\\behind.efi"))
     assert codes(*rows) == ["boot-option.in-front"]
     assert "before Boot0001" in message(*rows)
-    assert "PCR 4 moves" in message(*rows)
+    assert "PCR 4 shows it" in message(*rows)
 
 
 @pytest.mark.attack("B6")
