@@ -39,6 +39,7 @@ DEBIAN = {
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
     "sbsign": "sbsigntool",
+    "sbsiglist": "sbsigntool",
 }
 PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
 LOG_LINE = re.compile(r"^LOGGED ([A-Za-z0-9+/=]{1,76})\r?$", re.MULTILINE)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
-from strongroom.errors import FormatError, UsageError
+from strongroom.cli.secure_boot_options import secure_boot_options
+from strongroom.errors import FormatError
 from strongroom.flows.files import PUBLIC_MODE, read_file, read_head, write_file
-from strongroom.formats.efi import MAX_DATABASE_BYTES
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.formats.measurements import Measurements, encode_aws_measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
@@ -37,20 +37,14 @@ _IMAGE_REMEDY = "Give the unified kernel image that the firmware boots, usually 
 
 @click.command()
 @click.argument("image", type=PATH)
-@click.option("--pk", type=PATH, help="Secure Boot's platform key (.esl); turns Secure Boot on.")
-@click.option("--kek", type=PATH, help="Its key exchange keys (.esl).")
-@click.option("--db", type=PATH, help="What it allows (.esl).")
-@click.option("--dbx", type=PATH, help="What it forbids (.esl).")
+@secure_boot_options
 @click.option("--aws", is_flag=True, help="PCR 4, 7 and 12 only, as AWS's nitro-tpm-pcr-compute writes them.")
 @click.option("-o", "--output", type=PATH, help="Write the measurements to this file.")
 @json_option
 def command(
     *,
     image: Path,
-    pk: Path | None,
-    kek: Path | None,
-    db: Path | None,
-    dbx: Path | None,
+    secure_boot: SecureBootKeys | None,
     aws: bool,
     output: Path | None,
     as_json: bool,
@@ -58,13 +52,14 @@ def command(
     """Compute what a NitroTPM will hold after IMAGE has booted.
 
     IMAGE is a unified kernel image (.efi) that the firmware boots directly. Nothing is run. With --pk, Secure Boot is
-    taken to be on with the keys given; whether the signature holds is for the firmware to say.
+    taken to be on with the keys given; whether the signature holds is for the firmware to say. With --uefi-data, keys
+    are taken from there, and variables that would make another boot (drivers, programs, command lines) are refused;
+    that IMAGE is what lies on the disk they lead to is taken for granted.
 
     \b
     Example:  strongroom measure BOOTX64.EFI -o measurements.json
     """
-    keys = _keys(pk, kek, db, dbx)
-    measurements = measure_image(_read_image(image), secure_boot=keys)
+    measurements = measure_image(_read_image(image), secure_boot=secure_boot)
     encoded = encode_aws_measurements(measurements) if aws else encode_measurements(measurements)
     if output is not None:
         write_file(output, encoded, mode=PUBLIC_MODE)
@@ -89,21 +84,6 @@ def _read_image(path: Path) -> bytes:
             remedy=_DISK_REMEDY if kind in _DISKS else _IMAGE_REMEDY,
         )
     return read_file(path, maximum_bytes=MAX_IMAGE_BYTES)
-
-
-def _keys(pk: Path | None, kek: Path | None, db: Path | None, dbx: Path | None) -> SecureBootKeys | None:
-    if pk is None:
-        if kek or db or dbx:
-            raise UsageError(
-                "measure.no-pk",
-                "expected --pk together with --kek, --db or --dbx: without a platform key Secure Boot is off",
-            )
-        return None
-    return SecureBootKeys(pk=_read_keys(pk), kek=_read_keys(kek), db=_read_keys(db), dbx=_read_keys(dbx))
-
-
-def _read_keys(path: Path | None) -> bytes:
-    return b"" if path is None else read_file(path, maximum_bytes=MAX_DATABASE_BYTES)
 
 
 def _print(console: Console, measurements: Measurements, output: Path | None) -> None:

@@ -28,6 +28,10 @@ CERT_SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
 _SPEC = "UEFI 2.10 section 32.4.1"
 _LIST_HEADER = struct.Struct("<16sIII")
 _GUID_BYTES = 16
+_UPDATE_SPEC = "UEFI 2.10 section 8.2.2"
+_UPDATE_HEADER = struct.Struct("<16sIHH16s")
+_PKCS7 = uuid.UUID("4aafd29d-68df-49ee-8aa9-347d375665a7")  # EFI_CERT_TYPE_PKCS7_GUID
+_REVISION, _CERTIFICATE_KIND = 0x0200, 0x0EF1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,16 @@ def _signature_list(data: bytes, offset: int) -> list[SignatureEntry]:
         )
     kind, list_bytes, header_bytes, entry_bytes = _LIST_HEADER.unpack_from(data, offset)
     body = list_bytes - _LIST_HEADER.size - header_bytes
-    # An entry holds more than its owner, the entries fill the list, and the list lies within the data.
-    if entry_bytes <= _GUID_BYTES or body < entry_bytes or body % entry_bytes or list_bytes > len(data) - offset:
+    # An entry has an owner, the entries fill the list, and the list lies within the data. Nothing need stand behind the
+    # owner: a platform key that nobody has (EC2 User Guide, "Create the AWS binary blob for UEFI Secure Boot").
+    if entry_bytes < _GUID_BYTES or body < entry_bytes or body % entry_bytes or list_bytes > len(data) - offset:
         raise FormatError(
             "efi.signature-list",
             f"expected a list of whole entries within {len(data) - offset} bytes, found a list of {list_bytes} bytes "
             f"with a header of {header_bytes} and entries of {entry_bytes}",
             offset=offset + 16,
             spec=_SPEC,
-            remedy="Give an .esl file (cert-to-efi-sig-list writes one), not a certificate or a signed .auth update.",
+            remedy="Give an .esl file, as cert-to-efi-sig-list and sbsiglist write it.",
         )
     first = offset + _LIST_HEADER.size + header_bytes
     return [
@@ -89,6 +94,40 @@ def _signature_list(data: bytes, offset: int) -> list[SignatureEntry]:
         )
         for at in range(first, offset + list_bytes, entry_bytes)
     ]
+
+
+def signature_list_of_certificate(der: bytes, owner: uuid.UUID) -> bytes:
+    """Return the EFI_SIGNATURE_LIST that holds one certificate: what `cert-to-efi-sig-list -g OWNER` writes.
+
+    The owner is measured with the certificate: another GUID is another PCR 7.
+    """
+    entry = owner.bytes_le + der
+    return _LIST_HEADER.pack(CERT_X509.bytes_le, _LIST_HEADER.size + len(entry), 0, len(entry)) + entry
+
+
+def is_signed_update(data: bytes) -> bool:
+    """Tell an `.auth` file, an EFI_VARIABLE_AUTHENTICATION_2, by its fixed fields. Says nothing about its signature."""
+    if len(data) < _UPDATE_HEADER.size:
+        return False
+    _, _, revision, kind, certificate = _UPDATE_HEADER.unpack_from(data)
+    return (revision, kind) == (_REVISION, _CERTIFICATE_KIND) and certificate == _PKCS7.bytes_le
+
+
+def content_of_signed_update(data: bytes) -> bytes:
+    """Return what an `.auth` file sets its variable to: the part behind time and signature, which nobody verifies here.
+
+    Raises FormatError where the signature does not end within the file.
+    """
+    _, length, *_ = _UPDATE_HEADER.unpack_from(data)
+    end = 16 + length  # EFI_TIME, then a WIN_CERTIFICATE that counts its own header
+    if not _UPDATE_HEADER.size <= end <= len(data):
+        raise FormatError(
+            "efi.signed-update",
+            f"expected a signature that ends within {len(data)} bytes, found an end at {end}",
+            offset=16,
+            spec=_UPDATE_SPEC,
+        )
+    return data[end:]
 
 
 def encode_variable_data(vendor: uuid.UUID, name: str, data: bytes) -> bytes:

@@ -41,6 +41,7 @@ class FileKind(enum.StrEnum):
     COSE = "a COSE_Sign1 message"
     EVENT_LOG = "a TCG event log"
     UEFI_DATA = "UEFI variables as EC2 stores them (uefi-data)"
+    FIRMWARE_VOLUME = "a UEFI firmware volume (firmware, or QEMU's variable store)"
     PEM_CERTIFICATE = "a PEM certificate"
     PEM = "a PEM file"
     BER = "BER: perhaps a CMS or PKCS#7 message"
@@ -75,7 +76,8 @@ _MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
     (32, b"Spec ID Event", FileKind.EVENT_LOG),
     (32, b"StartupLocality\0", FileKind.EVENT_LOG),
     (0, b"\0\0\0\0\x08\0\0\0", FileKind.EVENT_LOG),  # TCG_PCR_EVENT: EV_S_CRTM_VERSION into PCR 0
-    (0, b"QU1aTlVFRkk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI"
+    (0, b"QU1aTlVFRk", FileKind.UEFI_DATA),  # Base64 of "AMZNUEFI" up to where the next byte has its part in it
+    (40, b"_FVH", FileKind.FIRMWARE_VOLUME),
     (0, b"-----BEGIN CERTIFICATE", FileKind.PEM_CERTIFICATE),
     (0, b"-----BEGIN ", FileKind.PEM),
     (0, b"\x30\x80", FileKind.BER),

@@ -14,8 +14,11 @@ from strongroom.formats.efi import (
     CERT_SHA256,
     CERT_X509,
     GLOBAL_VARIABLE,
+    content_of_signed_update,
     encode_variable_data,
+    is_signed_update,
     parse_signature_database,
+    signature_list_of_certificate,
 )
 
 OWNER = uuid.UUID("01020304-0506-0708-090a-0b0c0d0e0f10")
@@ -61,7 +64,7 @@ LIST = signature_list(CERT_X509, b"certificate")
         (LIST[:-1], "efi.signature-list"),
         (LIST[:16] + struct.pack("<I", 0) + LIST[20:], "efi.signature-list"),
         (LIST[:16] + struct.pack("<I", 28) + LIST[20:], "efi.signature-list"),
-        (LIST[:24] + struct.pack("<I", 16) + LIST[28:], "efi.signature-list"),
+        (LIST[:24] + struct.pack("<I", 15) + LIST[28:], "efi.signature-list"),
         (LIST[:24] + struct.pack("<I", 0) + LIST[28:], "efi.signature-list"),
         (LIST[:24] + struct.pack("<I", 26) + LIST[28:], "efi.signature-list"),
         (LIST[:20] + struct.pack("<I", 0xFFFF_FFFF) + LIST[24:], "efi.signature-list"),
@@ -70,6 +73,46 @@ LIST = signature_list(CERT_X509, b"certificate")
 )
 def test_one_fault_each(data, code):
     assert code_of(data) == code
+
+
+def test_an_entry_may_be_an_owner_and_nothing_else():
+    (entry,) = parse_signature_database(signature_list(CERT_X509, b""))
+    assert (entry.owner, entry.content) == (OWNER, b"")
+
+
+def test_the_list_of_a_certificate_has_it_and_its_owner():
+    data = signature_list_of_certificate(b"certificate", OWNER)
+    assert data == LIST
+    assert parse_signature_database(data)[0].owner == OWNER
+
+
+PKCS7 = uuid.UUID("4aafd29d-68df-49ee-8aa9-347d375665a7").bytes_le
+
+
+def signed_update(content: bytes, *, signature: bytes = b"s" * 9, length: int | None = None) -> bytes:
+    size = 24 + len(signature) if length is None else length
+    return bytes(16) + struct.pack("<IHH", size, 0x0200, 0x0EF1) + PKCS7 + signature + content
+
+
+def test_a_signed_update_is_told_by_its_fixed_fields():
+    data = signed_update(LIST)
+    assert is_signed_update(data)
+    assert is_signed_update(signed_update(b"", signature=b""))
+    for other in (LIST, b"", data[:39], data[:20] + b"\1\2" + data[22:], data[:22] + b"\xf0" + data[23:]):
+        assert not is_signed_update(other)
+    assert not is_signed_update(data[:24] + OWNER.bytes_le + data[40:])
+
+
+def test_a_signed_update_sets_what_stands_behind_its_signature():
+    assert content_of_signed_update(signed_update(LIST)) == LIST
+    assert content_of_signed_update(signed_update(b"")) == b""
+
+
+@pytest.mark.parametrize("length", [0, 23, 24 + 9 + len(LIST) + 1, 2**32 - 1])
+def test_a_signature_that_does_not_end_in_the_file_is_refused(length):
+    with pytest.raises(FormatError) as caught:
+        content_of_signed_update(signed_update(LIST, length=length))
+    assert caught.value.code == "efi.signed-update"
 
 
 def test_a_database_beyond_all_bounds_is_refused(monkeypatch):

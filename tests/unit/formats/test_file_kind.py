@@ -35,6 +35,8 @@ def at(offset: int, mark: bytes) -> bytes:
         (sha1_event(0, NO_ACTION, b"Spec ID Event02\0"), FileKind.EVENT_LOG),
         (sha1_event(0, NO_ACTION, b"StartupLocality\0\3"), FileKind.EVENT_LOG),
         (sha1_event(0, CRTM_VERSION, b"v1"), FileKind.EVENT_LOG),
+        (b"QU1aTlVFRkmz9HKt", FileKind.UEFI_DATA),
+        (at(40, b"_FVH"), FileKind.FIRMWARE_VOLUME),
         (b"-----BEGIN CERTIFICATE-----\n", FileKind.PEM_CERTIFICATE),
         (b"\x30\x82\x01\x02\x30", FileKind.DER),
         (b'\n {"Measurements": {}}', FileKind.JSON),

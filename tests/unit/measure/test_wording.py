@@ -193,7 +193,7 @@ def test_a_boot_option_of_another_vendor_is_not_one_of_the_firmwares():
     ("kind", "data", "about"),
     [
         (APPLICATION, image_load(file_path("\\EFI\\BOOT\\BOOTX64.EFI")),
-         f'from "\\EFI\\BOOT\\BOOTX64.EFI" on "PciRoot(0x0)/Pci(0x8,0x0)/HD(1,GPT,{uuid.UUID(int=7)})"'),
+         f'from "\\EFI\\BOOT\\BOOTX64.EFI" on "PciRoot(0x0)/Pci(0x8,0x0)/HD(1,GPT,{uuid.UUID(int=7)},0x800,0x64)"'),
         (APPLICATION, image_load(STUB_KERNEL), "the kernel inside a unified kernel image"),
         (APPLICATION, image_load(INSIDE), f'from "FvFile({OTHER})"'),
         (APPLICATION, image_load(b""), "the log does not say from where"),

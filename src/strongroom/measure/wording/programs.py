@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 
 from strongroom.errors import FormatError
-from strongroom.formats.device_path import parse_device_path
+from strongroom.formats.device_path import device_of_path, device_path_text, file_of_path, parse_device_paths
 from strongroom.formats.event_data import parse_image_load
 from strongroom.formats.gpt_event import GptPartition, parse_gpt_event
 from strongroom.measure.wording.words import Proof, Subject, Words, quoted, snippet
@@ -50,12 +50,12 @@ def loaded(what: str) -> Callable[[Subject], Words]:
 
 def _origin(data: bytes) -> str:
     try:
-        path = parse_device_path(data or _NOWHERE)
+        path = parse_device_paths(data or _NOWHERE)[0]
     except FormatError:
         return f"from no device path that can be read: {snippet(data)}"
-    if path.text == _STUB_KERNEL:
+    if device_path_text(path) == _STUB_KERNEL:
         return "the kernel inside a unified kernel image"
-    parts = [quoted(part) for part in (path.file, path.device) if part]
+    parts = [quoted(part) for part in (file_of_path(path), device_of_path(path)) if part]
     return f"from {' on '.join(parts)}" if parts else "the log does not say from where"
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 
 from strongroom.crypto.certificates import describe_certificate
 from strongroom.errors import FormatError
+from strongroom.formats.device_path import device_path_text, file_of_path
 from strongroom.formats.efi import (
     CERT_SHA256,
     CERT_X509,
@@ -119,7 +120,8 @@ def _content(variable: VariableData) -> str:
         option = parse_load_option(variable.content)
     except FormatError:
         return snippet(variable.content)
-    place = option.path.file or option.path.text
+    path = option.paths[0]
+    place = file_of_path(path) or device_path_text(path)
     handed = f", with {shown(option.optional_data)}" if option.optional_data else ""
     return f"option {quoted(option.description)} for {quoted(place)}{handed}"
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a machine's UEFI variables to what a prediction needs: its Secure Boot keys, or the reasons why there is none.
+
+What is measured into PCR 7 is the data of PK, KEK, db and dbx; their attributes, timestamps and digests are not.
+Secure Boot is on when there is a PK, as AWS's `nitro-tpm-pcr-compute` and the EC2 User Guide have it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from strongroom.errors import Finding, NotTrusted
+from strongroom.formats.efi import IMAGE_SECURITY_DATABASE
+from strongroom.formats.efi_variables import EfiVariables
+from strongroom.measure.boot_options import boot_option_findings
+from strongroom.measure.secure_boot import SecureBootKeys
+
+SECURE_BOOT_ENABLE = uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
+"""gEfiSecureBootEnableDisableGuid: EDK II's own switch, SecureBootEnable, beside the keys."""
+_ON = b"\x01"
+
+
+def keys_of_predicted_boot(variables: EfiVariables) -> SecureBootKeys | None:
+    """Return the Secure Boot keys of a machine with these variables, None where Secure Boot is off.
+
+    Raises NotTrusted, with findings, where the variables make another boot than the predicted one: reference values
+    would then describe a boot that does not happen. Raises FormatError where a key variable cannot be read.
+    """
+    findings = variable_findings(variables)
+    if findings:
+        raise NotTrusted(
+            "measure.variables",
+            f"expected variables that leave the boot as it is predicted, found {len(findings)} that do not",
+            findings=findings,
+            remedy="Take them out of the UEFI data, or find out who put them there: the firmware acts on them before "
+            "the image runs.",
+        )
+    return secure_boot_keys(variables)
+
+
+def variable_findings(variables: EfiVariables) -> tuple[Finding, ...]:
+    """Return everything in the variables that leads away from the predicted boot."""
+    return (*boot_option_findings(variables), *_secure_boot_findings(variables))
+
+
+def secure_boot_keys(variables: EfiVariables) -> SecureBootKeys | None:
+    """Return the keys in the variables, None without a PK. Raises FormatError where one cannot be read."""
+    pk = variables.content("PK")
+    if not pk:
+        return None
+    db, dbx = (variables.content(name, IMAGE_SECURITY_DATABASE) for name in ("db", "dbx"))
+    return SecureBootKeys(pk=pk, kek=variables.content("KEK"), db=db, dbx=dbx)
+
+
+def _secure_boot_findings(variables: EfiVariables) -> Iterator[Finding]:
+    switch = variables.find("SecureBootEnable", SECURE_BOOT_ENABLE)
+    if variables.content("PK") and switch is not None and switch.data != _ON:
+        yield Finding(
+            "secure-boot.disabled",
+            f"there is a PK, and SecureBootEnable is {switch.data.hex() or 'empty'}: Secure Boot would be off, and "
+            "PCR 7 is none that is predicted",
+        )
+    databases = {
+        "KEK": variables.content("KEK"),
+        **{name: variables.content(name, IMAGE_SECURITY_DATABASE) for name in ("db", "dbx", "dbt", "dbr")},
+    }
+    kept = ", ".join(name for name in ("KEK", "db", "dbx") if databases[name])
+    if kept and not variables.content("PK"):
+        yield Finding(
+            "secure-boot.keys-without-pk",
+            f"there is no PK, and {kept} is set: Secure Boot is off, and PCR 7 holds what is set all the same",
+        )
+    more = ", ".join(name for name in ("dbt", "dbr") if databases[name])
+    if more:
+        yield Finding(
+            "secure-boot.more-databases", f"{more} is set: firmware may measure it into PCR 7, which is not predicted"
+        )
