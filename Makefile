@@ -31,8 +31,8 @@ lint: .venv/.ready ## ruff, mypy and the layering contracts
 	@tools/check lint
 
 fix: .venv/.ready ## format, and fix what ruff can fix
-	$(BIN)/ruff check --fix --quiet src tests
-	$(BIN)/ruff format --quiet src tests
+	$(BIN)/ruff check --fix --quiet src tests conformance
+	$(BIN)/ruff format --quiet src tests conformance
 
 reference: .venv/.ready ## write docs/reference again, after a change of codes or commands
 	@$(BIN)/python tools/reference

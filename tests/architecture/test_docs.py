@@ -14,10 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES += [ROOT / "conformance/README.md"]
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PARSED_AS = {"json": json.loads, "toml": tomllib.loads}
-SHOWN_ONLY = {"text", "cddl", ""}
-"""Drawings, grammars, and layouts that no program reads."""
+SHOWN_ONLY = {"text", "cddl", "js", ""}
+"""Drawings, grammars, and layouts that no program reads; JavaScript runs in tests/conformance."""
 
 
 def name(page: Path) -> str:

@@ -11,6 +11,8 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from conformance.run import GROUPS
+from tests.conformance import suite as nitrotpm
 from tests.conftest import genuine_folder
 from tests.unit.appraisal import test_evidence as documents
 from tests.unit.crypto import test_chain as chains
@@ -161,3 +163,30 @@ def test_bundle_vectors_fail_a_reader_that_refuses_everything(error, monkeypatch
 
 def test_bundle_vectors_fail_a_reader_that_opens_everything_to_nothing(monkeypatch):
     assert failing(monkeypatch, lambda _: ({}, [])) == TOTAL
+
+
+# --- the conformance suite --------------------------------------------------------------------------------------------
+
+
+def everything(*groups, accepted):
+    return {group: nitrotpm.named(group, accepted=accepted) for group in groups}
+
+
+def test_the_conformance_suite_fails_a_verifier_that_accepts_everything():
+    found = nitrotpm.failed(nitrotpm.run(lambda _: {"result": "success"}, "accept"))
+    assert found == everything(*(set(GROUPS) - {"good", "name"}), accepted=False)
+
+
+@pytest.mark.parametrize("level", ["accept", "class"])
+@pytest.mark.parametrize("result", ["format", "not-authentic", "not-trusted", "refused"])
+def test_the_conformance_suite_fails_a_verifier_that_refuses_everything(result, level):
+    found = nitrotpm.failed(nitrotpm.run(lambda _: {"result": result}, level))
+    good = everything(*(set(GROUPS) - {"kind"}), accepted=True)
+    assert all(found[group] >= names for group, names in good.items())
+    if level == "accept":
+        assert found == good
+
+
+def test_the_conformance_suite_fails_a_verifier_that_falls_over_on_everything():
+    report = nitrotpm.run(lambda _: {"error": "crashed by signal 11"}, "accept")
+    assert all(verdict.fault for verdict in report.verdicts)
