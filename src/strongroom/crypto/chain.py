@@ -145,6 +145,12 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
     return fingerprint
 
 
+def forget_bundles() -> None:
+    """Forget what is remembered of bundles: the next document of each is verified as a new process would."""
+    for remembered in (_verified_issuers, _verify_issuer, _read_issuer):
+        remembered.cache_clear()
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _read_issuer(der: CertificateDer, position: str) -> _Link:
     """Read a certificate of a bundle. The same few stand in thousands of documents."""
