@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
-from strongroom.crypto.certificates import load_certificate, load_public_key
+from strongroom.crypto.certificates import P384_ORDER, load_certificate, load_public_key
 from strongroom.crypto.public_keys import load_spki
 from strongroom.errors import NotAuthentic
 from strongroom.ids import CertificateDer, SpkiDer
@@ -26,8 +26,6 @@ P384Key: TypeAlias = ec.EllipticCurvePublicKey
 
 _COORDINATE_BYTES = 48
 _RSA_BITS = 2048
-_P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
-"""n of P-384 (SEC 2 section 2.5.1)."""
 _ES384 = ec.ECDSA(SHA384())
 
 
@@ -46,7 +44,7 @@ def verify_es384(signature: bytes, message: bytes, *, key: P384Key) -> None:
             "signature.wrong-length", f"expected an ES384 signature of 96 bytes, found {len(signature)} bytes"
         )
     r, s = int.from_bytes(signature[:_COORDINATE_BYTES]), int.from_bytes(signature[_COORDINATE_BYTES:])
-    if not (0 < r < _P384_ORDER and 0 < s < _P384_ORDER):
+    if not (0 < r < P384_ORDER and 0 < s < P384_ORDER):
         raise NotAuthentic("signature.out-of-range", "expected r and s from 1 to n-1, found one outside (FIPS 186-5)")
     try:
         key.verify(encode_dss_signature(r, s), message, _ES384)
