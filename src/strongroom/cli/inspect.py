@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`strongroom inspect`: a file in plain words, attestation documents so far. It claims no trust in what it shows."""
+"""`strongroom inspect`: a file in plain words, documents and consoles so far. It claims no trust in what it shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli import inspect_document
+from strongroom.cli import inspect_console, inspect_document
 from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
@@ -20,7 +20,7 @@ from strongroom.formats.file_kind import guess_kind
 MAX_BYTES = 1 << 30
 """A disk image fits; `read_file` refuses what is larger."""
 
-RECOGNISERS: tuple[Recogniser, ...] = (inspect_document.recognise,)
+RECOGNISERS: tuple[Recogniser, ...] = (inspect_document.recognise, inspect_console.recognise)
 """Asked in this order; the first that knows the file describes it."""
 
 _WARNING = "Unverified: anybody can write such a file. `strongroom verify` says whether a document is authentic."
@@ -34,7 +34,8 @@ def inspect(data: bytes) -> Inspection:
             return found
     raise FormatError(
         "inspect.unknown",
-        f"expected an attestation document, which is all that can be shown so far; this looks like {guess_kind(data)}",
+        "expected an attestation document or a saved console, which is all that can be shown so far; "
+        f"this looks like {guess_kind(data)}",
         offset=0,
     )
 
@@ -43,10 +44,11 @@ def inspect(data: bytes) -> Inspection:
 @click.argument("file", type=PATH)
 @json_option
 def command(file: Path, *, as_json: bool) -> None:
-    """Show what is in FILE, an attestation document, in plain words. Nothing is verified.
+    """Show what is in FILE, an attestation document or a saved console, in plain words. Nothing is verified.
 
     \b
     Example:  strongroom inspect document.cbor
+              strongroom inspect console.txt
     """
     found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
 
