@@ -15,7 +15,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -39,6 +39,7 @@ PCRS: dict[int, bytes] = {
     4: PCR4,
     7: SECURE_BOOT_OFF_PCR7_SHA384,
 }
+P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 ORDER = ("root", "regional", "zonal", "instance", "leaf")
 _CA_USAGE = ("key_cert_sign", "crl_sign", "digital_signature")
 _USAGES = (
@@ -100,6 +101,17 @@ def certificate(subject_key: Any, issuer_key: Any, issuer_name: str, shape: dict
     for extension, critical in shape.get("extra", ()):
         builder = builder.add_extension(extension, critical=critical)
     return CertificateDer(builder.sign(issuer_key, shape.get("hash", hashes.SHA384())).public_bytes(Encoding.DER))
+
+
+def other_form(der: CertificateDer) -> CertificateDer:
+    """The same certificate with the second form of its signature, (r, n - s): other bytes, and it still verifies."""
+    loaded = x509.load_der_x509_certificate(der)
+    r, s = decode_dss_signature(loaded.signature)
+    signature = encode_dss_signature(r, P384_ORDER - s)
+    start = der.index(loaded.tbs_certificate_bytes)
+    signed = der[start : -len(loaded.signature) - 3]  # a BIT STRING of at most 127 bytes: tag, length, no unused bits
+    body = signed + bytes([0x03, len(signature) + 1, 0]) + signature
+    return CertificateDer(b"\x30\x82" + len(body).to_bytes(2) + body)
 
 
 @dataclass

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from strongroom.flows.open import open_bundle
     from strongroom.flows.seal import seal
     from strongroom.flows.verify import verify_document
+    from strongroom.formats.deny_list import parse_deny_list
     from strongroom.formats.measurements import Measurements, parse_measurements
     from strongroom.keypolicy.evaluate import evaluate as evaluate_policy
     from strongroom.measure.predict import measure_image
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate_policy",
     "measure_image",
     "open_bundle",
+    "parse_deny_list",
     "parse_measurements",
     "seal",
     "verify_document",
@@ -55,6 +57,7 @@ _HOMES = {
     "evaluate_policy": "keypolicy.evaluate:evaluate",
     "measure_image": "measure.predict:measure_image",
     "open_bundle": "flows.open:open_bundle",
+    "parse_deny_list": "formats.deny_list:parse_deny_list",
     "parse_measurements": "formats.measurements:parse_measurements",
     "seal": "flows.seal:seal",
     "verify_document": "flows.verify:verify_document",

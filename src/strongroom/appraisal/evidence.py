@@ -9,7 +9,8 @@ numbers:
  3. verify the path from a pinned root to the leaf certificate                         crypto/chain
  4. verify the ES384 signature over protected header and payload with the leaf's key   crypto/signatures
  5. compare the module id with the name that AWS put into the leaf: instance, module and region are AWS's word now
- 6. only then hand out what the document says
+ 6. look for every certificate of the path, the module and the instance in the deny list  appraisal/deny_list
+ 7. only then hand out what the document says
 
 Authentic is not trusted: nothing here looks at a PCR. `appraise` does.
 Sources: EC2 User Guide, nitrotpm-attestation-document-validate; aws-nitro-enclaves-nsm-api, attestation_process.md.
@@ -24,6 +25,7 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+from strongroom.appraisal.deny_list import NOTHING_DENIED, expect_not_denied
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.crypto.chain import VerifiedChain, verify_chain
 from strongroom.crypto.signatures import verify_es384
@@ -36,6 +38,7 @@ from strongroom.formats.attestation_document import (
     parse_nitrotpm_document,
     unverified_claims,
 )
+from strongroom.formats.deny_list import DenyList
 from strongroom.formats.names import INSTANCE_ID, REGION
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import EvidenceBytes, InstanceId, Region
@@ -73,6 +76,8 @@ class _Evidence:
     nonce: bytes | None
     certificate_expires: datetime
     """When the first certificate of the path ends."""
+    root_sha256: bytes
+    """Of the pinned root that vouched for the path."""
     digest: bytes
     """SHA-256 of the signed payload: the document's identity, the same for every form of its signature (ATTACKS A8)."""
     voucher: InitVar[object]
@@ -97,28 +102,32 @@ class VerifiedEnclaveEvidence(_Evidence):
 _Kind = TypeVar("_Kind", bound=_Evidence)
 
 
-def verify_evidence(evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime) -> VerifiedEvidence:
-    """Return what a NitroTPM document says, once its signature, its path and its time hold.
+def verify_evidence(
+    evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime, deny_list: DenyList = NOTHING_DENIED
+) -> VerifiedEvidence:
+    """Return what a NitroTPM document says, once its signature, its path and its time hold and nothing of it is denied.
 
     `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
     """
     document = parse_nitrotpm_document(evidence)  # step 1
-    return _verify(document, roots, at, VerifiedEvidence)
+    return _verify(document, VerifiedEvidence, roots=roots, at=at, deny_list=deny_list)
 
 
 def verify_enclave_evidence(
-    evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime
+    evidence: EvidenceBytes, *, roots: NitroRoots, at: datetime | AtDocumentTime, deny_list: DenyList = NOTHING_DENIED
 ) -> VerifiedEnclaveEvidence:
-    """Return what a Nitro Enclaves document says, once its signature, its path and its time hold.
-
-    `at` is the time (with a zone) at which every certificate must be valid. Raises FormatError, NotAuthentic.
-    """
+    """Return what a Nitro Enclaves document says. Otherwise as `verify_evidence`."""
     document = parse_enclave_document(evidence)  # step 1
-    return _verify(document, roots, at, VerifiedEnclaveEvidence)
+    return _verify(document, VerifiedEnclaveEvidence, roots=roots, at=at, deny_list=deny_list)
 
 
 def _verify(
-    document: AttestationDocument | EnclaveDocument, roots: NitroRoots, at: datetime | AtDocumentTime, kind: type[_Kind]
+    document: AttestationDocument | EnclaveDocument,
+    kind: type[_Kind],
+    *,
+    roots: NitroRoots,
+    at: datetime | AtDocumentTime,
+    deny_list: DenyList,
 ) -> _Kind:
     # Step 2. The claimed timestamp is not authentic yet. It becomes so in step 4, which fails if anybody changed it.
     time = document.claimed_timestamp if isinstance(at, AtDocumentTime) else at
@@ -130,10 +139,14 @@ def _verify(
     # Step 5.
     claims = unverified_claims(document)
     region = _region_of(chain, claims)
+    instance = InstanceId(claims.module_id.rpartition("-")[0])
     # Step 6.
+    path = (document.certificate, *reversed(document.cabundle))
+    expect_not_denied(deny_list, path=path, module_id=claims.module_id, instance=instance)
+    # Step 7.
     return kind(
         module_id=claims.module_id,
-        instance_id=InstanceId(claims.module_id.rpartition("-")[0]),
+        instance_id=instance,
         region=region,
         timestamp=claims.timestamp,
         pcrs=claims.pcrs,
@@ -141,6 +154,7 @@ def _verify(
         user_data=claims.user_data,
         nonce=claims.nonce,
         certificate_expires=chain.expires,
+        root_sha256=chain.root_sha256,
         digest=hashlib.sha256(envelope.payload).digest(),
         voucher=_VOUCHER,
     )

@@ -42,7 +42,9 @@ class Options(TypedDict):
     user_data: Path | None
     at: str | None
     max_age: str | None
-    root: Path | None
+    root: tuple[Path, ...]
+    root_sha256: tuple[str, ...]
+    deny: tuple[Path, ...]
     enclave: bool
     authentic_only: bool
     as_json: bool

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli import inspect_document, inspect_event_log, inspect_identity, inspect_uefi
+from strongroom.cli import inspect_console, inspect_document, inspect_event_log, inspect_identity, inspect_uefi
 from strongroom.cli.inspection import Inspection, Recogniser
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
@@ -24,6 +24,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     inspect_document.recognise,
     inspect_event_log.recognise,
     inspect_identity.recognise,
+    inspect_console.recognise,
     inspect_uefi.recognise,
 )
 """Asked in this order; the first that knows the file describes it."""
@@ -39,7 +40,7 @@ def inspect(data: bytes) -> Inspection:
             return found
     raise FormatError(
         "inspect.unknown",
-        "expected an attestation or identity document, its signature, an event log or UEFI variables; "
+        "expected an attestation or identity document, its signature, an event log, a console or UEFI variables; "
         f"this looks like {guess_kind(data)}",
         offset=0,
     )

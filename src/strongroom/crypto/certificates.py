@@ -11,11 +11,18 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.errors import FormatError
+from strongroom.formats.ber import encode_definite
 from strongroom.formats.file_kind import guess_kind
 from strongroom.ids import CertificateDer
+
+P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
+"""n of P-384 (SEC 2 section 2.5.1)."""
+_SEQUENCE = 0x30
+_BIT_STRING = 0x03
 
 
 def load_certificate(der: CertificateDer) -> x509.Certificate:
@@ -73,6 +80,32 @@ def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
 def sha256_fingerprint(der: CertificateDer) -> bytes:
     """Return the SHA-256 of the certificate's DER, by which it is pinned."""
     return hashlib.sha256(der).digest()
+
+
+def sha256_fingerprints(der: CertificateDer) -> frozenset[bytes]:
+    """Return the SHA-256 of a P-384 certificate in both forms that its signature has: (r, s) and (r, n - s).
+
+    Whoever holds one can write the other, which verifies as well and has another SHA-256 (ATTACKS A8): to find a
+    certificate in a list, look for both. A signature that is none of ECDSA on P-384 has one form. Raises FormatError.
+    """
+    certificate = load_certificate(der)
+    other = _other_form(der, certificate)
+    return frozenset(map(sha256_fingerprint, (der,) if other is None else (der, other)))
+
+
+def _other_form(der: CertificateDer, certificate: x509.Certificate) -> CertificateDer | None:
+    try:
+        r, s = decode_dss_signature(certificate.signature)
+    except ValueError:
+        return None
+    if not 0 < s < P384_ORDER:
+        return None
+    old, new = (
+        encode_definite(_BIT_STRING, b"\0" + signature)
+        for signature in (certificate.signature, encode_dss_signature(r, P384_ORDER - s))
+    )
+    signed = der[der.index(certificate.tbs_certificate_bytes) : -len(old)]
+    return CertificateDer(encode_definite(_SEQUENCE, signed + new))
 
 
 @dataclass(frozen=True, slots=True)

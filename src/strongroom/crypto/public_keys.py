@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -28,3 +30,23 @@ def load_spki(spki: SpkiDer) -> PublicKeyTypes:
 def key_id_of(spki: SpkiDer) -> KeyId:
     """Return SHA-256 of a DER SubjectPublicKeyInfo: kid of signers, subjectKeyIdentifier of recipients."""
     return KeyId(hashlib.sha256(spki).digest())
+
+
+class KeyKind(enum.StrEnum):
+    """The values are how messages name them."""
+
+    EC = "an EC key"
+    RSA = "an RSA key"
+    OTHER = "a key that is neither RSA nor EC"
+    UNREADABLE = "no SubjectPublicKeyInfo"
+
+
+def key_kind(spki: bytes) -> KeyKind:
+    """Return what kind of key this is, for display: it says nothing about its strength."""
+    try:
+        key = load_spki(SpkiDer(spki))
+    except FormatError:
+        return KeyKind.UNREADABLE
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return KeyKind.EC
+    return KeyKind.RSA if isinstance(key, rsa.RSAPublicKey) else KeyKind.OTHER

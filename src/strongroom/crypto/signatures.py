@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
+from strongroom.crypto.certificates import P384_ORDER
 from strongroom.crypto.public_keys import load_spki
 from strongroom.errors import NotAuthentic
 from strongroom.ids import SpkiDer
@@ -23,8 +24,6 @@ P384Key: TypeAlias = ec.EllipticCurvePublicKey
 """A public key that `load_p384_key` or the chain has found to be on P-384."""
 
 _COORDINATE_BYTES = 48
-_P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
-"""n of P-384 (SEC 2 section 2.5.1)."""
 _ES384 = ec.ECDSA(SHA384())
 
 
@@ -43,7 +42,7 @@ def verify_es384(signature: bytes, message: bytes, *, key: P384Key) -> None:
             "signature.wrong-length", f"expected an ES384 signature of 96 bytes, found {len(signature)} bytes"
         )
     r, s = int.from_bytes(signature[:_COORDINATE_BYTES]), int.from_bytes(signature[_COORDINATE_BYTES:])
-    if not (0 < r < _P384_ORDER and 0 < s < _P384_ORDER):
+    if not (0 < r < P384_ORDER and 0 < s < P384_ORDER):
         raise NotAuthentic("signature.out-of-range", "expected r and s from 1 to n-1, found one outside (FIPS 186-5)")
     try:
         key.verify(encode_dss_signature(r, s), message, _ES384)

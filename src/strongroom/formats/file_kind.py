@@ -16,6 +16,8 @@ HEAD_BYTES = 8_192
 """How much of a file `guess_kind` wants to see."""
 _SAMPLE_BYTES = 512
 """How much of it must be text for the file to be called text."""
+RECORD_MARK = re.compile(rb"strongroom-(receipt|failure) ([0-9]{1,4}) ")
+"""How a record on a console begins: what it is, and its version (docs/formats/console.md)."""
 
 
 class FileKind(enum.StrEnum):
@@ -42,6 +44,7 @@ class FileKind(enum.StrEnum):
     EVENT_LOG = "a TCG event log"
     UEFI_DATA = "UEFI variables as EC2 stores them (uefi-data)"
     FIRMWARE_VOLUME = "a UEFI firmware volume (firmware, or QEMU's variable store)"
+    CONSOLE = "a saved console of an instance"
     PEM_CERTIFICATE = "a PEM certificate"
     PEM = "a PEM file"
     BER = "BER: perhaps a CMS or PKCS#7 message"
@@ -91,6 +94,12 @@ _MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
     (510, b"\x55\xaa", FileKind.DISK),
 )
 """Offset and bytes that give a kind away; the first that fits decides, so the sure ones come first."""
+_CONSOLE = re.compile(
+    rb'(?:\s*\{(?:\s*"(?:InstanceId|Timestamp)"\s*:\s*"[^"]{0,64}",){0,2}\s*"Output"\s*:)'  # the AWS CLI's JSON
+    rb"|(?:.{0,8000}?(?:\[ {0,6}[0-9]{1,10}\.[0-9]{6}\] |" + RECORD_MARK.pattern + rb"))",  # a kernel's time, or ours
+    re.DOTALL,
+)
+"""What a saved console holds among its first bytes, whatever else stands there."""
 # Two runs of base64 are kept apart by white space: were they not, a long line could be cut in countless ways.
 _TEXTS: tuple[tuple[re.Pattern[bytes], FileKind], ...] = (
     (re.compile(rb"\s*[\[{]\s*[\"\]}\[{].*", re.DOTALL), FileKind.JSON),
@@ -105,5 +114,6 @@ def guess_kind(head: bytes) -> FileKind:
     if not head:
         return FileKind.EMPTY
     marked = (kind for offset, mark, kind in _MARKS if head.startswith(mark, offset))
+    console = FileKind.CONSOLE if _CONSOLE.match(head[:HEAD_BYTES]) else None
     texts = (kind for pattern, kind in _TEXTS if pattern.fullmatch(head[:_SAMPLE_BYTES]))
-    return next(marked, None) or next(texts, FileKind.UNKNOWN)
+    return next(marked, None) or console or next(texts, FileKind.UNKNOWN)

@@ -156,7 +156,7 @@ def test_only_verified_evidence_is_appraised():
             appraise_enclave(found, policy, nonce=NONCE, now=NOW)
 
 
-@pytest.mark.attack("A12")
+@pytest.mark.attack("A14")
 @pytest.mark.parametrize("field", ["public_key", "user_data"])
 def test_what_an_enclave_was_asked_to_sign_is_compared(field):
     pki = enclave_pki()

@@ -2,6 +2,7 @@
 import copy
 import dataclasses
 import hashlib
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,9 @@ from tests.nitro_pki import (
     NOW,
     PCRS,
     REGION,
+    SHAPES,
     Pki,
+    certificate,
     document,
     enclave_document,
     enclave_pki,
@@ -57,6 +60,7 @@ def test_a_good_document_becomes_verified_evidence():
     assert evidence.pcrs == PcrDigests.of(PCRS)
     assert evidence.certificate_expires == NOW + timedelta(hours=3)
     assert evidence.digest == hashlib.sha256(payload()).digest()
+    assert evidence.root_sha256 == hashlib.sha256(good_pki().certificates["root"]).digest()
 
 
 def test_an_enclave_document_becomes_evidence_of_another_type():
@@ -108,6 +112,43 @@ def test_no_flipped_byte_of_a_document_is_accepted():
 def test_a_document_of_another_root_is_refused():
     lookalike = Pki(keys={"root": key("another root")})
     refused("chain.unknown-root", document(lookalike))
+
+
+def shaped(bundle):
+    """A document, signed as it should be, around another certificate bundle."""
+    return sign(payload(cabundle=bundle))
+
+
+@pytest.mark.attack("A5")
+def test_a_bundle_in_any_other_order_is_refused():
+    bundle = good_pki().cabundle
+    verify(shaped(bundle))
+    for order in itertools.permutations(bundle):
+        if order != bundle:
+            with pytest.raises(NotAuthentic):
+                verify(shaped(order))
+
+
+@pytest.mark.attack("A5")
+@pytest.mark.parametrize("position", range(4))
+def test_a_bundle_with_a_certificate_twice_is_refused(position):
+    bundle = list(good_pki().cabundle)
+    refused("chain.repetition", shaped([*bundle[:position], bundle[position], *bundle[position:]]))
+    refused("chain.repetition", shaped([*bundle, bundle[position]]))
+
+
+@pytest.mark.attack("A5")
+def test_a_bundle_that_goes_round_in_a_circle_is_refused():
+    """Regional certifies zonal and zonal certifies regional: every signature holds, for ever."""
+    wide = {"path_length": 9}
+    pki = Pki(regional=wide, zonal=wide)
+    back = certificate(key("regional"), key("zonal"), SHAPES["zonal"]["name"], SHAPES["regional"] | wide)
+    root, regional, zonal, instance = pki.cabundle
+    verify_evidence(shaped(pki.cabundle), roots=pki.roots, at=NOW)
+    for bundle in ((root, regional, zonal, back, zonal, instance), (root, regional, zonal, back, instance)):
+        with pytest.raises(NotAuthentic) as caught:
+            verify_evidence(shaped(bundle), roots=pki.roots, at=NOW)
+        assert caught.value.code == "chain.repetition"
 
 
 @pytest.mark.attack("K15")
@@ -177,6 +218,7 @@ def test_verified_evidence_is_made_by_the_verifier_only():
     assert copy.copy(good) == good
 
 
+@pytest.mark.attack("A11")
 def test_genuine_documents_are_authentic_at_their_time_and_expired_today(genuine_vectors):
     files = sorted((genuine_vectors / "documents").glob("*.cbor"))
     genuine = [file for file in files if "-BAD" not in file.name]

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+from importlib import resources
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.nitro_pki import good_pki
+from tests.nitro_pki import ORDER, good_pki, other_form
 
 from strongroom.crypto.certificates import (
     describe_certificate,
     load_certificate,
     parse_pem_certificates,
     sha256_fingerprint,
+    sha256_fingerprints,
 )
 from strongroom.errors import FormatError
 
@@ -48,3 +50,29 @@ def test_a_subject_that_cannot_be_read_is_malformed():
     with pytest.raises(FormatError) as caught:
         describe_certificate(broken)
     assert caught.value.code == "certificate.unreadable"
+
+
+@pytest.mark.attack("A8")
+@pytest.mark.parametrize("position", ORDER)
+def test_a_certificate_has_two_fingerprints_whichever_form_is_shown(position):
+    der = good_pki().certificates[position]
+    other = other_form(der)
+    assert other_form(other) == der
+    assert (
+        sha256_fingerprints(der) == sha256_fingerprints(other) == {sha256_fingerprint(der), sha256_fingerprint(other)}
+    )
+
+
+def test_a_certificate_that_is_not_signed_with_ecdsa_has_one_fingerprint():
+    folder = resources.files("strongroom").joinpath("data", "identity-certificates")
+    (rsa,) = parse_pem_certificates(folder.joinpath("eu-central-1.pem").read_bytes())
+    assert sha256_fingerprints(rsa) == {sha256_fingerprint(rsa)}
+
+
+def test_a_signature_outside_the_group_has_one_form():
+    signature = load_certificate(DER).signature
+    body = DER[: -len(signature)]
+    outside = b"\x30" + bytes([len(signature) - 2]) + b"\x02\x01\x01" + b"\x02" + bytes([len(signature) - 7])
+    broken = body + outside + b"\x7f" + b"\xff" * (len(signature) - 8)
+    assert len(broken) == len(DER)
+    assert sha256_fingerprints(broken) == {sha256_fingerprint(broken)}

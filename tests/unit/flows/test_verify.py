@@ -9,6 +9,7 @@ from tests.nitro_pki import MODULE, NONCE, NOW, PCRS, document, enclave_document
 from strongroom.appraisal.appraise import NOBODY_CHALLENGED
 from strongroom.errors import FormatError, NotAuthentic, NotTrusted, UsageError
 from strongroom.flows.verify import verify_document
+from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import PcrDigests
 
@@ -57,6 +58,15 @@ def test_awss_roots_are_the_ones_unless_others_are_given():
     with pytest.raises(NotAuthentic) as caught:
         verify(roots=None)
     assert caught.value.code == "chain.unknown-root"
+
+
+@pytest.mark.attack("A23")
+def test_nothing_is_denied_unless_a_list_says_so():
+    denied = parse_deny_list(b'{"version": 1, "modules": [{"id": "%s", "reason": "copied"}]}' % MODULE.encode())
+    with pytest.raises(NotAuthentic) as caught:
+        verify(deny_list=denied)
+    assert caught.value.code == "evidence.denied-module"
+    assert verify(deny_list=parse_deny_list(b'{"version": 1}')).module_id == MODULE
 
 
 def test_forged_malformed_and_ended_documents_are_told_apart():

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom `strongroom verify` believes: the roots it was told to trust, what it was told to refuse, and who vouched."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from pathlib import Path
+
+from strongroom.appraisal.deny_list import NOTHING_DENIED
+from strongroom.appraisal.endorsements import NitroRoots, root_name
+from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
+from strongroom.errors import UsageError
+from strongroom.flows.files import read_file
+from strongroom.formats.deny_list import MAX_DENY_LIST_BYTES, DenyList, parse_deny_list
+
+MAX_PEM_BYTES = 262_144
+
+_UNSIGNED = "the deny list is not signed: whoever can write the file decides what it refuses and what it lets pass"
+
+
+def read_roots(files: Sequence[Path], fingerprints: Sequence[str]) -> NitroRoots:
+    """Return exactly the roots that were named, in PEM files or by SHA-256; AWS's when none was."""
+    named = []
+    if files:
+        named.append(NitroRoots.from_pem(*(read_file(path, maximum_bytes=MAX_PEM_BYTES) for path in files)))
+    if fingerprints:
+        named.append(NitroRoots.from_fingerprints(*map(_sha256, fingerprints)))
+    return functools.reduce(operator.or_, named) if named else NitroRoots.aws()
+
+
+def _sha256(text: str) -> bytes:
+    """Read a fingerprint as people have it: hex digits, with colons between them where openssl wrote it."""
+    try:
+        return bytes.fromhex(text.replace(":", ""))
+    except ValueError as error:
+        raise UsageError("verify.not-hex", f"expected pairs of hex digits for --root-sha256, found {text!r}") from error
+
+
+def read_deny_lists(files: Sequence[Path]) -> DenyList:
+    """Return what any of the files denies; nothing without files."""
+    lists = (parse_deny_list(read_file(path, maximum_bytes=MAX_DENY_LIST_BYTES)) for path in files)
+    return functools.reduce(operator.or_, lists, NOTHING_DENIED)
+
+
+def deny_notices(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return what the reader of a verdict has to know about the deny lists that were used."""
+    return (_UNSIGNED,) if files else ()
+
+
+def root_facts(evidence: VerifiedEvidence | VerifiedEnclaveEvidence) -> dict[str, str | None]:
+    """Return which root vouched, for programs. The keys are stable."""
+    return {"root_sha256": evidence.root_sha256.hex(), "root_name": root_name(evidence.root_sha256)}
+
+
+def root_line(evidence: VerifiedEvidence | VerifiedEnclaveEvidence) -> str:
+    """Return the same in words."""
+    name = root_name(evidence.root_sha256) or "not AWS's: it was named as trusted here"
+    return f"its root is {evidence.root_sha256.hex()} ({name})"
