@@ -47,8 +47,8 @@ def command(file: Path, *, as_json: bool) -> None:
     """Show what is in FILE, an attestation document or a TCG event log, in plain words. Nothing is verified.
 
     \b
-    Examples:  strongroom inspect document.cbor
-               strongroom inspect /sys/kernel/security/tpm0/binary_bios_measurements
+    Example:  strongroom inspect document.cbor
+              strongroom inspect /sys/kernel/security/tpm0/binary_bios_measurements
     """
     found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
 
