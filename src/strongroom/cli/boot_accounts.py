@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
+from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
-from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
 from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
 from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
 from strongroom.formats.pe import MAX_IMAGE_BYTES
-from strongroom.ids import EvidenceBytes
 from strongroom.measure.explain.account import (
     BootAccount,
     account_of_document,
@@ -94,9 +94,11 @@ def _measurements(path: Path) -> BootAccount:
 
 
 def _document(path: Path, roots: NitroRoots) -> BootAccount:
-    data = EvidenceBytes(read_file(path, maximum_bytes=MAX_DOCUMENT_BYTES))
-    evidence = verify_evidence(data, roots=roots, at=AT_DOCUMENT_TIME)
-    return account_of_document(f"the document {path.name}", evidence.pcrs)
+    presented = read_presented(path)
+    evidence = verify_evidence(presented.evidence, roots=roots, at=AT_DOCUMENT_TIME)
+    expect_own_console(presented, evidence)
+    account = account_of_document(f"the document {path.name}", evidence.pcrs)
+    return replace(account, notes=(*presented.lines, *console_notices(presented, evidence)))
 
 
 def _log(path: Path) -> BootAccount:

@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.cli.boot_accounts import Sources, read_accounts
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
+from strongroom.cli.secure_boot_options import secure_boot_options
 from strongroom.cli.terminal import printable
-from strongroom.flows.files import read_file
+from strongroom.cli.verify_trust import read_roots
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Difference, Explanation
+from strongroom.measure.secure_boot import SecureBootKeys
 
-MAX_PEM_BYTES = 262_144
 DIFFERENT = 1
 _MOST_DETAILS = 12
 
@@ -27,9 +27,12 @@ _MOST_DETAILS = 12
 @click.command()
 @click.option("--measurements", multiple=True, type=PATH, help="Reference measurements of an image.")
 @click.option("--image", multiple=True, type=PATH, help="The image itself (.efi).")
-@click.option("--document", multiple=True, type=PATH, help="An attestation document; verified as of its own time.")
+@click.option(
+    "--document", multiple=True, type=PATH, help="An attestation document, or a saved console with one in it."
+)
 @click.option("--event-log", multiple=True, type=PATH, help="The firmware's event log (binary_bios_measurements).")
-@click.option("--root", type=PATH, help="PEM file of the roots to trust, instead of AWS's.")
+@click.option("--root", multiple=True, type=PATH, help="PEM file of the roots to trust, instead of AWS's.")
+@secure_boot_options
 @json_option
 @click.pass_context
 def command(
@@ -39,21 +42,23 @@ def command(
     image: tuple[Path, ...],
     document: tuple[Path, ...],
     event_log: tuple[Path, ...],
-    root: Path | None,
+    root: tuple[Path, ...],
+    secure_boot: SecureBootKeys | None,
     as_json: bool,
 ) -> None:
     """Say why two accounts of a boot differ: which component moved.
 
     Give what was predicted (--measurements or --image, or both) and what was recorded (--document or --event-log, or
-    both); or two of a kind. Exits 1 if something moved that keeps a machine from being trusted.
+    both); or two of a kind. Documents are verified as of their own time; nothing is said about their age. The keys are
+    those that the --image is expected to boot under. Exits 1 if something moved that keeps a machine from being
+    trusted.
 
     \b
     Example:  strongroom explain --measurements pcr_measurements.json --document document.cbor
               strongroom explain --image BOOTX64.EFI --document document.cbor --event-log binary_bios_measurements
     """
-    roots = NitroRoots.aws() if root is None else NitroRoots.from_pem(read_file(root, maximum_bytes=MAX_PEM_BYTES))
     sources = Sources(measurements=measurements, image=image, document=document, event_log=event_log)
-    reference, seen = read_accounts(sources, roots=roots, secure_boot=None)
+    reference, seen = read_accounts(sources, roots=read_roots(root, ()), secure_boot=secure_boot)
     found = explain(reference, seen)
     emit(_facts(found), as_json=as_json, human=lambda console: _print(console, found))
     context.exit(DIFFERENT if found.gated else 0)

@@ -9,9 +9,11 @@ from tests.nitro_pki import PCRS, Pki, document, good_pki
 from tests.unit.cli.test_verify import pem
 from tests.unit.measure.explain.boots import PCRS as MEASURED
 from tests.unit.measure.explain.boots import events_of, image, inserted
-from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE
+from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE, secure
+from tests.unit.measure.test_secure_boot import OTHER, OURS, esl, signed
 
 from strongroom.cli.main import run
+from strongroom.formats.console import encode_receipt
 from strongroom.formats.measurements import encode_measurements
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.measure.events import EVENT_TYPES, replay
@@ -170,6 +172,24 @@ def test_wrong_files_are_named(explain, words, code):
     result, said = explain(*words)
     assert result == code
     assert "Traceback" not in said.err
+
+
+def test_a_saved_console_is_explained_and_said_to_be_unchallenged(explain, folder):
+    (folder / "console").write_bytes(b"[    0.1] Linux\n" + encode_receipt((folder / "line.cbor").read_bytes()))
+    code, said = explain("--measurements", "measurements", "--document", "console")
+    assert code == 1
+    assert "PCR 12 (inferred)" in said.out
+    assert "NOBODY CHALLENGED IT" in said.out
+
+
+def test_an_image_is_explained_under_the_keys_that_it_should_boot_with(explain, folder):
+    (folder / "signed").write_bytes(signed(OURS))
+    (folder / "pk").write_bytes(esl(OTHER))
+    (folder / "db").write_bytes(esl(OURS))
+    (folder / "secure.log").write_bytes(as_log(events_of(secure(kek=b""))))
+    files = ("--image", "signed", "--event-log", "secure.log", "--json")
+    assert "explain.secure-boot-state" in codes(explain(*files))
+    assert codes(explain(*files, "--pk", "pk", "--db", "db")) == []
 
 
 def test_a_hostile_log_cannot_write_to_the_terminal(explain, folder):
