@@ -109,7 +109,7 @@ class EnclavePolicy:
         """Build from one table per acceptable image. Raises UsageError for a table that could not protect anything."""
         return cls(tuple(map(_frozen, images)))
 
-    def misfits(self, evidence: VerifiedEnclaveEvidence, *, now: datetime) -> tuple[Finding, ...]:  # noqa: ARG002
+    def misfits(self, evidence: VerifiedEnclaveEvidence) -> tuple[Finding, ...]:
         """Return nothing if one image fits, else what keeps the nearest one from fitting."""
         each = (tuple(misfit(evidence.pcrs, *rule) for rule in table.items()) for table in self.images)
         return min((tuple(finding for finding in found if finding) for found in each), key=len)

@@ -208,6 +208,16 @@ def test_each_gate_must_be_there_and_equal(index):
     assert set(codes(pcrs(**{f"pcr{index}": None}))) == {"pcr.absent"}
 
 
+@pytest.mark.attack("B8")
+def test_a_golden_pcr_4_does_not_make_up_for_a_boot_that_measured_nothing():
+    """A machine that boots by legacy BIOS measures nothing; software then extends PCR 4 to what it should be."""
+    nothing = {f"pcr{index}": bytes(48) for index in range(8)} | {"pcr4": PCR4}
+    found = appraise(pcrs(**nothing), POLICY, nonce=NONCE, now=NOW).findings
+    assert [(finding.code, finding.pcr) for finding in found] == [("pcr.unmeasured", 7), ("pcr.mismatch", 2)]
+    only = UnsafePartialPolicy.of({4: {PCR4}})
+    assert codes(pcrs(**nothing), only) == ["pcr.unmeasured"]
+
+
 @pytest.mark.attack("A12")
 @pytest.mark.parametrize("index", [4, 7])
 def test_zeros_are_refused_whatever_the_policy(index):
@@ -282,6 +292,21 @@ def test_enclaves_are_appraised_by_their_own_rules():
     assert found(pcrs={0: OTHER}) == ["pcr.mismatch"]
     assert found(pcrs={0: bytes(48)}) == ["pcr.unmeasured", "pcr.mismatch"]
     assert found(pcrs={1: OTHER}) == ["pcr.absent", "pcr.absent"]
+
+
+@pytest.mark.attack("A3")
+def test_an_enclave_is_asked_for_its_age_too():
+    pki = enclave_pki()
+    evidence = verify_enclave_evidence(enclave_document(pki, nonce=NONCE), roots=pki.roots, at=NOW)
+    policy, later = EnclavePolicy.of({0: {bytes([1]) * 48}}), NOW + timedelta(minutes=6)
+
+    def result(**context):
+        return appraise_enclave(evidence, policy, nonce=NONCE, **context)
+
+    assert [finding.code for finding in result(now=later).findings] == ["age.too-old"]
+    assert [finding.code for finding in result(now=NOW, max_age=timedelta(seconds=-1)).findings] == ["age.too-old"]
+    good = result(now=later, max_age=timedelta(minutes=7))
+    assert (good.findings, good.flags, good.require()) == ((), (), evidence)
 
 
 def test_the_nearest_enclave_image_says_what_differs():

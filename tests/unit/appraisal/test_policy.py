@@ -153,7 +153,8 @@ def test_enclaves_have_other_gates():
     EnclavePolicy.of({0: {SOME}, 4: {ZERO_SHA384}, 15: {SOME}})
     refused("policy.empty", EnclavePolicy.of)
     refused("policy.partial", EnclavePolicy.of, {0: {SOME}}, {1: {SOME}})
-    refused("policy.resettable", EnclavePolicy.of, {0: {SOME}, 16: {SOME}})
+    error = refused("policy.resettable", EnclavePolicy.of, {0: {SOME}, 17: {SOME}, 16: {SOME}})
+    assert error.message == "PCR16, PCR17 can be set in the enclave: expected no rule on it"
     refused("policy.zero-reference", EnclavePolicy.of, {0: {ZERO_SHA384}})
     refused("policy.digest-length", EnclavePolicy.of, {0: {SOME}, 1: {b""}})
     refused("policy.empty", EnclavePolicy.of, {0: set()})

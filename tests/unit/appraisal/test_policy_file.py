@@ -62,6 +62,11 @@ def test_every_member_becomes_its_rule():
     )
 
 
+@pytest.mark.parametrize("key", ["all_of", "any_of"])
+def test_a_path_is_followed_however_deep_it_stands(key):
+    assert rule({"a.json": MEASURED}, **{key: [{key: [{"measurements": "a.json"}]}]}).pins() == {2, 4, 12, 13}
+
+
 def test_a_path_that_nobody_read_is_a_mistake_of_the_caller():
     with pytest.raises(KeyError):
         rule(measurements="a.json")

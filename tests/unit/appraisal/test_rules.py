@@ -33,6 +33,7 @@ def refused(code, kind, *arguments):
     with pytest.raises(UsageError) as caught:
         kind(*arguments)
     assert caught.value.code == code, caught.value
+    return caught.value.message
 
 
 def test_a_pcr_has_one_of_its_digests():
@@ -64,7 +65,7 @@ def test_indices_and_lengths_are_those_of_pcrs():
     refused("policy.pcr-index", PcrRule, -1, {SOME})
     refused("policy.digest-length", PcrRule, 4, {SOME[:-1]})
     refused("policy.digest-length", PcrRule, 4, {SOME, b""})
-    refused("policy.empty", PcrRule, 4, set())
+    assert refused("policy.empty", PcrRule, 4, set()) == "expected at least one digest for PCR4, found none"
     assert PcrRule(31, {SOME}).index == 31
     assert PcrRule(0, {SOME}).index == 0
 
@@ -109,7 +110,7 @@ def test_a_region_is_one_of_those_named():
         ("eu-central-1", "us-east-1"),
         REGION,
     )
-    refused("policy.empty", Regions, set())
+    assert refused("policy.empty", Regions, set()) == "expected at least one region, found none"
 
 
 @pytest.mark.attack("A14")
@@ -119,7 +120,7 @@ def test_an_instance_is_one_of_those_named():
     (finding,) = found(Instances({other}))
     assert (finding.code, finding.expected, finding.found) == ("instance.mismatch", (other,), INSTANCE)
     assert finding.message == f"expected the instance {other}, found {INSTANCE}"
-    refused("policy.empty", Instances, set())
+    assert refused("policy.empty", Instances, set()) == "expected at least one instance id, found none"
 
 
 def test_a_long_list_is_cut_in_the_message_and_whole_in_the_finding():
@@ -128,6 +129,8 @@ def test_a_long_list_is_cut_in_the_message_and_whole_in_the_finding():
     assert finding.message.count("i-0") == 8 + 1
     assert "or one of 2 more, found" in finding.message
     assert set(finding.expected) == ids
+    (finding,) = found(Instances(set(sorted(ids)[:9])))
+    assert "or one of 1 more, found" in finding.message
     (finding,) = found(Instances(set(sorted(ids)[:8])))
     assert "more" not in finding.message
 
@@ -145,10 +148,10 @@ def test_what_a_rule_does_not_pin_it_does_not_claim():
 )
 def test_a_rule_does_not_change_with_what_it_was_made_from(kind, values, kept):
     """Emptied afterwards, a rule would compare nothing; added to, it would admit what nobody looked at."""
-    rule = kind(values)
-    before = frozenset(values)
-    values.clear()
-    assert getattr(rule, kept) == before
+    given = set(values)
+    rule = kind(given)
+    given.clear()
+    assert getattr(rule, kept) == values
 
 
 def test_only_rules_are_rules():

@@ -131,6 +131,7 @@ def test_pcrs_that_software_can_set_are_named_wherever_they_stand(index):
         assert codes(rule) == ["resettable"]
         assert weaknesses(rule)[0].message == f"PCR{index} can be set by software: expected no rule on it"
     assert codes(soft) == ["partial", "resettable"]
+    assert codes(AllOf((soft, of(pcr0=SOME)))) == ["partial", "constants-only", "resettable"], "it tells nothing apart"
 
 
 values = {0: [SOME], 2: [SEPARATOR_ONLY_SHA384, SOME], 4: [SOME], 7: [OFF, KEYS], 12: [ZERO_SHA384], 13: [ZERO_SHA384]}
