@@ -113,7 +113,7 @@ def appraise_enclave(
     """Compare a Nitro Enclaves document with what was expected of it. Otherwise as `appraise`."""
     _expect_types((evidence, VerifiedEnclaveEvidence), (policy, EnclavePolicy))
     asked = _asked(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
-    return AttestationResult(evidence, (*asked, *policy.misfits(evidence)), policy.flags)
+    return AttestationResult(evidence, (*asked, *policy.misfits(evidence)))
 
 
 def _expect_types(*pairs: tuple[object, type]) -> None:

@@ -93,7 +93,6 @@ class EnclavePolicy:
     images: tuple[Mapping[PcrIndex, frozenset[bytes]], ...]
 
     never_zero: ClassVar[tuple[PcrIndex, ...]] = (_ENCLAVE_IMAGE,)
-    flags: ClassVar[tuple[Finding, ...]] = ()
     max_age: ClassVar[None] = None
 
     def __post_init__(self) -> None:

@@ -252,17 +252,18 @@ def test_a_pcr_may_have_several_values():
 
 
 @pytest.mark.attack("A1")
+@pytest.mark.attack("A11")
 def test_only_verified_evidence_is_appraised():
     pki = enclave_pki()
     enclave = verify_enclave_evidence(enclave_document(pki), roots=pki.roots, at=NOW)
     rule = EnclavePolicy.of({0: {bytes([1]) * 48}})
     for wrong in (document(), enclave, None):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="expected VerifiedEvidence, found"):
             appraise(wrong, POLICY, nonce=NONCE, now=NOW)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="expected AppraisalPolicy, found EnclavePolicy"):
         appraise(evidence(), rule, nonce=NONCE, now=NOW)
     for found, policy in ((evidence(), rule), (enclave, POLICY)):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"expected (VerifiedEnclaveEvidence|EnclavePolicy), found"):
             appraise_enclave(found, policy, nonce=NONCE, now=NOW)
 
 
