@@ -11,7 +11,7 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-from strongroom import MeasurementsPolicy, NitroRoots, appraise, verify_evidence
+from strongroom import AppraisalPolicy, NitroRoots, appraise, verify_evidence
 from strongroom.errors import FormatError, NotAuthentic, NotTrusted
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.ids import EvidenceBytes, Nonce
@@ -26,7 +26,7 @@ def verify(request: dict[str, Any]) -> dict[str, str]:
     bound = {name: bytes.fromhex(request[name]) for name in ("public_key", "user_data") if request[name] is not None}
     try:
         evidence = verify_evidence(EvidenceBytes(bytes.fromhex(request["document"])), roots=roots, at=now)
-        appraise(evidence, MeasurementsPolicy.of(pcrs), nonce=nonce, now=now, max_age=age, **bound).require()
+        appraise(evidence, AppraisalPolicy.of(pcrs), nonce=nonce, now=now, max_age=age, **bound).require()
     except FormatError:
         return {"result": "format"}
     except NotAuthentic:

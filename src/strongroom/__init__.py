@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from strongroom.appraisal.appraise import NOBODY_CHALLENGED, AttestationResult, appraise
     from strongroom.appraisal.endorsements import NitroRoots
     from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, VerifiedEvidence, verify_evidence
-    from strongroom.appraisal.policy import MeasurementsPolicy
+    from strongroom.appraisal.policy import AppraisalPolicy
     from strongroom.errors import StrongroomError
     from strongroom.flows.open import open_bundle
     from strongroom.flows.seal import seal
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AT_DOCUMENT_TIME",
     "NOBODY_CHALLENGED",
+    "AppraisalPolicy",
     "AttestationResult",
     "Measurements",
-    "MeasurementsPolicy",
     "NitroRoots",
     "StrongroomError",
     "VerifiedEvidence",
@@ -47,9 +47,9 @@ __all__ = [
 _HOMES = {
     "AT_DOCUMENT_TIME": "appraisal.evidence:AT_DOCUMENT_TIME",
     "NOBODY_CHALLENGED": "appraisal.appraise:NOBODY_CHALLENGED",
+    "AppraisalPolicy": "appraisal.policy:AppraisalPolicy",
     "AttestationResult": "appraisal.appraise:AttestationResult",
     "Measurements": "formats.measurements:Measurements",
-    "MeasurementsPolicy": "appraisal.policy:MeasurementsPolicy",
     "NitroRoots": "appraisal.endorsements:NitroRoots",
     "StrongroomError": "errors:StrongroomError",
     "VerifiedEvidence": "appraisal.evidence:VerifiedEvidence",

@@ -21,6 +21,7 @@ of these.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -65,12 +66,37 @@ class NotAuthentic(StrongroomError):  # noqa: N818 -- named as the verdict it is
     exit_code = 4
 
 
+class Severity(enum.StrEnum):
+    """What a finding means for the verdict. The words are SARIF's levels (SARIF 2.1.0 section 3.27.10)."""
+
+    ERROR = "error"
+    """A reason to refuse."""
+    WARNING = "warning"
+    """No reason to refuse, yet what was asked for is weaker than it should be."""
+    NOTE = "note"
+    """Worth knowing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing an appraisal noticed. `code` is stable; `message` says what was expected and what was seen."""
+    """One thing an appraisal noticed. `code` is stable; `message` says what was expected and what was seen.
+
+    The rest is for programs and may be absent: what they would otherwise have to read out of the message.
+    """
 
     code: str
     message: str
+    severity: Severity = Severity.ERROR
+    pcr: int | None = None
+    """The PCR concerned."""
+    part: str = ""
+    """The part of the policy that does not fit, by its name or its place in the file."""
+    expected: tuple[str, ...] = ()
+    """The acceptable values; digests in hex."""
+    found: str | None = None
+    """The value in the document; a digest in hex."""
+    meaning: str = ""
+    """What the PCR stands for and what is known about the value that was found, in words."""
 
 
 class NotTrusted(StrongroomError):  # noqa: N818

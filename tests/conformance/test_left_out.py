@@ -15,6 +15,7 @@ from tests.conformance.suite import VECTORS, failed, named, run
 
 from strongroom.appraisal import appraise as appraise_module
 from strongroom.appraisal import evidence as evidence_module
+from strongroom.appraisal.rules import PcrRule
 from strongroom.crypto import chain as chain_module
 from strongroom.crypto.certificates import load_certificate
 from strongroom.errors import FormatError, NotAuthentic
@@ -130,24 +131,23 @@ def test_with_the_nonce_compared_only_where_there_is_one(leave_out):
 
 @pytest.mark.attack("A3")
 def test_without_the_age(leave_out):
-    assert leave_out(appraise_module, _age=nothing) == {"age": named("age")}
+    assert leave_out(appraise_module, _age=nothing, _from_the_future=nothing) == {"age": named("age")}
 
 
 @pytest.mark.attack("A12")
 @pytest.mark.attack("A13")
-def test_without_the_pcrs(leave_out):
-    assert leave_out(appraise_module, _fits=nothing, _measured=nothing) == {"pcr": named("pcr")}
+def test_without_the_pcrs(leave_out, monkeypatch):
+    monkeypatch.setattr(appraise_module, "_measured", nothing)
+    assert leave_out(PcrRule, misfits=nothing) == {"pcr": named("pcr")}
 
 
 @pytest.mark.attack("A13")
-def test_with_absent_pcrs_taken_for_a_match(leave_out):
-    def lenient(pcrs, image):
-        present = {index: digests for index, digests in image.items() if index in pcrs}
-        return misfits(pcrs, present)
+def test_with_absent_pcrs_taken_for_a_match(leave_out, monkeypatch):
+    def lenient(self, evidence, *, now, real=PcrRule.misfits):
+        return real(self, evidence, now=now) if self.index in evidence.pcrs else ()
 
-    misfits = appraise_module._misfits
-    found = leave_out(appraise_module, _misfits=lenient, _measured=nothing)
-    assert found == {"pcr": {f"pcr-{index}-absent" for index in (2, 4, 7, 12, 13)}}
+    monkeypatch.setattr(appraise_module, "_measured", nothing)
+    assert leave_out(PcrRule, misfits=lenient) == {"pcr": {f"pcr-{index}-absent" for index in (2, 4, 7, 12, 13)}}
 
 
 @pytest.mark.attack("A14")

@@ -1,128 +1,128 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Appraisal policies (RFC 9334): which measurements are acceptable.
+"""Appraisal policies (RFC 9334, Appraisal Policy for Evidence): what a document has to fit, as one rule.
 
-A `MeasurementsPolicy` is a list of images, each a table from PCR to acceptable digests: a document fits when it fits
-one image in every PCR of that image's table. Images are kept apart, because mixing the PCR 4 of one with the PCR 12 of
-another would admit machines that nobody built.
+An `AppraisalPolicy` is a rule (rules.py, composition.py) that is strong as a whole: it pins the gate set, PCR 2, 4, 12
+and 13 (DESIGN 5.4 says what each of them stops), in every alternative. Whoever has to do with less says so by name,
+with `UnsafePartialPolicy`, which carries each weakness (strength.py) as a flag for whoever reads the verdict. PCR 16
+and 23 can be set by software and never gate (ATTACKS A17); a reference of zeros for PCR 4 or 7, which would admit an
+unmeasured machine, is refused in either (A12).
 
-Every image must name the gate set, PCR 2, 4, 12 and 13 (DESIGN 5.4 says what each of them stops). Whoever has to do
-without says so by name, with `UnsafePartialMeasurementsPolicy`. PCR 16 and 23 can be set by software and are refused
-(ATTACKS A17), and so is a reference of zeros for PCR 4 or 7, which would admit an unmeasured machine (A12).
+Images are kept apart, as alternatives: mixing the PCR 4 of one with the PCR 12 of another would admit machines that
+nobody built.
 
-Nitro Enclaves measure other things into the same numbers, so they have a policy type of their own.
+Nitro Enclaves measure other things into the same numbers, so they have a policy type of their own (A11).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import ClassVar, Self
 
-from strongroom.errors import UsageError
+from strongroom.appraisal.composition import AnyOf, Image, image, measured_image
+from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
+from strongroom.appraisal.rules import Rule, expect_digests, misfit
+from strongroom.appraisal.strength import weaknesses
+from strongroom.errors import Finding, Severity, UsageError
 from strongroom.formats.measurements import Measurements
-from strongroom.formats.pcrs import ALWAYS_GATED, PCR_COUNT, RESETTABLE, SHA384_BYTES, ZERO_SHA384, PcrIndex
-
-NEVER_ZERO = tuple(map(PcrIndex, (4, 7)))
-"""A boot through UEFI measures into these, always."""
+from strongroom.formats.pcrs import ALWAYS_MEASURED, PCR_COUNT, PcrIndex
 
 _ENCLAVE_IMAGE = PcrIndex(0)
-_FIRST_EXTENDABLE_IN_ENCLAVE = 16
-
-Image = Mapping[PcrIndex, Collection[bytes]]
+_EXTENDABLE_IN_ENCLAVE = frozenset(map(PcrIndex, range(16, PCR_COUNT)))
 
 
 @dataclass(frozen=True, slots=True)
-class _PcrPolicy:
-    """A list of images. `gates` must be named in each, `never` must not, `never_zero` have no reference of zeros."""
+class AppraisalPolicy:
+    """What documents of instances with NitroTPM have to fit. Raises UsageError for one that is weak."""
+
+    rule: Rule
+    flags: tuple[Finding, ...] = field(init=False, compare=False, repr=False)
+    """What the reader of a verdict should know about this policy; none is a reason to refuse a document."""
+
+    never_zero: ClassVar[tuple[PcrIndex, ...]] = ALWAYS_MEASURED
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule):
+            raise TypeError(f"expected a rule, found {type(self.rule).__name__}")
+        flags = weaknesses(self.rule)
+        self._expect_strength([flag for flag in flags if flag.severity is Severity.WARNING])
+        object.__setattr__(self, "flags", flags)
+
+    @classmethod
+    def of(cls, *images: Image) -> Self:
+        """Build from one table per acceptable image. Raises UsageError for a table that could not protect anything."""
+        return cls(AnyOf(tuple(map(image, images))))
+
+    @classmethod
+    def of_images(cls, *images: Measurements) -> Self:
+        """Build from reference values, each with its own gates (DESIGN 5.4)."""
+        return cls(AnyOf(tuple(map(measured_image, images))))
+
+    @property
+    def max_age(self) -> timedelta | None:
+        """How old a document that fits can be; None where the policy does not limit it in every alternative."""
+        return self.rule.age_limit()
+
+    def misfits(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[Finding, ...]:
+        """Return what keeps `evidence` from fitting at `now`; nothing when it fits."""
+        return self.rule.misfits(evidence, now=now)
+
+    def _expect_strength(self, weak: list[Finding]) -> None:
+        if weak:
+            raise UsageError(
+                weak[0].code,
+                "; ".join(flag.message for flag in weak),
+                remedy="Each gate stops an attack that leaves the others as they are; `--allow-partial` does without.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class UnsafePartialPolicy(AppraisalPolicy):
+    """Like `AppraisalPolicy`, and weak if its rule is: what it does not pin may be anything. `flags` says what."""
+
+    def _expect_strength(self, weak: list[Finding]) -> None:
+        """Accept every weakness; it stays among the flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnclavePolicy:
+    """Acceptable Nitro Enclaves images. PCR 0 covers the image file; PCR 16 and up belong to the enclave's user."""
 
     images: tuple[Mapping[PcrIndex, frozenset[bytes]], ...]
 
-    gates: ClassVar[frozenset[PcrIndex]] = frozenset()
-    never: ClassVar[frozenset[PcrIndex]] = frozenset()
-    never_zero: ClassVar[tuple[PcrIndex, ...]] = ()
+    never_zero: ClassVar[tuple[PcrIndex, ...]] = (_ENCLAVE_IMAGE,)
+    max_age: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if not self.images:
             raise UsageError("policy.empty", "expected at least one image that is acceptable, found none")
         # A copy nobody else holds: what was looked at here is what will be compared later.
         object.__setattr__(self, "images", tuple(map(_frozen, self.images)))
-        for image in self.images:
-            self._expect_gates(frozenset(image))
-            for index, digests in image.items():
-                self._expect_digests(index, digests)
+        for each in self.images:
+            _expect_enclave_pcrs(each)
 
     @classmethod
     def of(cls, *images: Image) -> Self:
         """Build from one table per acceptable image. Raises UsageError for a table that could not protect anything."""
         return cls(tuple(map(_frozen, images)))
 
-    @classmethod
-    def _expect_gates(cls, named: frozenset[PcrIndex]) -> None:
-        if not named:
-            raise UsageError("policy.empty", "expected at least one PCR in each image of the policy, found none")
-        missing = cls.gates - named
-        if missing:
-            raise UsageError(
-                "policy.partial",
-                f"expected the gate set {_pcrs(cls.gates)}, found no {_pcrs(missing)}",
-                remedy="Each stops an attack that leaves the others as they are; `--allow-partial` does without.",
-            )
-        resettable = cls.never & named
-        if resettable:
-            raise UsageError("policy.resettable", f"{_pcrs(resettable)} can be set by software: expected no rule on it")
-
-    @classmethod
-    def _expect_digests(cls, index: PcrIndex, digests: frozenset[bytes]) -> None:
-        if not 0 <= index < PCR_COUNT:
-            raise UsageError("policy.pcr-index", f"expected a PCR index from 0 to {PCR_COUNT - 1}, found {index}")
-        if not digests:
-            raise UsageError("policy.empty", f"expected at least one digest for PCR{index}, found none")
-        for digest in digests:
-            if len(digest) != SHA384_BYTES:
-                raise UsageError(
-                    "policy.digest-length", f"expected {SHA384_BYTES} bytes for PCR{index}, found {len(digest)}"
-                )
-        if index in cls.never_zero and ZERO_SHA384 in digests:
-            raise UsageError(
-                "policy.zero-reference",
-                f"expected a measured value for PCR{index}, found all zeros: nothing was measured",
-            )
+    def misfits(self, evidence: VerifiedEnclaveEvidence) -> tuple[Finding, ...]:
+        """Return nothing if one image fits, else what keeps the nearest one from fitting."""
+        each = (tuple(misfit(evidence.pcrs, *rule) for rule in table.items()) for table in self.images)
+        return min((tuple(finding for finding in found if finding) for found in each), key=len)
 
 
-@dataclass(frozen=True, slots=True)
-class MeasurementsPolicy(_PcrPolicy):
-    """Acceptable images of instances with NitroTPM, each with the whole gate set."""
-
-    gates: ClassVar[frozenset[PcrIndex]] = frozenset(ALWAYS_GATED)
-    never: ClassVar[frozenset[PcrIndex]] = RESETTABLE
-    never_zero: ClassVar[tuple[PcrIndex, ...]] = NEVER_ZERO
-
-    @classmethod
-    def of_images(cls, *images: Measurements) -> Self:
-        """Build from reference values, each with its own gates (DESIGN 5.4)."""
-        return cls.of(*({index: (image.pcrs[index],) for index in image.gates} for image in images))
+def _frozen(table: Image) -> Mapping[PcrIndex, frozenset[bytes]]:
+    return MappingProxyType({index: frozenset(digests) for index, digests in sorted(table.items())})
 
 
-@dataclass(frozen=True, slots=True)
-class UnsafePartialMeasurementsPolicy(MeasurementsPolicy):
-    """Like `MeasurementsPolicy` without the demand for the gate set. What it leaves out, anybody may change."""
-
-    gates: ClassVar[frozenset[PcrIndex]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class EnclavePolicy(_PcrPolicy):
-    """Acceptable Nitro Enclaves images. PCR 0 covers the image file; PCR 16 and up belong to the enclave's user."""
-
-    gates: ClassVar[frozenset[PcrIndex]] = frozenset({_ENCLAVE_IMAGE})
-    never: ClassVar[frozenset[PcrIndex]] = frozenset(map(PcrIndex, range(_FIRST_EXTENDABLE_IN_ENCLAVE, PCR_COUNT)))
-    never_zero: ClassVar[tuple[PcrIndex, ...]] = (_ENCLAVE_IMAGE,)
-
-
-def _frozen(image: Image) -> Mapping[PcrIndex, frozenset[bytes]]:
-    return MappingProxyType({index: frozenset(digests) for index, digests in sorted(image.items())})
-
-
-def _pcrs(indices: Collection[PcrIndex]) -> str:
-    return ", ".join(f"PCR{index}" for index in sorted(indices))
+def _expect_enclave_pcrs(table: Mapping[PcrIndex, frozenset[bytes]]) -> None:
+    if _ENCLAVE_IMAGE not in table:
+        raise UsageError("policy.partial", "expected PCR0, the enclave's image, found no rule on it")
+    if own := table.keys() & _EXTENDABLE_IN_ENCLAVE:
+        names = ", ".join(f"PCR{index}" for index in sorted(own))
+        raise UsageError("policy.resettable", f"{names} can be set in the enclave: expected no rule on it")
+    for index, digests in table.items():
+        expect_digests(index, digests, never_zero=(_ENCLAVE_IMAGE,))

@@ -11,9 +11,10 @@ from typing import TypedDict
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
-from strongroom.errors import UsageError
+from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
+from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
 from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.explain.account import (
@@ -98,8 +99,13 @@ def _document(path: Path, roots: NitroRoots) -> BootAccount:
     evidence = verify_evidence(presented.evidence, roots=roots, at=AT_DOCUMENT_TIME)
     expect_own_console(presented, evidence)
     account = account_of_document(f"the document {path.name}", evidence.pcrs)
-    return replace(account, notes=(*presented.lines, *console_notices(presented, evidence)))
+    notices = (finding.message for finding in console_notices(presented, evidence))
+    return replace(account, notes=(*presented.lines, *notices))
 
 
 def _log(path: Path) -> BootAccount:
-    return account_of_log(f"the event log {path.name}", parse_event_log(read_file(path, maximum_bytes=MAX_LOG_BYTES)))
+    data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
+    kind = guess_kind(data[:HEAD_BYTES])
+    if kind not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
+        raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {kind}", offset=0)
+    return account_of_log(f"the event log {path.name}", parse_event_log(data))

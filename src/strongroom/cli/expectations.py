@@ -10,23 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypedDict
 
-from strongroom.appraisal.appraise import MAX_AGE, NOBODY_CHALLENGED, UnsafeNoNonce
+from strongroom.appraisal.appraise import NOBODY_CHALLENGED, UnsafeNoNonce
+from strongroom.appraisal.composition import AnyOf, measured_image
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, AtDocumentTime
-from strongroom.appraisal.policy import EnclavePolicy, MeasurementsPolicy, UnsafePartialMeasurementsPolicy
+from strongroom.appraisal.policy import AppraisalPolicy, EnclavePolicy, UnsafePartialPolicy
+from strongroom.cli.policy_file import read_measurements_file, read_policy
 from strongroom.errors import Finding, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_FIELD_BYTES
-from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
+from strongroom.formats.durations import EXAMPLES, read_duration
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.ids import Nonce
 
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
-_UNITS = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-}
 _PCR_RULE = re.compile(r"(?:PCR)?([0-9]{1,2})=([0-9A-Fa-f]+)", re.IGNORECASE)
 
 
@@ -34,6 +29,7 @@ class Options(TypedDict):
     """The options of `strongroom verify`, as click hands them over."""
 
     measurements: tuple[Path, ...]
+    policy: Path | None
     pcr: tuple[str, ...]
     allow_partial: bool
     nonce: str | None
@@ -48,15 +44,17 @@ class Options(TypedDict):
     enclave: bool
     authentic_only: bool
     as_json: bool
+    as_sarif: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
     """Everything that a document is compared with, and what the reader of the verdict should know about that."""
 
-    policy: MeasurementsPolicy | EnclavePolicy
+    policy: AppraisalPolicy | EnclavePolicy
     nonce: Nonce | UnsafeNoNonce
-    max_age: timedelta
+    max_age: timedelta | None
+    """None: as the policy says."""
     public_key: bytes | None
     user_data: bytes | None
     notices: tuple[Finding, ...]
@@ -71,7 +69,7 @@ def read_expectations(options: Options) -> Expectations | None:
     return Expectations(
         policy=policy,
         nonce=_nonce(options),
-        max_age=_duration(options["max_age"]),
+        max_age=_max_age(options["max_age"]),
         public_key=_field(options["public_key"]),
         user_data=_field(options["user_data"]),
         notices=notices,
@@ -81,6 +79,7 @@ def read_expectations(options: Options) -> Expectations | None:
 def _expect_nothing_else(options: Options) -> None:
     given = {
         "--measurements": options["measurements"],
+        "--policy": options["policy"],
         "--pcr": options["pcr"],
         "--allow-partial": options["allow_partial"],
         "--nonce": options["nonce"],
@@ -96,29 +95,35 @@ def _expect_nothing_else(options: Options) -> None:
         )
 
 
-def _policy(options: Options) -> tuple[MeasurementsPolicy | EnclavePolicy, tuple[Finding, ...]]:
-    if bool(options["measurements"]) == bool(options["pcr"]):
+def _policy(options: Options) -> tuple[AppraisalPolicy | EnclavePolicy, tuple[Finding, ...]]:
+    _expect_one_policy(options)
+    if options["enclave"]:
+        return EnclavePolicy.of(_pcr_rules(options["pcr"])), ()
+    kind = UnsafePartialPolicy if options["allow_partial"] else AppraisalPolicy
+    if options["policy"] is not None:
+        rule, notices = read_policy(options["policy"])
+        return kind(rule), notices
+    if options["pcr"]:
+        return kind.of(_pcr_rules(options["pcr"])), ()
+    images = {str(path): read_measurements_file(path) for path in options["measurements"]}
+    rules = tuple(measured_image(image, name=path) for path, image in images.items())
+    return AppraisalPolicy(AnyOf(rules)), tuple(finding for image in images.values() for finding in image.findings)
+
+
+def _expect_one_policy(options: Options) -> None:
+    kinds = {"--measurements": options["measurements"], "--pcr": options["pcr"], "--policy": options["policy"]}
+    given = [name for name, value in kinds.items() if value]
+    if len(given) != 1:
         raise UsageError(
             "verify.no-policy",
-            "expected either --measurements or --pcr: without a policy there is no verdict",
+            f"expected one of {', '.join(kinds)}, found {' and '.join(given) or 'none'}: without a policy there is no "
+            "verdict",
             remedy="`--authentic-only` looks at signature, certificates and time alone.",
         )
-    if options["enclave"]:
-        return _enclave_policy(options), ()
-    if options["measurements"]:
-        images = [parse_measurements(read_file(path, maximum_bytes=MAX_FILE_BYTES)) for path in options["measurements"]]
-        notices = tuple(finding for image in images for finding in image.findings)
-        return MeasurementsPolicy.of_images(*images), notices
-    kind = UnsafePartialMeasurementsPolicy if options["allow_partial"] else MeasurementsPolicy
-    return kind.of(_pcr_rules(options["pcr"])), ()
-
-
-def _enclave_policy(options: Options) -> EnclavePolicy:
-    if options["measurements"]:
+    if options["enclave"] and given != ["--pcr"]:
         raise UsageError(
-            "verify.enclave-measurements", "measurements files are for NitroTPM: expected --pcr with --enclave"
+            "verify.enclave-measurements", f"{given[0]} is for NitroTPM documents: expected --pcr with --enclave"
         )
-    return EnclavePolicy.of(_pcr_rules(options["pcr"]))
 
 
 def _pcr_rules(rules: Sequence[str]) -> dict[PcrIndex, set[bytes]]:
@@ -152,13 +157,13 @@ def _field(path: Path | None) -> bytes | None:
     return None if path is None else read_file(path, maximum_bytes=MAX_FIELD_BYTES)
 
 
-def _duration(text: str | None) -> timedelta:
+def _max_age(text: str | None) -> timedelta | None:
     if text is None:
-        return MAX_AGE
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise UsageError("verify.duration", f"expected a duration such as 30s, 5m, 2h or 1d, found {text!r}")
-    return int(match[1]) * _UNITS[match[2]]
+        return None
+    duration = read_duration(text)
+    if duration is None:
+        raise UsageError("verify.duration", f"expected a duration such as {EXAMPLES}, found {text!r}")
+    return duration
 
 
 def read_time(text: str | None, *, now: datetime) -> datetime | AtDocumentTime:

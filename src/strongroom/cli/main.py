@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from strongroom.cli.findings import finding_lines, finding_members
 from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError, KeyRefused, NotTrusted, ServiceFault, StrongroomError, TpmFault, UsageError
 
@@ -68,7 +69,7 @@ def describe(error: StrongroomError) -> dict[str, object]:
         case TpmFault():
             about["rc"] = error.rc
     if isinstance(error, NotTrusted):
-        about["findings"] = [{"code": f.code, "message": f.message} for f in error.findings]
+        about["findings"] = [finding_members(finding) for finding in error.findings]
     return {"ok": False, "error": about}
 
 
@@ -79,7 +80,7 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
     sys.stderr.write(f"strongroom: {printable(str(error))} [{error.code}]\n")
     if isinstance(error, NotTrusted):
         for finding in error.findings:
-            sys.stderr.write(f"  {finding.code}: {printable(finding.message)}\n")
+            sys.stderr.writelines(f"{line}\n" for line in finding_lines(finding))
     if error.remedy:
         sys.stderr.write(f"  {printable(error.remedy)}\n")
     return error.exit_code

@@ -9,18 +9,20 @@ from pathlib import Path
 
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
 from strongroom.crypto.public_keys import KeyKind, key_kind
-from strongroom.errors import NotTrusted
+from strongroom.errors import Finding, NotTrusted, Severity
 from strongroom.flows.files import read_file
 from strongroom.formats.console import parse_console
 from strongroom.formats.console_model import Console, DamagedReceipt, Receipt
 from strongroom.formats.console_text import MAX_CONSOLE_BYTES, is_console
 from strongroom.ids import EvidenceBytes
 
-_UNASKED = (
+_UNASKED = Finding(
+    "console.unchallenged",
     "this is a receipt: the machine printed it by itself when it booted and NOBODY CHALLENGED IT. Whoever saved the "
-    "console may have taken it from another time or another machine"
+    "console may have taken it from another time or another machine",
+    severity=Severity.WARNING,
 )
-_WHOSE = "the file does not say whose console it is"
+_WHOSE = Finding("console.whose", "the file does not say whose console it is", severity=Severity.NOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def expect_own_console(presented: Presented, evidence: VerifiedEvidence | Verifi
         )
 
 
-def console_notices(presented: Presented, evidence: VerifiedEvidence | VerifiedEnclaveEvidence) -> tuple[str, ...]:
+def console_notices(presented: Presented, evidence: VerifiedEvidence | VerifiedEnclaveEvidence) -> tuple[Finding, ...]:
     """Return what the reader of a verdict about a receipt has to know; nothing for a document."""
     console = presented.console
     if console is None:
@@ -94,13 +96,15 @@ def console_notices(presented: Presented, evidence: VerifiedEvidence | VerifiedE
     )
 
 
-def _later_damage(receipts: Sequence[Receipt | DamagedReceipt]) -> Iterator[str]:
+def _later_damage(receipts: Sequence[Receipt | DamagedReceipt]) -> Iterator[Finding]:
     last = receipts[-1]
     if isinstance(last, DamagedReceipt):
-        yield f"a later receipt, perhaps of a later boot, cannot be read: {last}"
+        said = f"a later receipt, perhaps of a later boot, cannot be read: {last}"
+        yield Finding("console.later-damage", said, severity=Severity.WARNING)
 
 
-def _other_key(public_key: bytes | None) -> Iterator[str]:
+def _other_key(public_key: bytes | None) -> Iterator[Finding]:
     found = "none" if public_key is None else key_kind(public_key)
     if found is not KeyKind.EC:
-        yield f"receipts carry an EC key, which KMS cannot use; this document carries {found}"
+        said = f"receipts carry an EC key, which KMS cannot use; this document carries {found}"
+        yield Finding("console.other-key", said, severity=Severity.NOTE)

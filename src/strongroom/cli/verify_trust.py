@@ -11,13 +11,17 @@ from pathlib import Path
 from strongroom.appraisal.deny_list import NOTHING_DENIED
 from strongroom.appraisal.endorsements import NitroRoots, root_name
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
-from strongroom.errors import UsageError
+from strongroom.errors import Finding, Severity, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.deny_list import MAX_DENY_LIST_BYTES, DenyList, parse_deny_list
 
 MAX_PEM_BYTES = 262_144
 
-_UNSIGNED = "the deny list is not signed: whoever can write the file decides what it refuses and what it lets pass"
+_UNSIGNED = Finding(
+    "deny-list.unsigned",
+    "the deny list is not signed: whoever can write the file decides what it refuses and what it lets pass",
+    severity=Severity.NOTE,
+)
 
 
 def read_roots(files: Sequence[Path], fingerprints: Sequence[str]) -> NitroRoots:
@@ -44,7 +48,7 @@ def read_deny_lists(files: Sequence[Path]) -> DenyList:
     return functools.reduce(operator.or_, lists, NOTHING_DENIED)
 
 
-def deny_notices(files: Sequence[Path]) -> tuple[str, ...]:
+def deny_notices(files: Sequence[Path]) -> tuple[Finding, ...]:
     """Return what the reader of a verdict has to know about the deny lists that were used."""
     return (_UNSIGNED,) if files else ()
 

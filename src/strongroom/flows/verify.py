@@ -9,7 +9,7 @@ from strongroom.appraisal.appraise import MAX_AGE, UnsafeNoNonce, appraise
 from strongroom.appraisal.deny_list import NOTHING_DENIED
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import VerifiedEvidence, verify_evidence
-from strongroom.appraisal.policy import MeasurementsPolicy
+from strongroom.appraisal.policy import AppraisalPolicy
 from strongroom.formats.deny_list import DenyList
 from strongroom.formats.measurements import Measurements
 from strongroom.ids import EvidenceBytes, Nonce
@@ -32,6 +32,6 @@ def verify_document(
     ended, NotTrusted, with every finding, for the rest.
     """
     evidence = verify_evidence(EvidenceBytes(document), roots=roots or NitroRoots.aws(), at=now, deny_list=deny_list)
-    policy = MeasurementsPolicy.of_images(measurements)
+    policy = AppraisalPolicy.of_images(measurements)
     expected = nonce if isinstance(nonce, UnsafeNoNonce) else Nonce(nonce)
     return appraise(evidence, policy, nonce=expected, now=now, max_age=max_age).require()

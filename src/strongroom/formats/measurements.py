@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from strongroom.errors import Finding, FormatError
+from strongroom.errors import Finding, FormatError, Severity
 from strongroom.formats import strict_json
 from strongroom.formats.pcrs import (
     GATES,
@@ -128,7 +128,10 @@ class Measurements:
         """One finding, `measurements.assumed`, for each PCR that was not in the file."""
         return tuple(
             Finding(
-                "measurements.assumed", f"PCR{index} was not given; taken as its constant {_short(self.pcrs[index])}"
+                "measurements.assumed",
+                f"PCR{index} was not given; taken as its constant {_short(self.pcrs[index])}",
+                severity=Severity.NOTE,
+                pcr=index,
             )
             for index in sorted(self.assumed)
         )
@@ -139,15 +142,22 @@ def parse_measurements(data: bytes) -> Measurements:
 
     Raises FormatError for anything unknown, duplicate, missing, or not 48 bytes of hex.
     """
-    members = strict_json.parse(data, maximum_bytes=MAX_FILE_BYTES, spec=_SPEC).record(
-        ("Measurements",), ("strongroom",)
-    )
+    return read_measurements(strict_json.parse(data, maximum_bytes=MAX_FILE_BYTES, spec=_SPEC))
+
+
+def read_measurements(node: Node) -> Measurements:
+    """Read what stands in a measurements file, wherever it stands. Raises FormatError as `parse_measurements`."""
+    members = node.record(("Measurements",), ("strongroom",))
     given = _pcrs(members["Measurements"])
-    return Measurements(
-        pcrs=PcrDigests.of({**CONSTANTS, **given}),
-        assumed=frozenset(PcrIndex(index) for index in CONSTANTS if index not in given),
-        strongroom=_facts(members["strongroom"]) if "strongroom" in members else None,
-    )
+    facts = _facts(members["strongroom"]) if "strongroom" in members else None
+    try:
+        return Measurements(
+            pcrs=PcrDigests.of({**CONSTANTS, **given}),
+            assumed=frozenset(PcrIndex(index) for index in CONSTANTS if index not in given),
+            strongroom=facts,
+        )
+    except FormatError as error:  # which knows the values, and not where they stand
+        raise members["Measurements"].refused(error.code, error.message, remedy=error.remedy) from error
 
 
 def encode_measurements(measurements: Measurements) -> bytes:
@@ -192,10 +202,11 @@ def _pcrs(node: Node) -> dict[int, bytes]:
         raise members["HashAlgorithm"].refused(
             "measurements.hash-algorithm", f"expected HashAlgorithm SHA384, found {shown(algorithm)}"
         )
-    return {names[name]: _digest(each) for name, each in members.items() if name in names}
+    return {names[name]: read_digest(each) for name, each in members.items() if name in names}
 
 
-def _digest(node: Node) -> bytes:
+def read_digest(node: Node) -> bytes:
+    """Read a value of the SHA-384 bank in hex. Raises FormatError, and says so if it is one of the SHA-256 bank."""
     value = node.string()
     if not _HEX.fullmatch(value):
         raise node.refused("measurements.not-hex", f"expected hex, found {shown(value)}")

@@ -8,6 +8,7 @@ systemd-stub(7); for constants, every genuine NitroTPM document seen up to 2026-
 from __future__ import annotations
 
 from strongroom.formats.pcrs import (
+    ALWAYS_MEASURED,
     SECURE_BOOT_OFF_PCR7_SHA384,
     SEPARATOR_ONLY_SHA384,
     SHA384_BYTES,
@@ -40,7 +41,6 @@ _DYNAMIC_LAUNCH = range(17, 23)
 _EC2_FIRMWARE_PCR0 = bytes.fromhex(
     "6e901b16932f6e036747d7a57696e4a2cc864008ebc016826ca1d7bd42ab5ac8286ccf49cde6c0284cbc4b63d978a2ec"
 )
-_BOOT_ALWAYS_MEASURES = (4, 7)
 _SEPARATOR_ONLY = "one separator, and nothing was measured beside it"
 _ANYWHERE = {
     ZERO_SHA384: "all zeros, nothing was measured into it",
@@ -65,7 +65,7 @@ def pcr_sentence(index: PcrIndex, digest: bytes) -> str:
 
 
 def _value(index: PcrIndex, digest: bytes) -> str:
-    if digest == ZERO_SHA384 and index in _BOOT_ALWAYS_MEASURES:
+    if digest == ZERO_SHA384 and index in ALWAYS_MEASURED:
         return "all zeros, which no measured boot leaves: do not trust this machine"
     if digest in _ANYWHERE:
         return _ANYWHERE[digest]

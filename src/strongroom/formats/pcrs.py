@@ -30,6 +30,8 @@ GATES = tuple(map(PcrIndex, (2, 4, 7, 12, 13)))
 """The gate set (DESIGN 5.4); 7 counts only for releases that use Secure Boot."""
 ALWAYS_GATED = tuple(map(PcrIndex, (2, 4, 12, 13)))
 """What every policy has to name."""
+ALWAYS_MEASURED = tuple(map(PcrIndex, (4, 7)))
+"""A boot through UEFI measures into these, always: zeros there say that nothing was measured."""
 RESETTABLE = frozenset(map(PcrIndex, (16, 23)))
 """Software can set these to anything (TCG PC Client PTP, section 4.6): they never gate."""
 

@@ -174,6 +174,11 @@ def test_wrong_files_are_named(explain, words, code):
     assert "Traceback" not in said.err
 
 
+def test_what_is_no_log_is_named(explain):
+    code, said = explain("--measurements", "measurements", "--event-log", "measurements")
+    assert (code, "found JSON text" in said.err) == (3, True)
+
+
 def test_a_saved_console_is_explained_and_said_to_be_unchallenged(explain, folder):
     (folder / "console").write_bytes(b"[    0.1] Linux\n" + encode_receipt((folder / "line.cbor").read_bytes()))
     code, said = explain("--measurements", "measurements", "--document", "console")

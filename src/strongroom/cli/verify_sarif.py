@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SARIF log of `strongroom verify`: one on stdout, whatever is found, with the exit code it would have without.
+
+What is wrong with the document is a result: malformed, not authentic, not trusted. What keeps the command from looking
+at it (a weak policy, an unreadable file) is a failed run without results.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from strongroom.cli.finding_texts import MALFORMED, NOT_AUTHENTIC, TEXTS
+from strongroom.cli.sarif import SarifResult, SarifRun, artifact_uri, sarif_log
+from strongroom.cli.verify_output import Judgement, document_facts
+from strongroom.errors import Finding, FormatError, NotAuthentic, NotTrusted, Severity, StrongroomError
+
+Question = TypeVar("Question")
+
+
+def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Path, Question], Judgement]) -> int:
+    """Print the log of `judge(document, ask())`, or of what either raises. Return the exit code."""
+    about = SarifRun("verify", version("strongroom"), artifact_uri(document, base=Path.cwd()), exit_code=0)
+    try:
+        question = ask()
+        try:
+            run = _judged(about, judge(document, question))
+        except (FormatError, NotAuthentic) as error:
+            run = _refused(about, error)
+    except StrongroomError as error:
+        run = replace(about, exit_code=error.exit_code, failure=_finding(error))
+    sys.stdout.write(json.dumps(sarif_log(run), indent=2) + "\n")
+    return run.exit_code
+
+
+def _judged(about: SarifRun, judgement: Judgement) -> SarifRun:
+    told = (*judgement.findings, *judgement.flags)
+    verdict = "not-trusted" if judgement.findings else judgement.verdict
+    return replace(
+        about,
+        exit_code=NotTrusted.exit_code if judgement.findings else 0,
+        results=tuple(SarifResult(each, TEXTS[each.code]) for each in told if not _of_the_run(each)),
+        notices=tuple(each for each in told if _of_the_run(each)),
+        properties={"verdict": verdict, **document_facts(judgement.evidence), **judgement.presented.facts},
+    )
+
+
+def _of_the_run(finding: Finding) -> bool:
+    """Tell notes on how the command looked from what is to be said of the document."""
+    return finding.severity is Severity.NOTE and finding.code.startswith("verify.")
+
+
+def _refused(about: SarifRun, error: FormatError | NotAuthentic) -> SarifRun:
+    if isinstance(error, FormatError):
+        verdict, result = "malformed", SarifResult(_finding(error), MALFORMED, error.offset)
+    else:
+        verdict, result = "not-authentic", SarifResult(_finding(error), NOT_AUTHENTIC)
+    return replace(about, exit_code=error.exit_code, results=(result,), properties={"verdict": verdict})
+
+
+def _finding(error: StrongroomError) -> Finding:
+    return Finding(error.code, f"{error}. {error.remedy}" if error.remedy else str(error))
