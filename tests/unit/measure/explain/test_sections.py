@@ -6,6 +6,7 @@ from tests.images import make_pe, make_uki
 from tests.unit.measure.explain.boots import differences, document, events_of, image, log, with_pcrs
 
 from strongroom.formats.measurements import encode_measurements, parse_measurements
+from strongroom.measure.events import EventType, event_over
 from strongroom.measure.explain.account import account_of_measurements, with_log
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
@@ -43,6 +44,13 @@ def test_the_log_of_a_boot_names_the_section_that_moved(reference, name):
     events = events_of(image(**changed(name)))
     seen = with_log(document(events), log(events))
     assert differences(reference(), seen)["explain.section"].subject == name
+
+
+def test_a_log_ends_where_the_system_begins_and_is_believed_all_the_same():
+    logged = events_of(image(**changed(".osrel")))
+    phases = [event_over(11, EventType.IPL, word, "") for word in (b"enter-initrd", b"leave-initrd", b"sysinit")]
+    seen = with_log(document([*logged, *phases]), log(logged))
+    assert differences(file(), seen)["explain.section"].subject == ".osrel"
 
 
 @pytest.mark.parametrize("name", CHANGES)
