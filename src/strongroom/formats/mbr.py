@@ -64,7 +64,8 @@ def protects_gpt(volume: memoryview) -> tuple[MbrRecord, ...]:
 def parse_mbr(disk: memoryview) -> tuple[MbrRecord, ...]:
     """Return the partitions of a disk that a master boot record divides. Raises FormatError, also where there is none.
 
-    Extended partitions are refused: what is inside them is found by other rules in every reader.
+    A record does not say which sectors it counts in; 512 bytes are taken. Extended partitions are refused: what is
+    inside them is found by other rules in every reader.
     """
     records = _used(_records(disk))
     if not _signed(disk) or not records:
