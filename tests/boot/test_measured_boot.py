@@ -26,7 +26,7 @@ from strongroom.formats.pe import parse_pe
 from strongroom.formats.uki import parse_uki
 from strongroom.measure.compare_log import compare_log
 from strongroom.measure.event_log import describe_events
-from strongroom.measure.predict import gate_events, measure_image, section_digests, stub_events
+from strongroom.measure.predict import gate_events, measure_image, payload_digests, stub_events
 from strongroom.measure.stub import recognise_stub
 from strongroom.measure.wording.words import Proof
 from strongroom.twin.firmware import Firmware, SecureBoot
@@ -202,7 +202,7 @@ def test_what_is_logged_is_what_was_predicted_event_by_event(
 ):
     booted, uki = (secure_boot_of_signed, parse_uki(signed)) if secure else (clean_boot, parse_uki(image))
     stub = recognise_stub(uki)
-    expected = (*gate_events(uki, stub, keys if secure else None), *stub_events(stub, section_digests(uki)))
+    expected = (*gate_events(uki, stub, keys if secure else None), *stub_events(stub, payload_digests(uki)))
     for pcr in (2, 4, 7, 11, 12, 13):
         found = [(event.kind, event.digest) for event in logged(booted) if event.pcr == pcr]
         assert found == [(event.kind, event.digest) for event in expected if event.pcr == pcr]
