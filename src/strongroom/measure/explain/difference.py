@@ -42,9 +42,9 @@ class Grounds(enum.StrEnum):
     """The register has this one purpose; only its value is known."""
 
 
-def grounds_of(event: Event) -> Grounds:
-    """Return how well a sentence about an event is founded."""
-    return Grounds.LOGGED if event.claimed else Grounds.PROVEN
+def grounds_of(*events: Event) -> Grounds:
+    """Return how well a sentence about events is founded: as well as about the one with the least behind it."""
+    return Grounds.LOGGED if any(event.claimed for event in events) else Grounds.PROVEN
 
 
 @dataclass(frozen=True, slots=True)

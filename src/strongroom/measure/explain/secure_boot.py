@@ -9,7 +9,7 @@ from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
 from strongroom.measure.events import Event, EventType
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
-from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
 from strongroom.measure.secure_boot import variables_without_secure_boot
 
 _PCR = PcrIndex(7)
@@ -40,7 +40,8 @@ def _subject(event: Event) -> str:
 
 def _moved(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> Difference:
     code, sentence = _sentence(subject, gone, new, seen)
-    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), Grounds.PROVEN, subject=subject)
+    grounds = grounds_of(*gone, *new)
+    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), grounds, subject=subject)
 
 
 def _sentence(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> tuple[str, str]:
