@@ -64,20 +64,12 @@ def _failures(more: int, seen: BootAccount) -> Iterator[Difference]:
 def _programs(
     reference: BootAccount, seen: BootAccount, expected: Sequence[Event], found: Sequence[Event]
 ) -> Iterator[Difference]:
-    missing = [event for event in expected if event.digest not in {e.digest for e in found}]
-    added = [event for event in found if event.digest not in {e.digest for e in expected}]
+    missing, added = _lacking(expected, found), _lacking(found, expected)
     if expected and expected[0] in missing:
         yield from image_differences(reference, seen)
         yield from _more_programs(expected, found, seen)
         return
-    for event in added:
-        after = _comes_after_image(event, found, expected)
-        yield _moved(
-            "explain.program-after-image" if after else "explain.program-before-image",
-            f"in {seen.name} {_ran(event)} {'after' if after else 'before'} the image: {_named(event)}. "
-            f"{'' if after else 'A boot loader or a SysPrep#### option in front of it'}",
-            about=event,
-        )
+    yield from _more(expected, found, seen)
     for event in missing:
         yield _moved(
             "explain.program-missing",
@@ -87,6 +79,21 @@ def _programs(
         )
     if not added and not missing and _digests(expected) != _digests(found):
         yield _moved("explain.order", f"in {seen.name} the same EFI programs ran in another order or more than once")
+
+
+def _more(expected: Sequence[Event], found: Sequence[Event], seen: BootAccount) -> Iterator[Difference]:
+    """Yield what ran before and after an image that is the expected one."""
+    known, digests = set(_digests(expected)), _digests(found)
+    image = digests.index(expected[0].digest) if expected else len(found)
+    for at, event in enumerate(found):
+        if event.digest not in known:
+            after = at > image
+            yield _moved(
+                "explain.program-after-image" if after else "explain.program-before-image",
+                f"in {seen.name} {_ran(event)} {'after' if after else 'before'} the image: {_named(event)}. "
+                f"{'' if after else 'A boot loader or a SysPrep#### option in front of it'}",
+                about=event,
+            )
 
 
 def _more_programs(expected: Sequence[Event], found: Sequence[Event], seen: BootAccount) -> Iterator[Difference]:
@@ -114,9 +121,9 @@ def _digests(events: Sequence[Event]) -> list[bytes]:
     return [event.digest for event in events]
 
 
-def _comes_after_image(event: Event, found: Sequence[Event], expected: Sequence[Event]) -> bool:
-    digests = _digests(found)
-    return digests.index(event.digest) > digests.index(expected[0].digest) if expected else False
+def _lacking(events: Sequence[Event], others: Sequence[Event]) -> list[Event]:
+    known = set(_digests(others))
+    return [event for event in events if event.digest not in known]
 
 
 def _moved(code: str, sentence: str, *, about: Event | None = None) -> Difference:

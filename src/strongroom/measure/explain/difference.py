@@ -81,6 +81,11 @@ class Explanation:
         """The differences that keep a machine from being trusted: those of the gate set, and of the image itself."""
         return tuple(each for each in self.differences if set(each.pcrs) & GATED)
 
+    @property
+    def ungated(self) -> tuple[Difference, ...]:
+        """The others."""
+        return tuple(each for each in self.differences if not set(each.pcrs) & GATED)
+
 
 GATED = frozenset(map(PcrIndex, (2, 4, 7, 12, 13)))
 """The gate set (DESIGN 5.4). PCR 7 is in it even where Secure Boot is off: who explains wants to hear of it."""

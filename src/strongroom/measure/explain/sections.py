@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
 from strongroom.measure.explain.account import PCR9, PCR11, BootAccount, Coverage, ImageParts
-from strongroom.measure.explain.changes import event_changes
+from strongroom.measure.explain.changes import event_changes, moved_between
 from strongroom.measure.explain.difference import Component, Difference, Grounds
 
 _PCR4 = PcrIndex(4)
@@ -149,11 +148,10 @@ def _root_hash(line: str) -> tuple[str, ...]:
 
 
 def _words_sentence(before: list[str], after: list[str]) -> str:
-    lines = list(difflib.ndiff(before, after))
-    gone = [line[2:] for line in lines if line.startswith("- ")]
-    new = [line[2:] for line in lines if line.startswith("+ ")]
+    places = moved_between(before, after)
+    gone, new = ([words[at] for at in moved] for words, moved in zip((before, after), places, strict=True))
     if not gone and not new:
-        return ": the same words, in other spacing"
+        return ": the same words, in other spacing" if before == after else ": the same words, in another order"
     parts = [f"without {_listed(gone)}"] if gone else []
     parts += [f"with {_listed(new)}"] if new else []
     return f": {' and '.join(parts)}"

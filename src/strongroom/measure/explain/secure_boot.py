@@ -28,10 +28,16 @@ def secure_boot_differences(reference: BootAccount, seen: BootAccount) -> Iterat
     if changes is None:
         yield _from_values(reference, seen)
         return
-    for subject in dict.fromkeys(_subject(event) for event in (*changes.gone, *changes.new)):
-        gone = [event for event in changes.gone if _subject(event) == subject]
-        new = [event for event in changes.new if _subject(event) == subject]
-        yield _moved(subject, gone, new, seen)
+    gone, new = _by_subject(changes.gone), _by_subject(changes.new)
+    for subject in {**gone, **new}:
+        yield _moved(subject, gone.get(subject, []), new.get(subject, []), seen)
+
+
+def _by_subject(events: Sequence[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(_subject(event), []).append(event)
+    return found
 
 
 def _subject(event: Event) -> str:
