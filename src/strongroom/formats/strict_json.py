@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import NoReturn
 
 from strongroom.errors import FormatError
@@ -68,20 +67,31 @@ def _loads(text: str) -> object:
         raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
     if repeated:
         # The last one made is in the tree: what holds it would be made later, and be the last itself if repeated.
-        place = next(Node(each, path, json_path, _SPEC) for path, each in _places(value) if each is repeated[-1])
+        place = Node(repeated[-1], _path_to(repeated[-1], value), json_path, _SPEC)
         raise place.refused("json.duplicate-key", f"the key {shown(repeated[-1].key)} stands twice in one object")
     return value
 
 
-def _places(root: object) -> Iterator[tuple[Path, object]]:
-    """Yield every value of a tree and where it stands, without recursion."""
-    places: list[tuple[Path, object]] = [((), root)]
-    for path, value in places:
-        yield path, value
+def _path_to(wanted: object, root: object) -> Path:
+    """Return where `wanted` stands in a tree, without recursion. Of each value only its own step is kept."""
+    places: list[tuple[object, int, str | int]] = [(root, -1, "")]
+    for number, (value, _, _) in enumerate(places):
+        if value is wanted:
+            return _path(places, number)
         if isinstance(value, dict):
-            places.extend(((*path, key), each) for key, each in value.items())
+            places.extend((each, number, key) for key, each in value.items())
         if isinstance(value, list):
-            places.extend(((*path, index), each) for index, each in enumerate(value))
+            places.extend((each, number, index) for index, each in enumerate(value))
+    raise RuntimeError("expected the value in the tree, found it nowhere")
+
+
+def _path(places: list[tuple[object, int, str | int]], number: int) -> Path:
+    steps: list[str | int] = []
+    while number:
+        _, holder, step = places[number]
+        steps.append(step)
+        number = holder
+    return tuple(reversed(steps))
 
 
 def _integer(digits: str) -> int:
