@@ -182,7 +182,7 @@ class Twin:
         return Imds(facts, self.clock)
 
     def _identity_signer(self, region: Region) -> IdentitySigner:
-        """Return a region's signer, made when it is first asked for: an RSA key takes as long as the rest of the twin."""
+        """Return a region's signer, made when it is first asked for: an RSA key takes as long as all the rest."""
         with self._identity_lock:  # metadata services ask from their own threads
             if region not in self._identity:
                 self._identity[region] = create_identity_signer(self.clock.now())
