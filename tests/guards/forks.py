@@ -15,6 +15,7 @@ from typing import Any
 
 WORKERS = os.cpu_count() or 1
 SECONDS_PER_JOB = 120
+"""A mutant that hangs is noticed too: it is ended and counts as killed."""
 
 
 def in_forks(jobs: Sequence[tuple[Any, Callable[[], Any]]]) -> Iterator[tuple[Any, Any]]:
