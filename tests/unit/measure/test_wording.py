@@ -316,10 +316,6 @@ def test_proofs_have_stable_names():
 # --- subjects: what events are about, by name, for programs -----------------------------------------------------------
 
 
-def utf16(text: str) -> bytes:
-    return (text + "\0").encode("utf-16-le")
-
-
 @pytest.mark.parametrize(
     ("pcr", "kind", "data", "measured", "subject"),
     [
