@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import NoReturn, TypeAlias
 
 from strongroom.errors import FormatError
 from strongroom.formats.file_kind import guess_kind
@@ -72,26 +73,29 @@ def _loads(text: str) -> object:
     return value
 
 
+_Place: TypeAlias = tuple[object, int, str | int]
+"""A value, the number of the place that holds it, and its key or index there."""
+
+
 def _path_to(wanted: object, root: object) -> Path:
     """Return where `wanted` stands in a tree, without recursion. Of each value only its own step is kept."""
-    places: list[tuple[object, int, str | int]] = [(root, -1, "")]
+    places: list[_Place] = [(root, -1, "")]
+    number = next(number for number, value in _grown(places) if value is wanted)
+    steps: list[str | int] = []
+    while number:
+        _, number, step = places[number]
+        steps.append(step)
+    return tuple(reversed(steps))
+
+
+def _grown(places: list[_Place]) -> Iterator[tuple[int, object]]:
+    """Yield every value of a tree with its number in `places`, which holds the root and is filled on the way."""
     for number, (value, _, _) in enumerate(places):
-        if value is wanted:
-            return _path(places, number)
+        yield number, value
         if isinstance(value, dict):
             places.extend((each, number, key) for key, each in value.items())
         if isinstance(value, list):
             places.extend((each, number, index) for index, each in enumerate(value))
-    raise RuntimeError("expected the value in the tree, found it nowhere")
-
-
-def _path(places: list[tuple[object, int, str | int]], number: int) -> Path:
-    steps: list[str | int] = []
-    while number:
-        _, holder, step = places[number]
-        steps.append(step)
-        number = holder
-    return tuple(reversed(steps))
 
 
 def _integer(digits: str) -> int:
