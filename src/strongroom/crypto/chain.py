@@ -42,7 +42,7 @@ from strongroom.crypto.certificates import (
 )
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
-from strongroom.formats.certificate_names import CertificateNames, parse_certificate_names
+from strongroom.formats.certificate_parts import CertificateParts, parse_certificate_parts
 from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
@@ -68,9 +68,7 @@ class _Link:
 
     position: str
     certificate: x509.Certificate
-    signed: bytes
-    """What the certificate's signature covers."""
-    names: CertificateNames
+    parts: CertificateParts
     key: object
     constraints: x509.BasicConstraints | None
     usage: x509.KeyUsage | None
@@ -185,12 +183,10 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
             f"{position}: expected a signature of whole bytes at the end, found unused bits",
             spec="RFC 5280 section 4.1.1.3",
         )
-    signed = certificate.tbs_certificate_bytes
     return _Link(
         position=position,
         certificate=certificate,
-        signed=signed,
-        names=parse_certificate_names(signed),
+        parts=parse_certificate_parts(der),
         key=key,
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
@@ -235,11 +231,11 @@ def _expect_no_unread_extension(link: _Link) -> None:
 
 
 def _verify_issued_by(child: _Link, issuer: _Link) -> None:
-    if child.names.issuer != issuer.names.subject:
+    if child.parts.issuer != issuer.parts.subject:
         raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another")
     try:
         # Step 3 has looked at the key.
-        issuer.key.verify(child.certificate.signature, child.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
+        issuer.key.verify(child.certificate.signature, child.parts.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
     except InvalidSignature as error:
         raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
 
