@@ -13,6 +13,7 @@ AREAS = (
     "certificates",
     "cms",
     "images",
+    "disks",
     "uefi",
     "logs",
     "identity",

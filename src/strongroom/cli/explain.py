@@ -26,7 +26,7 @@ _MOST_DETAILS = 12
 
 @click.command()
 @click.option("--measurements", multiple=True, type=PATH, help="Reference measurements of an image.")
-@click.option("--image", multiple=True, type=PATH, help="The image itself (.efi).")
+@click.option("--image", multiple=True, type=PATH, help="The image itself (.efi), or the disk that boots it.")
 @click.option(
     "--document", multiple=True, type=PATH, help="An attestation document, or a saved console with one in it."
 )
@@ -94,8 +94,8 @@ def _print(console: Console, found: Explanation) -> None:
 
     line(_headline(found))
     _print_differences(line, "What keeps the machine from being trusted:", found.gated)
-    others = [each for each in found.differences if each not in found.gated]
-    _print_differences(line, "Beside that, and gating nothing:" if found.gated else "Gating nothing:", others)
+    title = "Beside that, and gating nothing:" if found.gated else "Gating nothing:"
+    _print_differences(line, title, found.ungated)
     if found.same:
         line(f"The same in both: PCR {_listed(found.same)}.")
     if found.unknown:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from strongroom.cli import inspect_document
-from strongroom.cli.inspection import Inspection
+from strongroom.cli.inspection import Inspection, pcr_lines
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console
@@ -44,7 +44,7 @@ def _lines(console: Console) -> Iterator[str]:
     for failure in console.failures:
         yield f"  {failure.code}: {failure.remedy or 'no remedy is known'}"
         for index, digest in failure.pcrs.items():
-            yield f"    PCR{index:<3} {digest.hex()}\n           {pcr_sentence(index, digest)}"
+            yield from pcr_lines(index, digest, pcr_sentence(index, digest), indent="    ")
     if console.unreadable:
         yield f"Damaged records: {console.unreadable}. Each is printed twice: the other copy may be among those above."
     if console.other_versions:

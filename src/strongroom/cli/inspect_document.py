@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from strongroom.cli.inspection import Inspection
+from strongroom.cli.inspection import Inspection, pcr_lines
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (
@@ -62,7 +62,7 @@ def _lines(
         f"User data:  {_shown(claims.user_data)}",
         f"Nonce:      {_shown(claims.nonce)}",
         "",
-        *(f"PCR{index:<3} {digest.hex()}\n       {sentence(index, digest)}" for index, digest in claims.pcrs.items()),
+        *(line for pcr, digest in claims.pcrs.items() for line in pcr_lines(pcr, digest, sentence(pcr, digest))),
         "",
         "Certificates, from the leaf to the root (each must be valid when the document is verified):",
         *(f"  {c.begins:%Y-%m-%d %H:%M:%S} to {c.ends:%Y-%m-%d %H:%M:%S} UTC  {c.subject}" for c in certificates),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from strongroom.cli.inspection import Inspection
+from strongroom.cli.inspection import Inspection, pcr_lines
 from strongroom.formats.event_log import NO_PCR, EventLog, LogFormat, parse_event_log
 from strongroom.formats.file_kind import FileKind, guess_kind
 from strongroom.formats.pcr_meanings import pcr_sentence
@@ -58,9 +58,8 @@ def _lines(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[Pcr
     for bank, pcrs in replayed.items():
         yield ""
         yield f"The log leads to these PCRs of the {bank} bank:"
-        yield from (
-            f"PCR{index:<3} {digest.hex()}\n       {pcr_sentence(index, digest)}" for index, digest in pcrs.items()
-        )
+        for index, digest in pcrs.items():
+            yield from pcr_lines(index, digest, pcr_sentence(index, digest))
 
 
 def _line(event: LoggedEvent) -> str:

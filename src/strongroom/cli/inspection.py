@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from strongroom.formats.pcrs import PcrIndex
+
+MAX_SMALL_BYTES = 1 << 24
+"""Above what any format allows that is not an image: their readers say what is too large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -17,8 +22,22 @@ class Inspection:
     title: str
     """What it is, as it follows "This is"."""
     lines: tuple[str, ...]
+    """Each is printed as one line: what a file holds makes no further ones."""
     facts: Mapping[str, object]
 
 
-Recogniser: TypeAlias = Callable[[bytes], "Inspection | None"]
-"""Returns None for bytes of another kind. Raises FormatError for bytes of its kind that are malformed."""
+Recogniser: TypeAlias = Callable[[memoryview], "Inspection | None"]
+"""Is given a file, perhaps mapped and of any size, and returns None for bytes of another kind.
+
+Raises FormatError for bytes of its kind that are malformed.
+"""
+
+
+def pcr_lines(index: PcrIndex, digest: bytes, sentence: str, *, indent: str = "") -> tuple[str, str]:
+    """Return the two lines that show a PCR: its value, and that in words."""
+    return f"{indent}PCR{index:<3} {digest.hex()}", f"{indent}       {sentence}"
+
+
+def of_small(recognise: Callable[[bytes], Inspection | None]) -> Recogniser:
+    """Return a recogniser that hands the bytes of a file to `recognise`, no more than MAX_SMALL_BYTES and one."""
+    return lambda data: recognise(bytes(data[: MAX_SMALL_BYTES + 1]))

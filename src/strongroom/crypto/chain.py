@@ -16,7 +16,8 @@ CRL checking must be off). `verify_chain` takes these steps; the code repeats th
  9. every certificate is valid at the given time
 
 The bundle is the same for all documents of an instance, its upper part for all instances of a zone, and nothing about
-steps 2 to 8 depends on the time: what was found out about them is remembered. What fails raises and is not.
+steps 2 to 8 depends on the time: what was found out about them is remembered. What fails raises and is not: only what a
+pinned root vouches for takes memory.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 from strongroom.crypto.certificates import (
     load_certificate,
     load_public_key,
-    read_issuer,
     read_subject,
     sha256_fingerprint,
 )
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
+from strongroom.formats.certificate_parts import CertificateParts, parse_certificate_parts
 from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
@@ -67,6 +68,7 @@ class _Link:
 
     position: str
     certificate: x509.Certificate
+    parts: CertificateParts
     key: object
     constraints: x509.BasicConstraints | None
     usage: x509.KeyUsage | None
@@ -121,8 +123,10 @@ def _verified_issuers(cabundle: tuple[CertificateDer, ...]) -> tuple[_Link, ...]
     for link in issuers:
         _expect_p384_sha384(link)  # steps 3 and 4
         _expect_no_unread_extension(link)  # step 8
-    for child, issuer in itertools.pairwise(issuers):
+    _remember(cabundle[0], links[0])
+    for der, (issuer, child) in zip(cabundle[1:], itertools.pairwise(links), strict=True):  # from the root down
         _verify_issuer(child, issuer)  # step 5
+        _remember(der, child)
     for below, link in enumerate(issuers):
         _expect_authority(link, intermediates_below=below)  # step 6
     return issuers
@@ -147,14 +151,23 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
 
 def forget_bundles() -> None:
     """Forget what is remembered of bundles: the next document of each is verified as a new process would."""
-    for remembered in (_verified_issuers, _verify_issuer, _read_issuer):
+    for remembered in (_verified_issuers, _verify_issuer):
         remembered.cache_clear()
+    _vouched.clear()
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+_vouched: dict[tuple[CertificateDer, str], _Link] = {}
+"""Certificates that a pinned root vouches for, by bytes and position: the same few stand in thousands of documents."""
+
+
+def _remember(der: CertificateDer, link: _Link) -> None:
+    if len(_vouched) >= _REMEMBERED:
+        _vouched.clear()
+    _vouched[der, link.position] = link
+
+
 def _read_issuer(der: CertificateDer, position: str) -> _Link:
-    """Read a certificate of a bundle. The same few stand in thousands of documents."""
-    return _read_link(der, position)
+    return _vouched.get((der, position)) or _read_link(der, position)
 
 
 def _read_link(der: CertificateDer, position: str) -> _Link:
@@ -173,6 +186,7 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
     return _Link(
         position=position,
         certificate=certificate,
+        parts=parse_certificate_parts(der),
         key=key,
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
@@ -217,12 +231,11 @@ def _expect_no_unread_extension(link: _Link) -> None:
 
 
 def _verify_issued_by(child: _Link, issuer: _Link) -> None:
-    if read_issuer(child.certificate).public_bytes() != read_subject(issuer.certificate).public_bytes():
+    if child.parts.issuer != issuer.parts.subject:
         raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another")
     try:
-        issuer.key.verify(  # type: ignore[attr-defined]  # step 3 has looked at it
-            child.certificate.signature, child.certificate.tbs_certificate_bytes, _ECDSA_SHA384
-        )
+        # Step 3 has looked at the key.
+        issuer.key.verify(child.certificate.signature, child.parts.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
     except InvalidSignature as error:
         raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
 

@@ -242,6 +242,7 @@ def test_the_partition_table_is_covered():
         (12, utf16("quiet"), utf16("quiet"), 'kernel command line "quiet"', COVERED),
         (12, utf16("a\nb\0"), utf16("a\nb\0"), 'kernel command line "a\\nb"', COVERED),
         (12, b"quietly!", b"quietly!", 'kernel command line "畱敩汴ⅹ"', COVERED),
+        (12, b"070701\0\0cpio", b"070701\0\0cpio", "12 bytes 30373037303100006370696f", COVERED),
         (12, utf16("quiet\0"), utf16("init=/bin/sh\0"), 'contents of what the log calls "quiet"', CLAIMED),
         (12, utf16("Credentials initrd\0"), b"cpio", "credentials that lay beside the image", CLAIMED),
         (12, utf16("Global credentials initrd\0"), b"cpio", "credentials that lay on the EFI partition", CLAIMED),
@@ -311,3 +312,33 @@ def test_a_text_cannot_leave_its_quotes(text, shown):
 
 def test_proofs_have_stable_names():
     assert {proof.value for proof in Proof} == {COVERED, CLAIMED, UNMEASURED}
+
+
+# --- subjects: what events are about, by name, for programs -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pcr", "kind", "data", "measured", "subject"),
+    [
+        (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), None, "SecureBoot"),
+        (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), b"something else", ""),
+        (11, IPL, utf16(".linux"), b".linux\0", ".linux"),
+        (12, IPL, utf16("init=/bin/sh"), None, "command-line"),
+        (12, IPL, utf16("Credentials initrd"), b"cpio", "credential"),
+        (12, IPL, utf16("Global credentials initrd"), b"cpio", "credential"),
+        (13, IPL, utf16("System extension initrd"), b"cpio", "extension"),
+        (13, IPL, utf16("Configuration extension initrd"), b"cpio", "extension"),
+        (14, IPL, utf16("MokList"), b"keys", ""),
+        (2, DRIVER, image_load(file_path("\\EFI\\d.efi")), b"the driver", 'from "\\EFI\\d.efi" on '),
+    ],
+)
+def test_an_event_is_about_something_by_name(pcr, kind, data, measured, subject):
+    (found,) = describe_events(parse_event_log(log(event(pcr, kind, data, measured=measured))), PcrBank.SHA384)
+    assert found.subject.startswith(subject)
+    assert bool(found.subject) == bool(subject)
+
+
+def test_the_contents_of_a_section_are_about_it_too():
+    events = event(11, IPL, b"?", measured=b".linux\0") + event(11, IPL, b"?", measured=b"the kernel")
+    found = describe_events(parse_event_log(log(events)), PcrBank.SHA384)
+    assert [each.subject for each in found] == [".linux", ".linux"]

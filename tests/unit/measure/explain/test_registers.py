@@ -17,9 +17,16 @@ from tests.unit.measure.explain.boots import (
 )
 from tests.unit.measure.test_secure_boot import OTHER, OURS, esl, keys, signed
 
+from strongroom.formats.event_log import parse_event_log
 from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
 from strongroom.measure.events import Event, EventType, event_over, replay
-from strongroom.measure.explain.account import account_of_document, account_of_image, of_events, with_log
+from strongroom.measure.explain.account import (
+    account_of_document,
+    account_of_image,
+    account_of_log,
+    of_events,
+    with_log,
+)
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
 
@@ -195,3 +202,32 @@ def test_genuine_documents_of_one_image_differ_only_where_instances_do(genuine_v
     found = explain(genuine("030a1f233f"), genuine("01cfb38322"))
     assert [each.pcrs for each in found.differences] == [(1,), (10,)]
     assert found.gated == ()
+
+
+@pytest.mark.attack("A21")
+@pytest.mark.parametrize(
+    ("pcr", "kind", "code"),
+    [
+        (7, EventType.AUTHORITY, "explain.secure-boot-authority"),
+        (7, EventType.VARIABLE, "explain.secure-boot-event"),
+        (11, EventType.IPL, "explain.boot-phase"),
+    ],
+)
+def test_what_a_log_alone_says_is_never_proven(pcr, kind, code):
+    event = Event(PcrIndex(pcr), kind, digest("anything"), "of our vendor (so the log says)", "", claimed=True)
+    events = inserted(events_of(image()), 2, event)
+    (moved,) = differences(image(), with_log(document(events), log(events))).values()
+    assert (moved.code, moved.grounds) == (code, Grounds.LOGGED)
+    assert "(so the log says)" in moved.sentence
+
+
+def test_genuine_logs_are_explained_by_what_is_known_of_them(genuine_vectors):
+    def genuine(name):
+        return account_of_log(name, parse_event_log((genuine_vectors / "event-logs" / name).read_bytes()))
+
+    found = explain(genuine("gotpmtools-ubuntu-2104-no-dbx.bin"), genuine("gotpmtools-ubuntu-2404-amd-sevsnp.bin"))
+    secure_boot = [each for each in found.differences if each.component is Component.SECURE_BOOT]
+    assert [(each.code, each.subject) for each in secure_boot] == [("explain.secure-boot-keys", "dbx")]
+    assert secure_boot[0].sentence.endswith("variable dbx: 371 hashes")
+    (programs,) = [each for each in found.differences if 4 in each.pcrs]
+    assert any("shimx64.efi" in row for row in programs.details)

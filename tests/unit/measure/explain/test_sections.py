@@ -6,6 +6,7 @@ from tests.images import make_pe, make_uki
 from tests.unit.measure.explain.boots import differences, document, events_of, image, log, with_pcrs
 
 from strongroom.formats.measurements import encode_measurements, parse_measurements
+from strongroom.measure.events import EventType, event_over
 from strongroom.measure.explain.account import account_of_measurements, with_log
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
@@ -45,6 +46,13 @@ def test_the_log_of_a_boot_names_the_section_that_moved(reference, name):
     assert differences(reference(), seen)["explain.section"].subject == name
 
 
+def test_a_log_ends_where_the_system_begins_and_is_believed_all_the_same():
+    logged = events_of(image(**changed(".osrel")))
+    phases = [event_over(11, EventType.IPL, word, "") for word in (b"enter-initrd", b"leave-initrd", b"sysinit")]
+    seen = with_log(document([*logged, *phases]), log(logged))
+    assert differences(file(), seen)["explain.section"].subject == ".osrel"
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_file_of_measurements_stands_in_for_the_image(name):
     assert differences(file(), image(**changed(name)))["explain.section"].subject == name
@@ -80,6 +88,12 @@ def test_a_changed_root_hash_is_another_root_file_system():
 def test_spacing_is_a_difference_too():
     moved = differences(image(cmdline=b"a b"), image(cmdline=b"a  b"))
     assert "other spacing" in moved["explain.section"].sentence
+
+
+def test_order_is_a_difference_even_where_the_words_are_too_many_to_be_aligned():
+    words = [b"w%d" % number for number in range(600)]
+    moved = differences(image(cmdline=b" ".join(words)), image(cmdline=b" ".join(words[::-1])))
+    assert "another order" in moved["explain.section"].sentence
 
 
 def test_changed_lines_of_os_release_are_shown():
