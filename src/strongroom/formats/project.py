@@ -69,7 +69,9 @@ def _toml(text: str, name: str) -> object:
     if len(text.encode()) > MAX_BYTES:
         raise FormatError("project.too-large", f"{name}: expected at most {MAX_BYTES} bytes", spec=_SPEC)
     if LONG_KEY.search(text):
-        raise FormatError("project.toml", f"{name}: expected at most 32 names in a dotted key, found more", spec=_SPEC)
+        raise FormatError(
+            "project.long-key", f"{name}: expected at most 32 names in a dotted key, found more", spec=_SPEC
+        )
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is an integer of too many digits

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from strongroom.formats.tree import Path
 
 _HEADER = re.compile(r"\s*\[+(?P<key>[^\]#]+)\]")
-LONG_KEY = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
-)
+LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """More than 32 names with dots between them. tomllib keeps every beginning of such a key, so that memory grows with the
 square of its length; no file of ours has more than five."""
 _ASSIGNMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9_\"'. \t-]+?)\s*=")
