@@ -11,7 +11,7 @@ import warnings
 
 import atheris
 
-with atheris.instrument_imports(include=["strongroom"]):
+with atheris.instrument_imports(include=["strongroom", "tests.fuzz.targets", "tests.cbor_difference"]):
     from tests.fuzz import registry
 
     TARGET = registry.find(sys.argv.pop(1))
