@@ -162,7 +162,7 @@ def _event(fields: LogFields, table: Mapping[int, int] | None) -> LogEvent:
             spec=SPEC,
         )
     digests = {PcrBank.SHA1: fields.take(_SHA1_BYTES, "a digest")} if table is None else _digests(fields, table)
-    data = fields.take(fields.number(4, "the size of an event"), "an event")
+    data = fields.sized(4, "an event")
     return LogEvent(offset, PcrIndex(pcr), kind, digests, data)
 
 
