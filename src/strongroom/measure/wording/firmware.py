@@ -16,7 +16,7 @@ from strongroom.formats.event_data import (
 )
 from strongroom.formats.event_log import LOCALITY_NAME
 from strongroom.measure.events import BOOT_ACTION, EXIT_ACTIONS, RETURN_ACTION
-from strongroom.measure.wording.words import Proof, Subject, Words, anything, quoted, shown, text_of
+from strongroom.measure.wording.words import Proof, Subject, Words, anything, listed, quoted, shown, text_of
 
 _HANDED_OVER = "end of the firmware's own measurements"
 _SEPARATORS = (
@@ -123,11 +123,9 @@ def handoff_tables2(subject: Subject) -> Words:
 
 
 def _handoff(said: HandoffTables, subject: Subject) -> Words:
-    names = [_TABLES.get(kind, str(kind)) for kind, _ in said.tables[:_MAX_TABLES]]
-    more = len(said.tables) - len(names)
-    listed = ", ".join([*names, f"{more} more"] if more else names) or "none"
+    tables = listed([_TABLES.get(kind, str(kind)) for kind, _ in said.tables], most=_MAX_TABLES) or "none"
     name = f" {shown(said.description)}" if said.description else ""
-    return Words(f"tables{name} for the operating system: {listed}", subject.proof(subject.event.data))
+    return Words(f"tables{name} for the operating system: {tables}", subject.proof(subject.event.data))
 
 
 DESCRIPTIONS: Mapping[str, str] = {

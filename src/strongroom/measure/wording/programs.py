@@ -10,7 +10,7 @@ from strongroom.errors import FormatError
 from strongroom.formats.device_path import device_of_path, device_path_text, file_of_path, parse_device_paths
 from strongroom.formats.event_data import parse_image_load
 from strongroom.formats.gpt_event import GptPartition, parse_gpt_event
-from strongroom.measure.wording.words import Proof, Subject, Words, quoted, snippet
+from strongroom.measure.wording.words import Proof, Subject, Words, listed, quoted, snippet
 
 _STUB_KERNEL = "VenMedia(55c5d1f8-04cd-46b5-8a20-e56cbb3052d0)"
 """What systemd-stub (to version 257) calls the kernel that it hands to the firmware."""
@@ -62,9 +62,7 @@ def _origin(data: bytes) -> str:
 def partition_table(subject: Subject) -> Words:
     """Put EV_EFI_GPT_EVENT and EV_EFI_GPT_EVENT2 into words."""
     table = parse_gpt_event(subject.event.data)
-    listed = [_partition(partition) for partition in table.partitions[:_MAX_PARTITIONS]]
-    more = len(table.partitions) - len(listed)
-    partitions = "; ".join([*listed, f"{more} more"] if more else listed) or "none"
+    partitions = listed([*map(_partition, table.partitions)], most=_MAX_PARTITIONS, separator="; ") or "none"
     return Words(f"disk {table.disk} with partitions: {partitions}", subject.proof(subject.event.data))
 
 
