@@ -10,12 +10,12 @@ from typing import TypedDict
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
+from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
-from strongroom.formats.measurements import MAX_FILE_BYTES, parse_measurements
 from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.explain.account import (
     BootAccount,
@@ -90,8 +90,7 @@ def _image(path: Path, secure_boot: SecureBootKeys | None) -> BootAccount:
 
 
 def _measurements(path: Path) -> BootAccount:
-    parsed = parse_measurements(read_file(path, maximum_bytes=MAX_FILE_BYTES))
-    return account_of_measurements(f"the measurements {path.name}", parsed)
+    return account_of_measurements(f"the measurements {path.name}", read_measurements_file(path))
 
 
 def _document(path: Path, roots: NitroRoots) -> BootAccount:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from strongroom.cli import inspect_document
 from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines, pcr_members
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console
 from strongroom.formats.console_model import Console, ConsoleFailure, DamagedReceipt, Receipt
 from strongroom.formats.console_text import is_console
-from strongroom.formats.pcr_meanings import pcr_sentence
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -43,8 +43,7 @@ def _lines(console: Console) -> Iterator[str]:
     yield f"Failures: {len(console.failures)}. Anybody can print one."
     for failure in console.failures:
         yield f"  {failure.code}: {failure.remedy or 'no remedy is known'}"
-        for index, digest in failure.pcrs.items():
-            yield f"    PCR{index:<3} {digest.hex()}\n           {pcr_sentence(index, digest)}"
+        yield from pcr_lines(failure.pcrs, indent="    ")
     if console.unreadable:
         yield f"Damaged records: {console.unreadable}. Each is printed twice: the other copy may be among those above."
     if console.other_versions:
@@ -83,5 +82,4 @@ def _receipt_facts(receipt: Receipt | DamagedReceipt) -> dict[str, object]:
 
 
 def _failure_facts(failure: ConsoleFailure) -> dict[str, object]:
-    pcrs = {str(index): digest.hex() for index, digest in failure.pcrs.items()}
-    return {"code": failure.code, "remedy": failure.remedy, "pcrs": pcrs}
+    return {"code": failure.code, "remedy": failure.remedy, "pcrs": pcr_members(failure.pcrs)}

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines, pcr_members
 from strongroom.formats.event_log import NO_PCR, EventLog, LogFormat, parse_event_log
 from strongroom.formats.file_kind import FileKind, guess_kind
-from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import PcrBank, PcrDigests
 from strongroom.measure.event_log import LoggedEvent, describe_events, replay_log
 from strongroom.measure.wording.words import Proof
@@ -58,9 +58,7 @@ def _lines(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[Pcr
     for bank, pcrs in replayed.items():
         yield ""
         yield f"The log leads to these PCRs of the {bank} bank:"
-        yield from (
-            f"PCR{index:<3} {digest.hex()}\n       {pcr_sentence(index, digest)}" for index, digest in pcrs.items()
-        )
+        yield from pcr_lines(pcrs)
 
 
 def _line(event: LoggedEvent) -> str:
@@ -75,9 +73,7 @@ def _facts(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[Pcr
         "unknown_algorithms": list(log.unknown_algorithms),
         "startup_locality": log.startup_locality,
         "events": [_fact(event) for event in events],
-        "pcrs": {
-            bank.value: {str(index): digest.hex() for index, digest in pcrs.items()} for bank, pcrs in replayed.items()
-        },
+        "pcrs": {bank.value: pcr_members(pcrs) for bank, pcrs in replayed.items()},
     }
 
 
