@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Our ids go into key policies and encryption contexts (DESIGN 5.3)."""
+"""Our ids go into key policies and encryption contexts (docs/formats/bundle.md section 5)."""
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@=-]{1,255}"
 ENTRY_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 """A relative path that leads nowhere else (docs/formats/bundle.md section 7)."""
