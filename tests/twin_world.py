@@ -28,6 +28,10 @@ CONTEXT = {"strongroom:tenant": "acme", "strongroom:epoch": "1"}
 RSA_OAEP = "RSAES_OAEP_SHA_256"
 RECIPIENT = RecipientKey.generate()
 GATES = (2, 4, 12, 13)
+BOTO3: Any = boto3.Session()
+"""One for all clients: a session reads AWS's description of a service when it makes its first client of it, and keeps
+it. That takes longer than most tests, so it is read here, where forks of the process inherit it."""
+BOTO3.client("kms", region_name=DEFAULT_REGION, aws_access_key_id="nobody", aws_secret_access_key="none")
 
 
 def small_pe(*sections: tuple[str, bytes]) -> bytes:
@@ -45,14 +49,15 @@ def small_uki(*, cmdline: str = "root=/dev/mapper/root", version: int = 252, ker
 
 def client(twin: Twin, name: str, credentials: Credentials | LeanCredentials, *, region: str = DEFAULT_REGION) -> Any:
     """A boto3 client as anybody would make it, without retries."""
-    session: Any = boto3.Session(
-        credentials.access_key_id,
-        credentials.secret_access_key,
-        credentials.session_token,
+    return BOTO3.client(
+        name,
         region_name=region,
+        endpoint_url=twin.endpoint_url,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+        config=Config(retries={"total_max_attempts": 1}),
     )
-    config = Config(retries={"total_max_attempts": 1})
-    return session.client(name, endpoint_url=twin.endpoint_url, config=config)
 
 
 def gated_policy(instance: Instance) -> str:

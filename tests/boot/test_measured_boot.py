@@ -26,7 +26,10 @@ from strongroom.formats.pe import parse_pe
 from strongroom.formats.uki import parse_uki
 from strongroom.measure.compare_log import compare_log
 from strongroom.measure.event_log import describe_events
-from strongroom.measure.predict import gate_events, measure_image, section_digests, stub_events
+from strongroom.measure.explain.account import account_of_log
+from strongroom.measure.explain.compare import explain
+from strongroom.measure.explain.difference import Component
+from strongroom.measure.predict import gate_events, measure_image, payload_digests, stub_events
 from strongroom.measure.stub import recognise_stub
 from strongroom.measure.wording.words import Proof
 from strongroom.twin.firmware import Firmware, SecureBoot
@@ -202,7 +205,7 @@ def test_what_is_logged_is_what_was_predicted_event_by_event(
 ):
     booted, uki = (secure_boot_of_signed, parse_uki(signed)) if secure else (clean_boot, parse_uki(image))
     stub = recognise_stub(uki)
-    expected = (*gate_events(uki, stub, keys if secure else None), *stub_events(stub, section_digests(uki)))
+    expected = (*gate_events(uki, stub, keys if secure else None), *stub_events(stub, payload_digests(uki)))
     for pcr in (2, 4, 7, 11, 12, 13):
         found = [(event.kind, event.digest) for event in logged(booted) if event.pcr == pcr]
         assert found == [(event.kind, event.digest) for event in expected if event.pcr == pcr]
@@ -323,3 +326,18 @@ def test_secure_boot_is_explained_where_it_was_expected_off(signed, keys):
     assert without["document"] == ["program-missing", "secure-boot"]
     assert without["with log"][:2] == ["program-missing", "secure-boot-state"]
     assert set(without["with log"][2:]) == {"secure-boot-keys", "secure-boot-authority"}
+
+
+def test_the_logs_of_a_boot_with_and_one_without_secure_boot_are_told_apart(clean_boot, secure_boot_of_signed):
+    off, on = (
+        account_of_log(name, parse_event_log(booted.event_log))
+        for name, booted in (
+            ("the log without", clean_boot),
+            ("the log with", secure_boot_of_signed),
+        )
+    )
+    moved = {each.subject: each for each in explain(off, on).differences if each.component is Component.SECURE_BOOT}
+    assert moved["SecureBoot"].sentence.startswith("Secure Boot is on in the log with")
+    assert moved["db"].sentence.endswith("2 certificates")
+    assert 'by the certificate of "CN=db"' in moved["authority"].sentence
+    assert {each.code for each in explain(off, on).gated} >= {"explain.program-missing"}

@@ -15,6 +15,7 @@ it stands. Conditions that return or go on instead of raising are changed by the
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,35 +38,59 @@ class Mutant:
     """Of the guard, in source order."""
 
     @property
-    def function(self) -> str:
-        """The function that lost its guard."""
-        return self.name.partition(":")[0]
+    def key(self) -> str:
+        """What tells this guard from every other."""
+        return key_of(self.module, self.number)
 
     def codes(self) -> dict[tuple[str, int], CodeType]:
-        """Return every function's code, without the guard, by qualified name and line. Lambdas hold no guards."""
-        tree = ast.parse(self.file.read_text())
-        _, _, holder, index = list(_sites(tree, ""))[self.number]
-        if isinstance(holder[index], ast.stmt):
-            holder[index] = ast.copy_location(ast.Pass(), holder[index])
-        else:
-            del holder[index]
-        return {
-            (code.co_qualname, code.co_firstlineno): code
-            for code in _codes(compile(tree, str(self.file), "exec"))
-            if code.co_name != "<lambda>"
-        }
+        """Return every function's code, without the guard, by qualified name and line."""
+        tree, sites = _read(self.file)
+        _, _, holder, index = sites[self.number]
+        guard = holder.pop(index)
+        if isinstance(guard, ast.stmt):
+            holder.insert(index, ast.copy_location(ast.Pass(), guard))
+        try:
+            return codes_of(tree, self.file)
+        finally:
+            holder[index : index + isinstance(guard, ast.stmt)] = [guard]
+
+
+def key_of(module: str, number: int) -> str:
+    """Return what tells a guard from every other: its module and its number there."""
+    return f"{module}:{number}"
+
+
+def codes_of(tree: ast.Module, file: Path) -> dict[tuple[str, int], CodeType]:
+    """Return the code of every function of a module, by qualified name and line. Lambdas hold no guards."""
+    return {
+        (code.co_qualname, code.co_firstlineno): code
+        for code in _codes(compile(tree, str(file), "exec"))
+        if code.co_name != "<lambda>"
+    }
 
 
 def mutants(file: Path, module: str) -> list[Mutant]:
     """Return every mutant of a module."""
     seen: dict[str, int] = {}
     found = []
-    for number, (where, text, _, _) in enumerate(_sites(ast.parse(file.read_text()), "")):
+    for number, (where, text, _, _) in enumerate(_read(file)[1]):
         base = f"{where}: {text}"
         seen[base] = seen.get(base, 0) + 1
         name = base if seen[base] == 1 else f"{base} #{seen[base]}"
         found.append(Mutant(module, name, file, number))
     return found
+
+
+@functools.cache
+def _read(file: Path) -> tuple[ast.Module, list[Site]]:
+    """Return a module and its guards; once a process, because that takes longer than most tests."""
+    tree = ast.parse(file.read_text())
+    return tree, guard_sites(tree)
+
+
+def guard_sites(tree: ast.Module) -> list[Site]:
+    """Return every guard of a module, in source order."""
+    return list(_sites(tree, ""))
 
 
 def _sites(node: ast.AST, path: str) -> Iterator[Site]:

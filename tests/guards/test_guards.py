@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 from tests.guards import deletion
 from tests.guards.mutants import mutants
+from tests.guards.notes import NOTE, REACHED, REFUSED, noting_codes
 
 HERE = Path(__file__).parent
 SECURITY = ("agent", "appraisal", "aws", "crypto", "flows", "formats", "keypolicy", "measure", "twin/kms")
@@ -73,6 +75,24 @@ def test_a_guard_is_found_wherever_it_stands(tmp_path):
     assert len({json.dumps(sorted(code.co_code.hex() for code in m.codes().values())) for m in found}) == len(found)
 
 
+def test_a_guard_notes_when_it_is_reached_and_when_it_refuses(tmp_path):
+    file = tmp_path / "m.py"
+    file.write_text(
+        "def f(x):\n    verify_it(x)\n    return [one(x), *more(x)]\n"
+        "def verify_it(x):\n    if x:\n        raise ValueError(x)\n"
+    )
+    noted = []
+    names = {NOTE: lambda *note: noted.append(note), "one": lambda x: 1, "more": lambda x: (2, 3)}
+    codes = noting_codes(file, "m")
+    names |= {name: FunctionType(code, names) for (name, _), code in codes.items()}
+    assert names["f"](0) == [1, 2, 3]
+    assert noted == [("m:0", REACHED), ("m:1", REACHED), ("m:2", REACHED)]
+    noted.clear()
+    with pytest.raises(ValueError, match="7"):
+        names["f"](7)
+    assert noted == [("m:0", REACHED), ("m:3", REACHED), ("m:3", REFUSED), ("m:0", REFUSED)]
+
+
 SOURCE = """
 import functools
 
@@ -118,8 +138,8 @@ def small_project(folder, tests):
         '[tool.pytest.ini_options]\npythonpath = [".", "src"]\naddopts = ["--import-mode=importlib"]\n'
         'markers = ["slow: s"]\n'
     )
-    for name in ("deletion.py", "mutants.py"):
-        shutil.copy(HERE / name, folder / "tests/guards")
+    for file in set(HERE.glob("*.py")) - set(HERE.glob("test_*.py")):
+        shutil.copy(file, folder / "tests/guards")
     return folder
 
 
@@ -131,3 +151,40 @@ def test_the_pass_tells_a_guard_that_is_tested_from_one_that_is_not(tmp_path):
 def test_tests_that_fail_by_themselves_prove_nothing(tmp_path):
     with pytest.raises(AssertionError, match="fails without any change"):
         reports(small_project(tmp_path, TESTS + "\ndef test_wrong():\n    assert read('abc') == 'abd'\n"))
+
+
+ENDLESS = """
+def count_down(number, steps=()):
+    for step in steps or iter(int, 1):
+        if number < 0:
+            raise ValueError("a negative number")
+        if number == 0:
+            return
+        number -= 1
+"""
+TESTS_OF_ENDLESS = """
+import pathlib
+import pytest
+from vault import count_down
+
+def test_a_negative_number_is_refused():
+    with pytest.raises(ValueError):
+        count_down(-1)
+"""
+TESTS_THAT_NOTICE = """
+def test_a_negative_number_is_refused_in_time():
+    pathlib.Path(__file__).with_name("noticed").touch()
+    with pytest.raises(ValueError):
+        count_down(-1, steps=[0])
+"""
+
+
+@pytest.mark.slow
+def test_a_test_that_a_mutant_makes_endless_waits_until_all_others_have_run(tmp_path):
+    project = small_project(tmp_path, TESTS_OF_ENDLESS)
+    (project / "src/vault.py").write_text(ENDLESS)
+    (project / "tests/test_with_end.py").write_text(TESTS_OF_ENDLESS + TESTS_THAT_NOTICE)
+    settings = project / "tests/guards/modules.toml"
+    settings.write_text('[vault]\ntests = ["tests/test_vault.py", "tests/test_with_end.py"]\n')
+    assert reports(project)["vault"] == {"module": "vault", "guards": 1, "survivors": []}
+    assert (project / "tests/noticed").exists(), "the mutant was given up before the test that notices it"

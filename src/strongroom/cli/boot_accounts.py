@@ -10,13 +10,13 @@ from typing import TypedDict
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
+from strongroom.cli.image_file import read_image_file
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
-from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.explain.account import (
     BootAccount,
     account_of_document,
@@ -85,8 +85,10 @@ def _no_pair() -> UsageError:
 
 
 def _image(path: Path, secure_boot: SecureBootKeys | None) -> BootAccount:
-    data = read_file(path, maximum_bytes=MAX_IMAGE_BYTES)
-    return account_of_image(f"the image {path.name}", data, secure_boot=secure_boot)
+    found = read_image_file(path)
+    with found.named():
+        account = account_of_image(f"the image {path.name}", found.image, secure_boot=secure_boot)
+    return replace(account, notes=tuple(finding.message for finding in found.findings))
 
 
 def _measurements(path: Path) -> BootAccount:

@@ -26,7 +26,7 @@ _MOST_DETAILS = 12
 
 @click.command()
 @click.option("--measurements", multiple=True, type=PATH, help="Reference measurements of an image.")
-@click.option("--image", multiple=True, type=PATH, help="The image itself (.efi).")
+@click.option("--image", multiple=True, type=PATH, help="The image itself (.efi), or the disk that boots it.")
 @click.option(
     "--document", multiple=True, type=PATH, help="An attestation document, or a saved console with one in it."
 )

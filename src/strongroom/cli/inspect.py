@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`strongroom inspect`: a file in plain words, of the kinds in RECOGNISERS. It claims no trust in what it shows."""
+"""`strongroom inspect`: a file in plain words. It claims no trust in what it shows."""
 
 from __future__ import annotations
 
@@ -8,41 +8,59 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli import inspect_console, inspect_document, inspect_event_log, inspect_identity, inspect_uefi
-from strongroom.cli.inspection import Inspection, Recogniser
+from strongroom.cli import (
+    inspect_console,
+    inspect_disk,
+    inspect_document,
+    inspect_event_log,
+    inspect_identity,
+    inspect_image,
+    inspect_measurements,
+    inspect_uefi,
+)
+from strongroom.cli.image_file import CONTAINERS, raw_disk_remedy
+from strongroom.cli.inspection import Inspection, Recogniser, of_small
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
-from strongroom.flows.files import read_file
-from strongroom.formats.file_kind import guess_kind
+from strongroom.flows.files import map_file
+from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
 
-MAX_BYTES = 1 << 30
-"""A disk image fits; `read_file` refuses what is larger."""
+MAX_PIPED_BYTES = 1 << 30
+"""A file may be of any size; what comes through a pipe is kept in memory."""
 
 RECOGNISERS: tuple[Recogniser, ...] = (
-    inspect_document.recognise,
-    inspect_event_log.recognise,
-    inspect_identity.recognise,
-    inspect_console.recognise,
-    inspect_uefi.recognise,
+    of_small(inspect_document.recognise),
+    of_small(inspect_event_log.recognise),
+    of_small(inspect_identity.recognise),
+    of_small(inspect_console.recognise),
+    of_small(inspect_uefi.recognise),
+    of_small(inspect_measurements.recognise),
+    inspect_image.recognise,
+    inspect_disk.recognise,
 )
 """Asked in this order; the first that knows the file describes it."""
 
+_KNOWN = (
+    "an attestation or identity document, a signature of the latter, a saved console, measurements, an event log, UEFI "
+    "variables, an EFI program or a raw disk image"
+)
 _WARNING = "Unverified: anybody can write such a file. `strongroom verify` says whether a document is authentic."
 
 
-def inspect(data: bytes) -> Inspection:
-    """Describe a file. Raises FormatError for a kind that no recogniser knows."""
+def inspect(data: memoryview, *, path: Path) -> Inspection:
+    """Describe the file at `path`. Raises FormatError for a kind that no recogniser knows."""
     for recognise in RECOGNISERS:
         found = recognise(data)
         if found is not None:
             return found
+    kind = guess_kind(bytes(data[:HEAD_BYTES]))
     raise FormatError(
         "inspect.unknown",
-        "expected an attestation or identity document, its signature, an event log, a console or UEFI variables; "
-        f"this looks like {guess_kind(data)}",
+        f"expected {_KNOWN}; this looks like {kind}",
         offset=0,
+        remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else "",
     )
 
 
@@ -50,13 +68,16 @@ def inspect(data: bytes) -> Inspection:
 @click.argument("file", type=PATH)
 @json_option
 def command(file: Path, *, as_json: bool) -> None:
-    """Show what is in FILE, an attestation document or a TCG event log, in plain words. Nothing is verified.
+    """Show what is in FILE in plain words. Nothing is verified.
+
+    FILE is an attestation document, a measurements file, a unified kernel image or another EFI program (.efi), or a
+    raw disk image, of which it says what firmware boots.
 
     \b
     Example:  strongroom inspect document.cbor
-              strongroom inspect /sys/kernel/security/tpm0/binary_bios_measurements
+              strongroom inspect disk.raw
     """
-    found = inspect(read_file(file, maximum_bytes=MAX_BYTES))
+    found = inspect(map_file(file, maximum_piped_bytes=MAX_PIPED_BYTES), path=file)
 
     def human(console: Console) -> None:
         console.print(f"This is {found.title}. {_WARNING}", markup=False)

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+MAX_SMALL_BYTES = 1 << 24
+"""Above what any format allows that is not an image: their readers say what is too large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -20,5 +23,13 @@ class Inspection:
     facts: Mapping[str, object]
 
 
-Recogniser: TypeAlias = Callable[[bytes], "Inspection | None"]
-"""Returns None for bytes of another kind. Raises FormatError for bytes of its kind that are malformed."""
+Recogniser: TypeAlias = Callable[[memoryview], "Inspection | None"]
+"""Is given a file, perhaps mapped and of any size, and returns None for bytes of another kind.
+
+Raises FormatError for bytes of its kind that are malformed.
+"""
+
+
+def of_small(recognise: Callable[[bytes], Inspection | None]) -> Recogniser:
+    """Return a recogniser that hands the bytes of a file to `recognise`, no more than MAX_SMALL_BYTES and one."""
+    return lambda data: recognise(bytes(data[: MAX_SMALL_BYTES + 1]))

@@ -9,15 +9,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli.output import emit, json_option
+from strongroom.cli.image_file import ImageFile, print_source, read_image_file
+from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.secure_boot_options import secure_boot_options
-from strongroom.errors import FormatError
-from strongroom.flows.files import PUBLIC_MODE, read_file, read_head, write_file
-from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
+from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.measurements import Measurements, encode_aws_measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
-from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.predict import measure_image
 from strongroom.measure.secure_boot import SecureBootKeys
 
@@ -30,9 +28,6 @@ _SENTENCES = {
     12: "Zero: no kernel command line or credential was added from outside.",
     13: "Zero: no system extension was added from outside.",
 }
-_DISKS = frozenset({FileKind.DISK, FileKind.CONTAINER_DISK})
-_DISK_REMEDY = "This version reads no disks. Give the image on its EFI partition (mcopy, from mtools, copies it out)."
-_IMAGE_REMEDY = "Give the unified kernel image that the firmware boots, usually EFI/BOOT/BOOTX64.EFI."
 
 
 @click.command()
@@ -51,42 +46,38 @@ def command(
 ) -> None:
     """Compute what a NitroTPM will hold after IMAGE has booted.
 
-    IMAGE is a unified kernel image (.efi) that the firmware boots directly. Nothing is run. With --pk, Secure Boot is
-    taken to be on with the keys given; whether the signature holds is for the firmware to say. With --uefi-data, keys
-    are taken from there, and variables that would make another boot (drivers, programs, command lines) are refused;
-    that IMAGE is what lies on the disk they lead to is taken for granted.
+    IMAGE is a unified kernel image (.efi) that the firmware boots directly, or a raw disk image that boots one; of a
+    disk it says which file that is, and what beside it would change the boot. Nothing is run. With --pk, Secure Boot
+    is taken to be on with the keys given; whether the signature holds is for the firmware to say. With --uefi-data,
+    keys are taken from there, and variables that would make another boot (drivers, programs, command lines) are
+    refused; that IMAGE is what lies on the disk they lead to is taken for granted.
 
     \b
     Example:  strongroom measure BOOTX64.EFI -o measurements.json
+              strongroom measure disk.raw -o measurements.json
     """
-    measurements = measure_image(_read_image(image), secure_boot=secure_boot)
+    found = read_image_file(image)
+    with found.named():
+        measurements = measure_image(found.image, secure_boot=secure_boot)
     encoded = encode_aws_measurements(measurements) if aws else encode_measurements(measurements)
     if output is not None:
         write_file(output, encoded, mode=PUBLIC_MODE)
     result = {
         "measurements": json.loads(encoded),
         "gates": list(measurements.gates),
+        "source": found.source,
+        "findings": [{"code": finding.code, "message": finding.message} for finding in found.findings],
         "written": None if output is None else str(output),
     }
     if aws and output is None and not as_json:
+        print_source(error_console(), found)
         click.echo(encoded, nl=False)
     else:
-        emit(result, as_json=as_json, human=lambda console: _print(console, measurements, output))
+        emit(result, as_json=as_json, human=lambda console: _print(console, found, measurements, output))
 
 
-def _read_image(path: Path) -> bytes:
-    kind = guess_kind(read_head(path, maximum_bytes=HEAD_BYTES))
-    if kind is not FileKind.EFI_IMAGE:
-        raise FormatError(
-            "measure.not-an-image",
-            f"expected a unified kernel image (.efi) in {path}, found {kind}",
-            offset=0,
-            remedy=_DISK_REMEDY if kind in _DISKS else _IMAGE_REMEDY,
-        )
-    return read_file(path, maximum_bytes=MAX_IMAGE_BYTES)
-
-
-def _print(console: Console, measurements: Measurements, output: Path | None) -> None:
+def _print(console: Console, found: ImageFile, measurements: Measurements, output: Path | None) -> None:
+    print_source(console, found)
     facts = measurements.strongroom
     if facts is not None:
         console.print(f"{facts.architecture} image with {facts.stub} {facts.stub_version}", markup=False)

@@ -18,6 +18,11 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
+def error_console() -> Console:
+    """Return the same for stderr, where stdout carries a file."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
 def emit(result: Mapping[str, object], *, as_json: bool, human: Callable[[Console], None]) -> None:
     """Print `result` as one JSON object with `"ok": true`, or let `human` print it."""
     if as_json:

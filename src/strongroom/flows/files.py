@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from strongroom.errors import FormatError, LocalFault
 from strongroom.formats.file_kind import guess_kind
@@ -31,18 +35,62 @@ def read_file(path: Path, *, maximum_bytes: int) -> bytes:
 
 def read_head(path: Path, *, maximum_bytes: int) -> bytes:
     """Return the first `maximum_bytes` bytes of a file, or all there are. Raises as `read_file`."""
+    with _opened(path) as file:
+        data = file.read(maximum_bytes)
+    if not data:
+        raise _empty(path)
+    return data
+
+
+def map_file(path: Path, *, maximum_piped_bytes: int) -> memoryview:
+    """Return the contents of a file or of a block device of any size without reading them: pages come when asked for.
+
+    It is opened once. A pipe is read to its end, up to `maximum_piped_bytes`. Raises as `read_file`. Whoever shortens
+    the file while it is looked at ends this process (SIGBUS).
+    """
+    with _opened(path) as file:
+        data = _mapped(file) if _has_size(file) else memoryview(_piped(file, path, maximum_piped_bytes))
+    if not data:
+        raise _empty(path)
+    return data
+
+
+def _piped(file: BinaryIO, path: Path, maximum_bytes: int) -> bytes:
+    data = file.read(maximum_bytes + 1)
+    if len(data) > maximum_bytes:
+        raise FormatError(
+            "file.too-large",
+            f"expected at most {maximum_bytes} bytes from {path}, found more",
+            remedy="Give a file instead of a pipe: its size does not matter.",
+        )
+    return data
+
+
+def _has_size(file: BinaryIO) -> bool:
+    mode = os.fstat(file.fileno()).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISBLK(mode)
+
+
+def _mapped(file: BinaryIO) -> memoryview:
+    size = file.seek(0, os.SEEK_END)
+    return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            data = file.read(maximum_bytes)
+            yield file
     except FileNotFoundError as error:
         raise LocalFault("file.missing", f"expected a file at {path}, found nothing") from error
     except IsADirectoryError as error:
         raise LocalFault("file.directory", f"expected a file at {path}, found a directory") from error
     except OSError as error:
         raise LocalFault("file.unreadable", f"cannot read {path}: {error.strerror}") from error
-    if not data:
-        raise FormatError("file.empty", f"expected content in {path}, found an empty file", offset=0)
-    return data
+
+
+def _empty(path: Path) -> FormatError:
+    return FormatError("file.empty", f"expected content in {path}, found an empty file", offset=0)
 
 
 def write_file(path: Path, data: bytes, *, mode: int) -> None:

@@ -26,7 +26,11 @@ class FileKind(enum.StrEnum):
     EMPTY = "an empty file"
     EFI_IMAGE = "a PE image (an EFI program or a unified kernel image)"
     DISK = "a disk image"
-    CONTAINER_DISK = "a disk image of a virtual machine (qcow2, VMDK or VHDX)"
+    QCOW2 = "a qcow2 disk image"
+    VMDK = "a VMDK disk image"
+    VHDX = "a VHDX disk image"
+    VHD = "a VHD disk image"
+    VDI = "a VDI disk image"
     FILE_SYSTEM = "a file system image"
     LINUX = "a Linux kernel without EFI stub"
     ELF = "an ELF program"
@@ -63,11 +67,14 @@ _MARKS: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\x28\xb5\x2f\xfd", FileKind.ZSTANDARD),
     (0, b"PK\x03\x04", FileKind.ZIP),
     (0, b"070701", FileKind.CPIO),
-    (0, b"QFI\xfb", FileKind.CONTAINER_DISK),
-    (0, b"KDMV", FileKind.CONTAINER_DISK),
-    (0, b"vhdxfile", FileKind.CONTAINER_DISK),
+    (0, b"QFI\xfb", FileKind.QCOW2),
+    (0, b"KDMV", FileKind.VMDK),
+    (0, b"# Disk DescriptorFile", FileKind.VMDK),
+    (0, b"vhdxfile", FileKind.VHDX),
+    (0, b"conectix", FileKind.VHD),
     (512, b"EFI PART", FileKind.DISK),
     (4096, b"EFI PART", FileKind.DISK),
+    (64, b"\x7f\x10\xda\xbe", FileKind.VDI),
     (0, BUNDLE_HEADER.magic, FileKind.BUNDLE),
     (0, BUNDLE_ESCROW.magic, FileKind.ESCROW),
     (0, b"\x84\x44\xa1\x01\x38\x22", FileKind.ATTESTATION_DOCUMENT),  # COSE_Sign1 with {1: -35}, ES384

@@ -45,7 +45,7 @@ def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | No
     uki = parse_uki(image)
     stub = recognise_stub(uki)
     with ThreadPoolExecutor(max_workers=1) as second_core:  # hashing lets go of the interpreter
-        sections = second_core.submit(section_digests, uki)
+        sections = second_core.submit(payload_digests, uki)
         events = gate_events(uki, stub, secure_boot)
     payload = stub_events(stub, sections.result())
     pcrs = [index for index in PREDICTED if index != _PCR11 or payload]
@@ -53,7 +53,7 @@ def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | No
     return Measurements(pcrs=replay((*events, *payload), pcrs=pcrs), strongroom=facts)
 
 
-def section_digests(uki: Uki) -> Mapping[str, bytes]:
+def payload_digests(uki: Uki) -> Mapping[str, bytes]:
     """Return the SHA-384 of what each payload section holds, as stubs extend them into PCR 11, in the image's order."""
     payload = [section for section in uki.image.sections if section.name in MEASURABLE_SECTIONS]
     return {section.name: hashlib.sha384(uki.image.contents(section)).digest() for section in payload}

@@ -41,7 +41,8 @@ class InstanceFacts:
     region: str
     role: str
     document: bytes
-    document_rsa2048: bytes
+    document_rsa2048: Callable[[], bytes]
+    """Signs the document; called when somebody asks for the signature."""
     credentials: Callable[[], Credentials]
     user_data: bytes | None
 
@@ -57,7 +58,7 @@ class Imds:
         self._session: Credentials | None = None
         self._answers: Mapping[str, Callable[[], bytes | None]] = {
             "/latest/dynamic/instance-identity/document": lambda: facts.document,
-            "/latest/dynamic/instance-identity/rsa2048": lambda: _base64_lines(facts.document_rsa2048),
+            "/latest/dynamic/instance-identity/rsa2048": lambda: _base64_lines(facts.document_rsa2048()),
             "/latest/meta-data/instance-id": facts.instance_id.encode,
             "/latest/meta-data/ami-id": facts.image_id.encode,
             "/latest/meta-data/placement/region": facts.region.encode,

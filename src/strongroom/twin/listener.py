@@ -89,9 +89,12 @@ class Listener:
 
 
 def _adapter(tls: TlsServer) -> BuiltinSSLAdapter:
-    """Hand certificate and key to OpenSSL, which reads them from a file only; the file is gone on return."""
+    """Hand certificate and key to OpenSSL, which reads them from a file only; the file is gone on return.
+
+    The certificate is its own chain: without one, cheroot reads all roots of this machine, to look at the certificate.
+    """
     with tempfile.TemporaryDirectory(prefix="strongroom-twin-") as folder:
         path = Path(folder) / "server.pem"
         path.touch(mode=0o600)
         path.write_bytes(tls.pem())
-        return BuiltinSSLAdapter(str(path), str(path))
+        return BuiltinSSLAdapter(str(path), str(path), str(path))

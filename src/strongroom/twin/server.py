@@ -21,6 +21,7 @@ Attacks are one-line edits: `launch(..., firmware=Firmware(load_options="init=/b
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -65,6 +66,7 @@ class Twin:
         self._pki = NitroPki(create_root(now))
         self._tls = create_tls_authority(now)
         self._identity: dict[Region, IdentitySigner] = {}
+        self._identity_lock = threading.Lock()
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
         self.kms = Kms(self.directory, roots=self.nitro_roots, clock=self.clock)
         self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
@@ -171,7 +173,7 @@ class Twin:
             region=instance.region,
             role=role.name,
             document=document,
-            document_rsa2048=self._identity_signer(instance.region).sign(document),
+            document_rsa2048=lambda: self._identity_signer(instance.region).sign(document),
             credentials=lambda: self.directory.open_session(
                 role, session_name=instance.instance_id, now=self.clock.now()
             ),
@@ -180,9 +182,11 @@ class Twin:
         return Imds(facts, self.clock)
 
     def _identity_signer(self, region: Region) -> IdentitySigner:
-        if region not in self._identity:
-            self._identity[region] = create_identity_signer(self.clock.now())
-        return self._identity[region]
+        """Return a region's signer, made when it is first asked for: an RSA key takes as long as all the rest."""
+        with self._identity_lock:  # metadata services ask from their own threads
+            if region not in self._identity:
+                self._identity[region] = create_identity_signer(self.clock.now())
+            return self._identity[region]
 
     def _service(self, name: str) -> Callable[[AuthenticCall], Response]:
         services: dict[str, Callable[[AuthenticCall], Response]] = {"kms": self.kms.answer, "sts": sts.answer}

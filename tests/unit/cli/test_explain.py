@@ -4,6 +4,8 @@ import struct
 
 import pytest
 from tests import event_logs
+from tests.disks import gpt_disk, partition
+from tests.fat_volumes import make_fat
 from tests.images import make_uki
 from tests.nitro_pki import PCRS, Pki, document, good_pki
 from tests.unit.cli.test_verify import pem
@@ -172,6 +174,15 @@ def test_wrong_files_are_named(explain, words, code):
     result, said = explain(*words)
     assert result == code
     assert "Traceback" not in said.err
+
+
+def test_the_image_on_a_disk_is_taken_and_what_lies_beside_it_is_noted(explain, folder):
+    tree = {"EFI": {"BOOT": {"BOOTX64.EFI": make_uki(), "BOOTX64.EFI.extra.d": {"root.cred": b"c"}}}}
+    (folder / "disk").write_bytes(gpt_disk(partition(make_fat(tree).data, first=2048)))
+    code, said = explain("--image", "disk", "--document", "line.cbor")
+    assert code == 1
+    assert "PCR 12 (inferred)" in said.out
+    assert "root.cred" in said.out
 
 
 def test_what_is_no_log_is_named(explain):

@@ -97,6 +97,19 @@ def test_a_malformed_document_is_malformed(inspect):
 
 
 def test_a_file_of_no_known_kind_is_named_as_well_as_can_be(inspect):
-    code, said = inspect(b"MZ and so on")
+    code, said = inspect(b"\x7fELF and so on")
     assert code == 3
-    assert "this looks like a PE image" in said.err
+    assert "this looks like an ELF program" in said.err
+
+
+def test_a_disk_in_another_format_is_named_with_the_way_to_a_raw_one(inspect):
+    code, said = inspect(b"QFI\xfb" + bytes(100))
+    assert code == 3
+    assert "[inspect.unknown]" in said.err
+    assert "qemu-img convert -f qcow2 -O raw" in said.err
+
+
+def test_every_kind_that_is_known_is_named_in_the_help(capsys):
+    run(["inspect", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert all(kind in words for kind in ("attestation document", "measurements", "kernel image", "raw disk image"))

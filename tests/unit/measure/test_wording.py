@@ -311,3 +311,33 @@ def test_a_text_cannot_leave_its_quotes(text, shown):
 
 def test_proofs_have_stable_names():
     assert {proof.value for proof in Proof} == {COVERED, CLAIMED, UNMEASURED}
+
+
+# --- subjects: what events are about, by name, for programs -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pcr", "kind", "data", "measured", "subject"),
+    [
+        (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), None, "SecureBoot"),
+        (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), b"something else", ""),
+        (11, IPL, utf16(".linux\0"), b".linux\0", ".linux"),
+        (12, IPL, utf16("init=/bin/sh\0"), None, "command-line"),
+        (12, IPL, utf16("Credentials initrd\0"), b"cpio", "credential"),
+        (12, IPL, utf16("Global credentials initrd\0"), b"cpio", "credential"),
+        (13, IPL, utf16("System extension initrd\0"), b"cpio", "extension"),
+        (13, IPL, utf16("Configuration extension initrd\0"), b"cpio", "extension"),
+        (14, IPL, utf16("MokList\0"), b"keys", ""),
+        (2, DRIVER, image_load(file_path("\\EFI\\d.efi")), b"the driver", 'from "\\EFI\\d.efi" on '),
+    ],
+)
+def test_an_event_is_about_something_by_name(pcr, kind, data, measured, subject):
+    (found,) = describe_events(parse_event_log(log(event(pcr, kind, data, measured=measured))), PcrBank.SHA384)
+    assert found.subject.startswith(subject)
+    assert bool(found.subject) == bool(subject)
+
+
+def test_the_contents_of_a_section_are_about_it_too():
+    events = event(11, IPL, b"?", measured=b".linux\0") + event(11, IPL, b"?", measured=b"the kernel")
+    found = describe_events(parse_event_log(log(events)), PcrBank.SHA384)
+    assert [each.subject for each in found] == [".linux", ".linux"]

@@ -7,6 +7,7 @@ own rules; only AWS_REGION is read here, because boto3 does not know it.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from strongroom.aws import kms_errors
 from strongroom.errors import ServiceFault, StrongroomError, UsageError
@@ -77,7 +80,10 @@ class AwsSession:
         access_key: AccessKey | None = None,
     ) -> None:
         with translated():
+            found = Session(profile=profile)
+            found.register_component("data_loader", _descriptions(found.get_config_variable("data_path")))
             self._session = boto3.Session(
+                botocore_session=found,
                 profile_name=profile,
                 region_name=region or os.environ.get("AWS_REGION"),
                 aws_access_key_id=access_key.key_id if access_key else None,
@@ -112,6 +118,12 @@ class AwsSession:
         with translated():
             reply = client.get_caller_identity()
         return Identity(account_id=reply["Account"], arn=reply["Arn"])
+
+
+@functools.cache
+def _descriptions(data_path: str | None) -> Loader:
+    """Return what botocore knows of AWS's services, read once a process: to read it takes longer than a call."""
+    return create_loader(data_path)
 
 
 class Translation(Protocol):

@@ -32,7 +32,7 @@ from strongroom.measure.explain.image_parts import (
     parts_of_measurements,
 )
 from strongroom.measure.explain.variants import first_leading_to, variants
-from strongroom.measure.predict import boot_path_events, gate_events, section_digests, stub_events
+from strongroom.measure.predict import boot_path_events, gate_events, payload_digests, stub_events
 from strongroom.measure.secure_boot import SecureBootKeys, variables_without_secure_boot
 from strongroom.measure.stub import recognise_stub
 from strongroom.measure.wording.words import Proof
@@ -85,7 +85,7 @@ def account_of_image(name: str, image: bytes | memoryview, *, secure_boot: Secur
     """Return what a UKI, booted directly, leads to. Raises as `measure_image`."""
     uki = parse_uki(image)
     stub = recognise_stub(uki)
-    sections = section_digests(uki)
+    sections = payload_digests(uki)
     events = (*gate_events(uki, stub, secure_boot), *stub_events(stub, sections), *_kernel_inputs(uki))
     pcrs = [PcrIndex(12), PcrIndex(13), *(event.pcr for event in events)]
     loaded = [event.digest for event in events if event.kind is EventType.APPLICATION]

@@ -89,7 +89,7 @@ def _command_line(subject: Subject) -> Words:
     if subject.proof(data, data[:-2] if data.endswith(b"\0\0") else data) is Proof.CLAIMED:
         return _contents(subject)
     text = data.decode("utf-16-le", "replace").rstrip("\0")  # in no other encoding: this is what the kernel was given
-    return Words(f"kernel command line {quoted(text)}", Proof.COVERED)
+    return Words(f"kernel command line {quoted(text)}", Proof.COVERED, subject=COMMAND_LINE)
 
 
 def _contents(subject: Subject) -> Words:

@@ -17,9 +17,16 @@ from tests.unit.measure.explain.boots import (
 )
 from tests.unit.measure.test_secure_boot import OTHER, OURS, esl, keys, signed
 
+from strongroom.formats.event_log import parse_event_log
 from strongroom.formats.pcrs import ZERO_SHA384, PcrDigests, PcrIndex
 from strongroom.measure.events import Event, EventType, event_over, replay
-from strongroom.measure.explain.account import account_of_document, account_of_image, of_events, with_log
+from strongroom.measure.explain.account import (
+    account_of_document,
+    account_of_image,
+    account_of_log,
+    of_events,
+    with_log,
+)
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
 
@@ -195,3 +202,15 @@ def test_genuine_documents_of_one_image_differ_only_where_instances_do(genuine_v
     found = explain(genuine("030a1f233f"), genuine("01cfb38322"))
     assert [each.pcrs for each in found.differences] == [(1,), (10,)]
     assert found.gated == ()
+
+
+def test_genuine_logs_are_explained_by_what_is_known_of_them(genuine_vectors):
+    def genuine(name):
+        return account_of_log(name, parse_event_log((genuine_vectors / "event-logs" / name).read_bytes()))
+
+    found = explain(genuine("gotpmtools-ubuntu-2104-no-dbx.bin"), genuine("gotpmtools-ubuntu-2404-amd-sevsnp.bin"))
+    secure_boot = [each for each in found.differences if each.component is Component.SECURE_BOOT]
+    assert [(each.code, each.subject) for each in secure_boot] == [("explain.secure-boot-keys", "dbx")]
+    assert secure_boot[0].sentence.endswith("variable dbx: 371 hashes")
+    (programs,) = [each for each in found.differences if 4 in each.pcrs]
+    assert any("shimx64.efi" in row for row in programs.details)
