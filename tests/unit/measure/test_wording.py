@@ -214,7 +214,7 @@ def test_a_program_whose_event_cannot_be_read_is_shown_as_it_is():
 def test_the_partition_table_is_covered():
     data = partition_table((ESP, "ESP"), (OTHER, ""))
     one, two = (uuid.UUID(int=number) for number in (0, 1))
-    listed = f'EFI system "ESP" {one}; type {OTHER} {two}'
+    listed = f'EFI system partition "ESP" {one}; type {OTHER} {two}'
     assert said(5, GPT, data) == (f"disk {uuid.UUID(int=9)} with partitions: {listed}", COVERED)
     assert said(5, GPT, partition_table())[0].endswith("with partitions: none")
     assert said(5, GPT, partition_table(*[(ESP, "")] * 18))[0].endswith("; 2 more")
