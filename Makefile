@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 
-.PHONY: help setup demo check test mutants lint fix reference lock
+.PHONY: help setup demo check test mutants bench lint fix reference lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -27,12 +27,15 @@ test: setup ## everything, as CI runs it
 mutants: .venv/.ready ## change the verification and the policies a thousand times, and list what no test notices
 	@$(BIN)/python tools/mutants
 
+bench: .venv/.ready ## how fast we are, against others and against what the machine allows (docs/benchmarks.md)
+	@$(BIN)/python -m bench
+
 lint: .venv/.ready ## ruff, mypy and the layering contracts
 	@tools/check lint
 
 fix: .venv/.ready ## format, and fix what ruff can fix
-	$(BIN)/ruff check --fix --quiet src tests conformance
-	$(BIN)/ruff format --quiet src tests conformance
+	$(BIN)/ruff check --fix --quiet src tests conformance bench
+	$(BIN)/ruff format --quiet src tests conformance bench
 
 reference: .venv/.ready ## write docs/reference again, after a change of codes or commands
 	@$(BIN)/python tools/reference

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 CONFORMANCE = sorted((ROOT / "conformance").rglob("*.py"))
-ALL_PYTHON = sorted([*SOURCES, *CONFORMANCE, *(ROOT / "tests").rglob("*.py")])
+BENCH = sorted((ROOT / "bench").rglob("*.py"))
+ALL_PYTHON = sorted([*SOURCES, *CONFORMANCE, *BENCH, *(ROOT / "tests").rglob("*.py")])
 MAXIMUM_LINES = 400
 PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
 OF_AWS = {"docs/attestation_process.md"}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,20 +46,11 @@ def load_public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
 
 def read_subject(certificate: x509.Certificate) -> x509.Name:
     """Return the subject of a certificate. Raises FormatError for one that cannot be read."""
-    return _read_name("subject", lambda: certificate.subject)
-
-
-def read_issuer(certificate: x509.Certificate) -> x509.Name:
-    """Return the issuer's name in a certificate. Raises FormatError for one that cannot be read."""
-    return _read_name("issuer", lambda: certificate.issuer)
-
-
-def _read_name(which: str, read: Callable[[], x509.Name]) -> x509.Name:
     try:
-        return read()
+        return certificate.subject
     except (ValueError, TypeError) as error:  # TypeError: an attribute of a string type that its kind never has
         raise FormatError(
-            "certificate.unreadable", f"the {which} of a certificate cannot be read: {error}", spec="RFC 5280"
+            "certificate.unreadable", f"the subject of a certificate cannot be read: {error}", spec="RFC 5280"
         ) from error
 
 

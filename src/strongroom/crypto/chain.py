@@ -36,12 +36,12 @@ from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 from strongroom.crypto.certificates import (
     load_certificate,
     load_public_key,
-    read_issuer,
     read_subject,
     sha256_fingerprint,
 )
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
+from strongroom.formats.certificate_names import CertificateNames, parse_certificate_names
 from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
@@ -67,6 +67,9 @@ class _Link:
 
     position: str
     certificate: x509.Certificate
+    signed: bytes
+    """What the certificate's signature covers."""
+    names: CertificateNames
     key: object
     constraints: x509.BasicConstraints | None
     usage: x509.KeyUsage | None
@@ -170,9 +173,12 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
             f"{position}: expected a signature of whole bytes at the end, found unused bits",
             spec="RFC 5280 section 4.1.1.3",
         )
+    signed = certificate.tbs_certificate_bytes
     return _Link(
         position=position,
         certificate=certificate,
+        signed=signed,
+        names=parse_certificate_names(signed),
         key=key,
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
@@ -217,12 +223,11 @@ def _expect_no_unread_extension(link: _Link) -> None:
 
 
 def _verify_issued_by(child: _Link, issuer: _Link) -> None:
-    if read_issuer(child.certificate).public_bytes() != read_subject(issuer.certificate).public_bytes():
+    if child.names.issuer != issuer.names.subject:
         raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another")
     try:
-        issuer.key.verify(  # type: ignore[attr-defined]  # step 3 has looked at it
-            child.certificate.signature, child.certificate.tbs_certificate_bytes, _ECDSA_SHA384
-        )
+        # Step 3 has looked at the key.
+        issuer.key.verify(child.certificate.signature, child.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
     except InvalidSignature as error:
         raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
 

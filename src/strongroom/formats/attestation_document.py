@@ -27,7 +27,7 @@ from strongroom.formats.cbor import CborItem, Kind, Profile
 from strongroom.formats.cose import CoseSign1
 from strongroom.formats.file_kind import guess_kind
 from strongroom.formats.names import INSTANCE_ID
-from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrBank, PcrDigests
+from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrBank, PcrDigests, PcrIndex
 from strongroom.ids import CertificateDer, EvidenceBytes
 
 MAX_DOCUMENT_BYTES = 16_384
@@ -223,7 +223,7 @@ def _pcrs(item: CborItem) -> PcrDigests:
     pairs = item.map()
     if not pairs:
         raise FormatError("document.no-pcrs", "expected at least one PCR, found none", offset=item.offset, spec=_SPEC)
-    digests: dict[int, bytes] = {}
+    digests: list[tuple[PcrIndex, bytes]] = []
     for key, value in pairs:
         index = key.uint()
         if index >= PCR_COUNT:
@@ -233,8 +233,8 @@ def _pcrs(item: CborItem) -> PcrDigests:
                 offset=key.offset,
                 spec=_SPEC,
             )
-        digests[index] = value.bytes(minimum=SHA384_BYTES, maximum=SHA384_BYTES)
-    return PcrDigests.of(digests, size_bytes=SHA384_BYTES)
+        digests.append((PcrIndex(index), value.bytes(minimum=SHA384_BYTES, maximum=SHA384_BYTES)))
+    return PcrDigests(tuple(sorted(digests)))
 
 
 def _certificate(item: CborItem) -> CertificateDer:

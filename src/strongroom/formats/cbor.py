@@ -15,22 +15,40 @@ type is not the expected one. `encode` writes the deterministic profile.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from strongroom.errors import FormatError
+from strongroom.formats.cbor_item import (
+    ARRAY,
+    BOOL,
+    BYTES,
+    MAP,
+    MAX_INPUT_BYTES,
+    NEGATIVE,
+    NULL,
+    TEXT,
+    UNSIGNED,
+    CborItem,
+    Kind,
+)
+
+__all__ = ["MAX_DEPTH", "MAX_INPUT_BYTES", "CborItem", "Kind", "Plain", "Profile", "decode", "encode"]
 
 MAX_DEPTH = 4
 """Levels of arrays and maps. A COSE_Sign1 is one; an attestation document's payload has two."""
-MAX_INPUT_BYTES = 262_144
-"""KMS accepts attestation documents up to this size (KMS API: RecipientInfo.AttestationDocument)."""
 
 _SPEC = "RFC 8949"
 _ONE_BYTE, _EIGHT_BYTES, _INDEFINITE = 24, 27, 31
 """Additional information (RFC 8949 section 3): the argument follows in 1, 2, 4 or 8 bytes; there is none."""
-_BREAK = 0xFF
+_INDEFINITE_MAP, _BREAK = 0xBF, 0xFF
 _SIMPLE_MAJOR = 7
+_SIMPLE = {20: (BOOL, False), 21: (BOOL, True), 22: (NULL, None)}
+_KEY_KINDS = (UNSIGNED, TEXT, NEGATIVE)
+
+Plain: TypeAlias = "int | bytes | str | bool | Sequence[Plain] | Mapping[int | str, Plain] | None"
 
 
 class Profile(enum.Enum):
@@ -40,280 +58,204 @@ class Profile(enum.Enum):
     AWS = "aws"
 
 
-class Kind(enum.Enum):
-    """The types the two profiles know. The values are how errors name them."""
-
-    UNSIGNED = "an unsigned integer"
-    NEGATIVE = "a negative integer"
-    BYTES = "a byte string"
-    TEXT = "a text string"
-    ARRAY = "an array"
-    MAP = "a map"
-    BOOL = "a boolean"
-    NULL = "null"
-
-
-_MAJOR_KINDS = {
-    0: Kind.UNSIGNED,
-    1: Kind.NEGATIVE,
-    2: Kind.BYTES,
-    3: Kind.TEXT,
-    4: Kind.ARRAY,
-    5: Kind.MAP,
-}
-_KEY_KINDS = (Kind.UNSIGNED, Kind.TEXT, Kind.NEGATIVE)
-_SIMPLE = {20: (Kind.BOOL, False), 21: (Kind.BOOL, True), 22: (Kind.NULL, None)}
-
-Plain: TypeAlias = "int | bytes | str | bool | Sequence[Plain] | Mapping[int | str, Plain] | None"
-Scalar: TypeAlias = "int | bytes | str | bool | None"
-
-
-class CborItem(NamedTuple):
-    """One decoded item and the offset, in bytes, of its first byte in the input.
-
-    A NamedTuple, because a document has dozens of them and a frozen dataclass costs three times as much to make.
-    """
-
-    kind: Kind
-    offset: int
-    scalar: Scalar = None
-    children: tuple[CborItem, ...] = ()
-
-    def _expect(self, kind: Kind) -> None:
-        if self.kind is not kind:
-            raise FormatError(
-                "cbor.wrong-type", f"expected {kind.value}, found {self.kind.value}", offset=self.offset, spec=_SPEC
-            )
-
-    def uint(self) -> int:
-        """Return an unsigned integer, 0 to 2**64-1."""
-        self._expect(Kind.UNSIGNED)
-        return int(self.scalar)  # type: ignore[arg-type]  # the kind fixes the type of the scalar
-
-    def integer(self) -> int:
-        """Return an integer of either sign."""
-        if self.kind is Kind.NEGATIVE:
-            return int(self.scalar)  # type: ignore[arg-type]
-        return self.uint()
-
-    def bytes(self, *, minimum: int = 0, maximum: int = MAX_INPUT_BYTES) -> bytes:
-        """Return a byte string whose length in bytes lies in the given range."""
-        self._expect(Kind.BYTES)
-        value: bytes = self.scalar  # type: ignore[assignment]
-        self._expect_length(len(value), minimum, maximum)
-        return value
-
-    def text(self, *, minimum: int = 0, maximum: int = MAX_INPUT_BYTES) -> str:
-        """Return a text string whose length in characters lies in the given range."""
-        self._expect(Kind.TEXT)
-        value: str = self.scalar  # type: ignore[assignment]
-        self._expect_length(len(value), minimum, maximum)
-        return value
-
-    def boolean(self) -> bool:
-        """Return a boolean."""
-        self._expect(Kind.BOOL)
-        return bool(self.scalar)
-
-    def is_null(self) -> bool:
-        """Tell whether this is null."""
-        return self.kind is Kind.NULL
-
-    def array(self, *, minimum: int = 0, maximum: int = MAX_INPUT_BYTES) -> tuple[CborItem, ...]:
-        """Return the elements of an array whose length lies in the given range."""
-        self._expect(Kind.ARRAY)
-        self._expect_length(len(self.children), minimum, maximum)
-        return self.children
-
-    def map(self) -> tuple[tuple[CborItem, CborItem], ...]:
-        """Return the pairs of a map in the order they were written; keys are known to differ."""
-        self._expect(Kind.MAP)
-        return tuple(zip(self.children[::2], self.children[1::2], strict=True))
-
-    def _expect_length(self, length: int, minimum: int, maximum: int) -> None:
-        if not minimum <= length <= maximum:
-            raise FormatError(
-                "cbor.wrong-length",
-                f"expected {self.kind.value} of length {minimum} to {maximum}, found length {length}",
-                offset=self.offset,
-                spec=_SPEC,
-            )
-
-    def record(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, CborItem]:
-        """Return a map with text keys as a dict: all of `required` and nothing beyond `required` and `optional`."""
-        found = {}
-        known = {*required, *optional}
-        for key, value in self.map():
-            name = key.text()
-            if name not in known:
-                raise FormatError("cbor.unknown-key", f"unknown key {name!r}", offset=key.offset, spec=_SPEC)
-            found[name] = value
-        for name in required:
-            if name not in found:
-                raise FormatError(
-                    "cbor.missing-key", f"expected the key {name!r}, found none", offset=self.offset, spec=_SPEC
-                )
-        return found
-
-
 @dataclass(slots=True)
 class _Open:
-    """A container being filled: how many children are still due (None: until a break)."""
+    """A container being filled, and how many children it is to have (None: as many as come before a break)."""
 
     kind: Kind
     offset: int
     due: int | None
     children: list[CborItem]
-    keys: dict[bytes, None]
-    """Encoded keys, in the order they came."""
 
 
-class _Head(NamedTuple):
-    """What an initial byte says (RFC 8949 section 3). `kind` is None where no profile knows it."""
-
-    kind: Kind | None
-    argument: int
-    width: int
-    """Bytes that follow and hold the argument, 0 where it is in the initial byte."""
-    indefinite: bool
-
-
-def _head(initial: int) -> _Head:
-    major, info = initial >> 5, initial & 0x1F
-    if major == _SIMPLE_MAJOR:
-        return _Head(_SIMPLE[info][0] if info in _SIMPLE else None, info, 0, info == _INDEFINITE)
-    if info == _INDEFINITE:
-        return _Head(_MAJOR_KINDS.get(major), 0, 0, indefinite=True)
-    if info < _ONE_BYTE:
-        return _Head(_MAJOR_KINDS.get(major), info, 0, indefinite=False)
-    if info > _EIGHT_BYTES:
-        return _Head(None, 0, 0, indefinite=False)
-    return _Head(_MAJOR_KINDS.get(major), 0, 1 << (info - _ONE_BYTE), indefinite=False)
-
-
-_HEADS = tuple(map(_head, range(256)))
 _new_item = tuple.__new__
-"""Makes a CborItem in a third of the time that its constructor takes; a document has dozens of them."""
+"""Makes a CborItem in less time than its constructor takes; a document has dozens of them."""
 
 
 class _Decoder:
+    """Fills containers, the innermost first; those around it wait on a stack.
+
+    The lowest one is not in the input: it holds the one item that the input has to be.
+    """
+
     def __init__(self, data: bytes, profile: Profile, base_offset: int) -> None:
         self.data = data
+        self.end = len(data)
         self.profile = profile
         self.base = base_offset
         self.position = 0
-        self.stack: list[_Open] = []
+        self.stack = [_Open(ARRAY, base_offset, 1, [])]
 
     def fail(self, code: str, message: str, position: int) -> FormatError:
         return FormatError(f"cbor.{code}", message, offset=self.base + position, spec=_SPEC)
 
     def run(self) -> CborItem:
-        item: CborItem | None = None
-        while item is None:
-            item = self._next(self.position)
-            if item is not None and self.stack:
-                item = self._hand_over(item)
-        if self.position != len(self.data):
+        while True:
+            full = self._fill(self.stack[-1])
+            if full is None:
+                continue
+            self.stack.pop()
+            if not self.stack:
+                break
+            self.stack[-1].children.append(full)
+        if self.position != self.end:
             raise self.fail("trailing-bytes", "expected the end, found more bytes", self.position)
-        return item
+        return full.children[0]
 
-    def _next(self, start: int) -> CborItem | None:
-        """Read one item. Return it, or None after opening a container that has children."""
-        if start >= len(self.data):
-            raise self.fail("truncated", "expected another item, found the end of the input", start)
-        kind, argument, width, indefinite = _HEADS[self.data[start]]
-        self.position = start + 1
-        if kind is None or indefinite:
-            return self._rare(kind, start)
-        if width:
-            argument = self._argument(width, start)
-        if kind is Kind.BYTES:
-            return _new_item(CborItem, (kind, self.base + start, self._take(argument, start), ()))
-        if kind is Kind.UNSIGNED:
-            return _new_item(CborItem, (kind, self.base + start, argument, ()))
-        if kind is Kind.MAP or kind is Kind.ARRAY:
-            return self._container(kind, argument, start)
-        return CborItem(kind, self.base + start, self._scalar(kind, argument, start))
+    def _fill(self, top: _Open) -> CborItem | None:
+        """Read children of a container. Return it when it is full, None where one opened inside it comes first."""
+        data, end, children, due = self.data, self.end, top.children, top.due
+        while len(children) != due:
+            start = self.position
+            if start >= end:
+                raise self.fail("truncated", "expected another item, found the end of the input", start)
+            read, argument, width = _HEADS[data[start]]
+            self.position = start + 1
+            if width:
+                argument = self._argument(width, argument, start)
+            child = read(self, argument, start)
+            if child is None:
+                return None
+            children.append(child)
+        if top.kind is MAP:
+            self._expect_keys(children)
+        return CborItem(top.kind, top.offset, None, tuple(children))
 
-    def _rare(self, kind: Kind | None, start: int) -> CborItem | None:
-        """Read a break, the head of an indefinite map, or refuse."""
-        initial = self.data[start]
-        if initial == _BREAK and self.stack and self.stack[-1].due is None:
-            return self._pop_indefinite()
-        if initial & 0x1F != _INDEFINITE:
-            raise self.fail("forbidden", f"forbidden initial byte 0x{initial:02x}", start)
-        if not (self.profile is Profile.AWS and kind is Kind.MAP and not self.stack):
-            raise self.fail("indefinite", "expected a definite length, found an indefinite one or a stray break", start)
-        self.stack.append(_Open(kind, self.base + start, None, [], {}))
-        return None
-
-    def _pop_indefinite(self) -> CborItem:
-        top = self.stack.pop()
-        if len(top.children) % 2:
-            raise self.fail("odd-map", "expected a value for the last key, found the end of the map", self.position - 1)
-        return CborItem(top.kind, top.offset, None, tuple(top.children))
-
-    def _argument(self, width: int, start: int) -> int:
-        argument = int.from_bytes(self._take(width, start))
-        if argument < _ONE_BYTE or (width > 1 and argument < 1 << (4 * width)):
+    def _argument(self, width: int, least: int, start: int) -> int:
+        """Read an argument that follows the initial byte in `width` bytes and needs so many from `least` on."""
+        end = start + 1 + width
+        if end > self.end:
+            raise self._truncated(width, start)
+        self.position = end
+        argument = int.from_bytes(self.data[start + 1 : end])
+        if argument < least:
             raise self.fail("not-shortest", "expected the shortest form of an integer or length", start)
         return argument
 
     def _take(self, length: int, start: int) -> bytes:
-        end = self.position + length
-        if end > len(self.data):
-            left = len(self.data) - self.position
-            raise self.fail("truncated", f"expected {length} more bytes, found {left}", start)
-        taken = self.data[self.position : end]
+        begin = self.position
+        end = begin + length
+        if end > self.end:
+            raise self._truncated(length, start)
         self.position = end
-        return taken
+        return self.data[begin:end]
 
-    def _container(self, kind: Kind, length: int, start: int) -> CborItem | None:
-        if len(self.stack) >= MAX_DEPTH:
+    def _truncated(self, length: int, start: int) -> FormatError:
+        left = self.end - self.position
+        return self.fail("truncated", f"expected {length} more bytes, found {left}", start)
+
+    def unsigned(self, argument: int, start: int) -> CborItem:
+        return _new_item(CborItem, (UNSIGNED, self.base + start, argument, ()))
+
+    def negative(self, argument: int, start: int) -> CborItem:
+        return CborItem(NEGATIVE, self.base + start, -1 - argument)
+
+    def byte_string(self, length: int, start: int) -> CborItem:
+        return _new_item(CborItem, (BYTES, self.base + start, self._take(length, start), ()))
+
+    def text_string(self, length: int, start: int) -> CborItem:
+        try:
+            value = self._take(length, start).decode()
+        except UnicodeDecodeError as error:
+            raise self.fail("not-utf8", "expected UTF-8 in a text string", start) from error
+        return _new_item(CborItem, (TEXT, self.base + start, value, ()))
+
+    def array(self, length: int, start: int) -> CborItem | None:
+        return self._open(ARRAY, length, start)
+
+    def map(self, pairs: int, start: int) -> CborItem | None:
+        return self._open(MAP, 2 * pairs, start)
+
+    def simple(self, argument: int, start: int) -> CborItem:
+        kind, value = _SIMPLE[argument]
+        return CborItem(kind, self.base + start, value)
+
+    def _open(self, kind: Kind, due: int, start: int) -> CborItem | None:
+        """Open a container to be filled next. Return it where it is empty."""
+        if len(self.stack) > MAX_DEPTH:
             raise self.fail("too-deep", f"expected at most {MAX_DEPTH} levels of nesting, found more", start)
-        due = length if kind is Kind.ARRAY else 2 * length
-        if due > len(self.data) - self.position:
+        if due > self.end - self.position:
             raise self.fail("truncated", f"expected {due} more items, found too few bytes for them", start)
         if due == 0:
             return CborItem(kind, self.base + start)
-        self.stack.append(_Open(kind, self.base + start, due, [], {}))
+        self.stack.append(_Open(kind, self.base + start, due, []))
         return None
 
-    def _scalar(self, kind: Kind, argument: int, start: int) -> Scalar:
-        if kind is Kind.TEXT:
-            return self._text(argument, start)
-        return -1 - argument if kind is Kind.NEGATIVE else _SIMPLE[argument][1]
+    def indefinite_map(self, _: int, start: int) -> None:
+        if self.profile is not Profile.AWS or len(self.stack) > 1:
+            raise self._indefinite(start)
+        self.stack.append(_Open(MAP, self.base + start, None, []))
 
-    def _text(self, length: int, start: int) -> str:
-        try:
-            return self._take(length, start).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise self.fail("not-utf8", "expected UTF-8 in a text string", start) from error
+    def stop(self, _: int, start: int) -> None:
+        """Read a break: the indefinite map that it ends has all its children now."""
+        top = self.stack[-1]
+        if top.due is not None:
+            raise self._indefinite(start)
+        if len(top.children) % 2:
+            raise self.fail("odd-map", "expected a value for the last key, found the end of the map", start)
+        top.due = len(top.children)
 
-    def _hand_over(self, item: CborItem) -> CborItem | None:
-        """Hand a finished item to its container, closing containers that are full. Return the root when done."""
-        while self.stack:
-            top = self.stack[-1]
-            children = top.children
-            if top.kind is Kind.MAP and not len(children) % 2:
-                self._note_key(top, item)
-            children.append(item)
-            if len(children) != top.due:
-                return None
-            self.stack.pop()
-            item = CborItem(top.kind, top.offset, None, tuple(children))
-        return item
+    def indefinite(self, _: int, start: int) -> None:
+        raise self._indefinite(start)
 
-    def _note_key(self, top: _Open, key: CborItem) -> None:
-        start = key.offset - self.base
-        if key.kind not in _KEY_KINDS:
-            raise self.fail("wrong-key", f"expected an integer or text key, found {key.kind.value}", start)
-        encoded = self.data[start : self.position]
-        if encoded in top.keys:
-            raise self.fail("duplicate-key", f"duplicate key {key.scalar!r}", start)
-        if self.profile is Profile.DETERMINISTIC and top.keys and encoded < next(reversed(top.keys)):
-            raise self.fail("key-order", f"expected keys in bytewise order, found {key.scalar!r} late", start)
-        top.keys[encoded] = None
+    def _indefinite(self, start: int) -> FormatError:
+        return self.fail("indefinite", "expected a definite length, found an indefinite one or a stray break", start)
+
+    def forbidden(self, _: int, start: int) -> None:
+        raise self.fail("forbidden", f"forbidden initial byte 0x{self.data[start]:02x}", start)
+
+    def _expect_keys(self, children: Sequence[CborItem]) -> None:
+        """Refuse keys that are no integer or text, or come twice; in our own formats also those that come late."""
+        seen = set()
+        for kind, offset, scalar, _ in children[::2]:
+            if kind not in _KEY_KINDS:
+                raise self.fail("wrong-key", f"expected an integer or text key, found {kind.value}", offset - self.base)
+            if scalar in seen:
+                raise self.fail("duplicate-key", f"duplicate key {scalar!r}", offset - self.base)
+            seen.add(scalar)
+        if self.profile is Profile.DETERMINISTIC:
+            self._expect_order(children)
+
+    def _expect_order(self, children: Sequence[CborItem]) -> None:
+        """Compare each key, as it is encoded, with the one before it (RFC 8949 section 4.2.1)."""
+        starts = [item.offset - self.base for item in children]
+        encoded = [self.data[key:value] for key, value in zip(starts[::2], starts[1::2], strict=True)]
+        for place, (before, late) in enumerate(itertools.pairwise(encoded), start=1):
+            if late < before:
+                key = children[2 * place].scalar
+                raise self.fail("key-order", f"expected keys in bytewise order, found {key!r} late", starts[2 * place])
+
+
+_Head: TypeAlias = tuple[Callable[[_Decoder, int, int], CborItem | None], int, int]
+"""What an initial byte says: what to do, the argument, and 0. Or, where the argument follows: what to do, the least
+argument that needs so many bytes, and how many."""
+_MAJOR = (
+    _Decoder.unsigned,
+    _Decoder.negative,
+    _Decoder.byte_string,
+    _Decoder.text_string,
+    _Decoder.array,
+    _Decoder.map,
+)
+"""By major type, 0 to 5 (RFC 8949 section 3.1). No profile reads 6, tags."""
+
+
+def _head(initial: int) -> _Head:
+    major, info = initial >> 5, initial & 0x1F
+    if info == _INDEFINITE:
+        known = {_INDEFINITE_MAP: _Decoder.indefinite_map, _BREAK: _Decoder.stop}
+        return known.get(initial, _Decoder.indefinite), 0, 0
+    if major == _SIMPLE_MAJOR and info in _SIMPLE:
+        return _Decoder.simple, info, 0
+    if major >= len(_MAJOR) or info > _EIGHT_BYTES:
+        return _Decoder.forbidden, 0, 0
+    if info < _ONE_BYTE:
+        return _MAJOR[major], info, 0
+    width = 1 << (info - _ONE_BYTE)
+    return _MAJOR[major], 1 << (4 * width) if width > 1 else _ONE_BYTE, width
+
+
+_HEADS: tuple[_Head, ...] = tuple(map(_head, range(256)))
 
 
 def decode(data: bytes, profile: Profile, *, base_offset: int = 0, maximum_bytes: int = MAX_INPUT_BYTES) -> CborItem:

@@ -177,7 +177,7 @@ def test_nesting_ends_at_the_limit(profile):
 def test_claimed_lengths_cost_nothing(profile, major, length):
     head = cbor._encode_head(major >> 5, length)
     tracemalloc.start()
-    refused("cbor.truncated", head + b"\x00" * 50, profile)
+    assert refused("cbor.truncated", head + b"\x00" * 50, profile).offset == 0  # and not after reading the 50 bytes
     assert tracemalloc.get_traced_memory()[1] < 200_000
     tracemalloc.stop()
 
