@@ -54,7 +54,7 @@ def test_nobody_swallows_every_exception(file):
             assert caught not in ("everything", "Exception", "BaseException"), f"line {node.lineno}"
 
 
-@pytest.mark.parametrize("file", [f for f in ALL_PYTHON if f != Path(__file__)], ids=name)
+@pytest.mark.parametrize("file", [*SOURCES, *CONFORMANCE], ids=name)
 def test_a_source_cites_only_what_its_reader_has(file):
     text = file.read_text()
     missing = {page for page in PAGE.findall(text) if not (ROOT / page).is_file()}
