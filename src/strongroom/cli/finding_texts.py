@@ -37,6 +37,10 @@ TEXTS: Mapping[str, RuleText] = MappingProxyType(
             "A later receipt on the console cannot be read",
             "Save the console again: what was verified may be of an earlier boot than the last.",
         ),
+        "console.later-receipt": RuleText(
+            "An earlier receipt on the console says that it is younger than the last",
+            "Look at both with `strongroom inspect`: whoever controls a machine can print an older receipt again.",
+        ),
         "console.other-key": RuleText(
             "The receipt carries another key than receipts do",
             "Receipts carry an EC key. Find out what printed this one.",

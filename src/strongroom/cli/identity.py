@@ -27,7 +27,7 @@ from strongroom.appraisal.identity_comparison import expect_ec2_agrees, expect_r
 from strongroom.cli.expectations import read_time
 from strongroom.cli.identity_report import Comparisons, report
 from strongroom.cli.output import json_option
-from strongroom.cli.paths import PATH
+from strongroom.cli.paths import PATH, named
 from strongroom.cli.verify_trust import MAX_PEM_BYTES, read_roots
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import UsageError
@@ -92,9 +92,11 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
     _expect_options_that_fit(kind, options)
     region = _region(options["region"])
     now = datetime.now(UTC)
-    document = read_file(identity_document, maximum_bytes=MAX_IDENTITY_DOCUMENT_BYTES)
-    signature = decode_signature_file(read_file(signature_file, maximum_bytes=MAX_SIGNATURE_FILE_BYTES))
-    identity = _verify(kind, document, signature, _certificates(kind, document, options["certificate"]))
+    document, claimed = _read_document(identity_document)
+    certificates = _certificates(kind, claimed, options["certificate"])
+    with named(signature_file):
+        signature = decode_signature_file(read_file(signature_file, maximum_bytes=MAX_SIGNATURE_FILE_BYTES))
+        identity = _verify(kind, document, signature, certificates)
     if region is not None:
         expect_region(identity, region)
     evidence = _evidence(options, now)
@@ -106,6 +108,13 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
         region=region, evidence=evidence, at=options["at"], ec2=options["ec2"], certificate=options["certificate"]
     )
     report(identity, document, compared, now=now, as_json=options["as_json"])
+
+
+def _read_document(path: Path) -> tuple[bytes, Region]:
+    """Return an identity document and the Region that it claims to be of."""
+    with named(path):
+        document = read_file(path, maximum_bytes=MAX_IDENTITY_DOCUMENT_BYTES)
+        return document, parse_identity_document(document).region
 
 
 def _one_signature(options: Options) -> tuple[IdentityKind, Path]:
@@ -144,14 +153,15 @@ def _region(text: str | None) -> Region | None:
     return None if text is None else Region(text)
 
 
-def _certificates(kind: IdentityKind, document: bytes, pem: Path | None) -> Mapping[Region, CertificateDer]:
-    """Return the packaged certificates; or the one in `pem`, for whichever Region the document claims."""
+def _certificates(kind: IdentityKind, claimed: Region, pem: Path | None) -> Mapping[Region, CertificateDer]:
+    """Return the packaged certificates; or the one in `pem`, for the Region that the document claims."""
     if pem is None:
         return aws_identity_certificates() if kind is IdentityKind.RSA2048 else aws_unsafe_legacy_dsa_certificates()
-    found = parse_pem_certificates(read_file(pem, maximum_bytes=MAX_PEM_BYTES))
+    with named(pem):
+        found = parse_pem_certificates(read_file(pem, maximum_bytes=MAX_PEM_BYTES))
     if len(found) != 1:
         raise UsageError("identity.certificates", f"expected one certificate in {pem}, found {len(found)}")
-    return {parse_identity_document(document).region: found[0]}
+    return {claimed: found[0]}
 
 
 def _verify(
@@ -170,8 +180,9 @@ def _evidence(options: Options, now: datetime) -> VerifiedEvidence | None:
     if options["attestation"] is None:
         return None
     roots, at = read_roots(options["root"], ()), read_time(options["at"], now=now)
-    data = read_file(options["attestation"], maximum_bytes=MAX_DOCUMENT_BYTES)
-    return verify_evidence(EvidenceBytes(data), roots=roots, at=at)
+    with named(options["attestation"]):
+        data = read_file(options["attestation"], maximum_bytes=MAX_DOCUMENT_BYTES)
+        return verify_evidence(EvidenceBytes(data), roots=roots, at=at)
 
 
 def _ask_ec2(identity: AnyIdentity) -> Ec2Instance | None:

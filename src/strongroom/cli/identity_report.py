@@ -14,6 +14,7 @@ from rich.console import Console
 from strongroom.appraisal.evidence import VerifiedEvidence
 from strongroom.appraisal.identity import AnyIdentity, IdentityKind, UnsafeLegacyIdentity
 from strongroom.cli.output import emit
+from strongroom.cli.terminal import printable
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.formats.identity_document import IdentityDocument
 from strongroom.ids import Region
@@ -65,7 +66,7 @@ def report(identity: AnyIdentity, document: bytes, compared: Comparisons, *, now
 
     def human(console: Console) -> None:
         for line in (*_lines(verdict, identity, compared), *(f"  note: {notice}" for notice in notices)):
-            console.print(line, markup=False)
+            console.print(printable(line), markup=False)
 
     facts = {
         "verdict": verdict,

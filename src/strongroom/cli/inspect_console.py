@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from strongroom.cli import inspect_document
-from strongroom.cli.inspection import Inspection
-from strongroom.cli.pcr_output import pcr_lines, pcr_members
+from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import pcr_members
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console
 from strongroom.formats.console_model import Console, ConsoleFailure, DamagedReceipt, Receipt
 from strongroom.formats.console_text import is_console
+from strongroom.formats.pcr_meanings import pcr_sentence
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -43,7 +44,8 @@ def _lines(console: Console) -> Iterator[str]:
     yield f"Failures: {len(console.failures)}. Anybody can print one."
     for failure in console.failures:
         yield f"  {failure.code}: {failure.remedy or 'no remedy is known'}"
-        yield from pcr_lines(failure.pcrs, indent="    ")
+        for index, digest in failure.pcrs.items():
+            yield from pcr_lines(index, digest, pcr_sentence(index, digest), indent="    ")
     if console.unreadable:
         yield f"Damaged records: {console.unreadable}. Each is printed twice: the other copy may be among those above."
     if console.other_versions:

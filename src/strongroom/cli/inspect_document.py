@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from strongroom.cli.inspection import Inspection
-from strongroom.cli.pcr_output import hex_member, pcr_lines, pcr_members
+from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import hex_member, pcr_members
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (
@@ -63,7 +63,7 @@ def _lines(
         f"User data:  {_shown(claims.user_data)}",
         f"Nonce:      {_shown(claims.nonce)}",
         "",
-        *pcr_lines(claims.pcrs, sentence=sentence),
+        *(line for pcr, digest in claims.pcrs.items() for line in pcr_lines(pcr, digest, sentence(pcr, digest))),
         "",
         "Certificates, from the leaf to the root (each must be valid when the document is verified):",
         *(f"  {c.begins:%Y-%m-%d %H:%M:%S} to {c.ends:%Y-%m-%d %H:%M:%S} UTC  {c.subject}" for c in certificates),

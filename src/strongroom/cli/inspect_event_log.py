@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from strongroom.cli.inspection import Inspection
-from strongroom.cli.pcr_output import pcr_lines, pcr_members
+from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import pcr_members
 from strongroom.formats.event_log import NO_PCR, EventLog, LogFormat, parse_event_log
 from strongroom.formats.file_kind import FileKind, guess_kind
+from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import PcrBank, PcrDigests
 from strongroom.measure.event_log import LoggedEvent, describe_events, replay_log
 from strongroom.measure.wording.words import Proof
@@ -58,7 +59,8 @@ def _lines(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[Pcr
     for bank, pcrs in replayed.items():
         yield ""
         yield f"The log leads to these PCRs of the {bank} bank:"
-        yield from pcr_lines(pcrs)
+        for index, digest in pcrs.items():
+            yield from pcr_lines(index, digest, pcr_sentence(index, digest))
 
 
 def _line(event: LoggedEvent) -> str:

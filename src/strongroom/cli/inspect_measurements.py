@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from strongroom.cli.inspection import Inspection
+from strongroom.cli.inspection import Inspection, pcr_lines
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.formats.measurements import ImageFacts, Measurements, encode_measurements, parse_measurements
 from strongroom.formats.pcr_meanings import pcr_sentence
@@ -28,7 +28,7 @@ def _lines(measurements: Measurements) -> tuple[str, ...]:
     gates = ", ".join(str(index) for index in measurements.gates)
     return (
         *_image_lines(measurements.strongroom),
-        *(_pcr_line(measurements, index, digest) for index, digest in measurements.pcrs.items()),
+        *(line for pcr in measurements.pcrs for line in _pcr_lines(measurements, pcr)),
         "",
         f"To gate on: PCR {gates}. Without a name of who wrote it, this file is a claim and nothing more.",
     )
@@ -48,9 +48,10 @@ def _image_lines(facts: ImageFacts | None) -> tuple[str, ...]:
     return (*(f"{name}: {value}" for name, value in named if value), "")
 
 
-def _pcr_line(measurements: Measurements, index: PcrIndex, digest: bytes) -> str:
-    assumed = _ASSUMED if index in measurements.assumed else ""
-    return f"PCR{index:<3} {digest.hex()}{assumed}\n       {pcr_sentence(index, digest)}"
+def _pcr_lines(measurements: Measurements, index: PcrIndex) -> tuple[str, str]:
+    digest = measurements.pcrs[index]
+    value, meaning = pcr_lines(index, digest, pcr_sentence(index, digest))
+    return value + (_ASSUMED if index in measurements.assumed else ""), meaning
 
 
 def _facts(measurements: Measurements) -> dict[str, object]:

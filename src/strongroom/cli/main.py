@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import io
 import json
@@ -13,12 +15,23 @@ import click
 
 from strongroom.cli.findings import finding_lines, finding_members
 from strongroom.cli.terminal import printable
-from strongroom.errors import FormatError, KeyRefused, NotTrusted, ServiceFault, StrongroomError, TpmFault, UsageError
+from strongroom.errors import (
+    FormatError,
+    KeyRefused,
+    LocalFault,
+    NotTrusted,
+    ServiceFault,
+    StrongroomError,
+    TpmFault,
+    UsageError,
+)
 
 INTERRUPTED = 130
 READER_GONE = 141
 """What a shell reports of a program that ended by SIGPIPE. Not 0: whoever asks for a yes must not get one unread."""
 USAGE = 2
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What a full or broken disk says, which is no answer of the command: exit 1 would be one."""
 
 COMMANDS: dict[str, str] = {
     "demo": "demo.command",
@@ -95,12 +108,33 @@ def _report_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n."""
+    """Run one command and return its exit code. `ctx.exit(n)` inside a command returns n.
+
+    What was said has been written when it returns: whoever asks for a yes must not get one that nobody could read.
+    """
+    sys.stderr = sys.stderr or io.StringIO()  # None where the caller has closed it: the exit code still counts
+    if not sys.stdout:
+        return _unwritten("standard output is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal's encoding does not
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
+        code = _run(arguments)
         sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # click makes the second of the first, and of nothing else
+        sys.stdout = io.StringIO()  # Python flushes it once more at exit, and would complain about the real one
+        return READER_GONE
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        code = _unwritten(str(error.strerror))
+        sys.stdout = sys.stderr = io.StringIO()
+        return code
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
     except click.ClickException as error:
         return _report_usage(error, as_json="--json" in arguments)
     except StrongroomError as error:
@@ -108,7 +142,11 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("strongroom: interrupted\n")
         return INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # click makes the second of the first, and of nothing else
-        sys.stdout = io.StringIO()  # Python flushes it once more at exit, and would complain about the real one
-        return READER_GONE
     return result if isinstance(result, int) else 0
+
+
+def _unwritten(why: str) -> int:
+    fault = LocalFault("output.unwritable", f"cannot write what was to be said: {why}")
+    with contextlib.suppress(OSError):  # standard error may be on the same disk
+        _report(fault, as_json=False)
+    return fault.exit_code

@@ -13,6 +13,7 @@ from strongroom.cli.image_file import ImageFile, print_source, read_image_file
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.secure_boot_options import secure_boot_options
+from strongroom.cli.terminal import printable
 from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.measurements import Measurements, encode_aws_measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
@@ -91,7 +92,7 @@ def _print(console: Console, found: ImageFile, measurements: Measurements, outpu
         f"Gate on PCR {gates}. PCRs tell what booted, not for whom: tenants are told apart by the key policy."
     )
     if output is not None:
-        console.print(f"Written to {output}", markup=False)
+        console.print(printable(f"Written to {output}"), markup=False)
 
 
 def _sentence(index: PcrIndex, digest: bytes) -> str:

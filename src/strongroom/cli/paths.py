@@ -3,10 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
+from strongroom.errors import FormatError
+
 PATH: Final = click.Path(path_type=Path, readable=False)
 """`readable=False` asks click for no look at the file: it would call an unreadable one a usage error (exit 2)."""
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let a FormatError say in which file it is, for commands that read several."""
+    try:
+        yield
+    except FormatError as error:
+        message = error.message if str(path) in error.message else f"{path}: {error.message}"
+        raise FormatError(error.code, message, offset=error.offset, spec=error.spec, remedy=error.remedy) from error

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.appraisal.composition import AllOf
 from strongroom.appraisal.policy_file import assumptions, rule_of
-from strongroom.errors import Finding, FormatError
+from strongroom.cli.paths import named
+from strongroom.errors import Finding
 from strongroom.flows.files import read_file
 from strongroom.formats.appraisal_policy import MAX_BYTES, parse_appraisal_policy
 from strongroom.formats.measurements import MAX_FILE_BYTES, Measurements, parse_measurements
@@ -20,7 +19,7 @@ def read_policy(path: Path) -> tuple[AllOf, tuple[Finding, ...]]:
 
     Their paths are relative to its folder. Raises FormatError, LocalFault, and UsageError as `rule_of`.
     """
-    with _named(path):
+    with named(path):
         policy = parse_appraisal_policy(read_file(path, maximum_bytes=MAX_BYTES))
     files = {name: read_measurements_file(path.parent / name) for name in policy.paths()}
     return rule_of(policy, files), assumptions(policy, files)
@@ -28,14 +27,5 @@ def read_policy(path: Path) -> tuple[AllOf, tuple[Finding, ...]]:
 
 def read_measurements_file(path: Path) -> Measurements:
     """Return the measurements in a file. Raises FormatError, which names the file, and LocalFault."""
-    with _named(path):
+    with named(path):
         return parse_measurements(read_file(path, maximum_bytes=MAX_FILE_BYTES))
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FormatError as error:
-        message = error.message if str(path) in error.message else f"{path}: {error.message}"
-        raise FormatError(error.code, message, offset=error.offset, spec=error.spec, remedy=error.remedy) from error

@@ -83,11 +83,13 @@ def sarif_log(run: SarifRun) -> dict[str, object]:
     }
 
 
-def artifact_uri(path: Path, *, base: Path) -> str:
+def artifact_uri(path: Path, *, base: Path | None) -> str:
     """Return a relative URI (RFC 3986) for a path at or below `base`, and for a relative one; else a file URI."""
-    if path.is_absolute() and not path.is_relative_to(base):
-        return path.as_uri()
-    return quote(os.fsencode(path.relative_to(base) if path.is_absolute() else path))
+    if not path.is_absolute():
+        return quote(os.fsencode(path))
+    return (
+        path.as_uri() if base is None or not path.is_relative_to(base) else quote(os.fsencode(path.relative_to(base)))
+    )
 
 
 def inert(text: str) -> str:

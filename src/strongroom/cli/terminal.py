@@ -5,8 +5,9 @@ from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """Return text of unknown origin for a terminal: control and format characters are spelled out, lines stay.
+    """Return text of unknown origin as one line for a terminal: control and format characters are spelled out.
 
-    Files that nobody vouches for may hold sequences that clear the screen or write another verdict (ATTACKS A16).
+    Files that nobody vouches for may hold sequences that clear the screen, or a line that is another verdict, written
+    as ours are (ATTACKS A16).
     """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
 from strongroom.crypto.public_keys import KeyKind, key_kind
-from strongroom.errors import Finding, NotTrusted, Severity
+from strongroom.errors import Finding, FormatError, NotTrusted, Severity
 from strongroom.flows.files import read_file
+from strongroom.formats.attestation_document import parse_nitrotpm_document
 from strongroom.formats.console import parse_console
 from strongroom.formats.console_model import Console, DamagedReceipt, Receipt
 from strongroom.formats.console_text import MAX_CONSOLE_BYTES, is_console
@@ -92,6 +94,7 @@ def console_notices(presented: Presented, evidence: VerifiedEvidence | VerifiedE
         _UNASKED,
         *([_WHOSE] if console.instance_id is None else []),
         *_later_damage(console.receipts),
+        *_later_claims(console, evidence),
         *_other_key(evidence.public_key),
     )
 
@@ -101,6 +104,26 @@ def _later_damage(receipts: Sequence[Receipt | DamagedReceipt]) -> Iterator[Find
     if isinstance(last, DamagedReceipt):
         said = f"a later receipt, perhaps of a later boot, cannot be read: {last}"
         yield Finding("console.later-damage", said, severity=Severity.WARNING)
+
+
+def _later_claims(console: Console, evidence: VerifiedEvidence | VerifiedEnclaveEvidence) -> Iterator[Finding]:
+    """Yield a warning where an earlier receipt says that it is younger than the last: one was printed again."""
+    for receipt in console.complete[:-1]:
+        made = _claimed_time(receipt)
+        if made is not None and made > evidence.timestamp:
+            said = (
+                f"receipt {receipt.name} stands before this one and says that it was made later, at {made}: this one "
+                "may have been printed again, to cover a later boot"
+            )
+            yield Finding("console.later-receipt", said, severity=Severity.WARNING)
+
+
+def _claimed_time(receipt: Receipt) -> datetime | None:
+    """Return when a receipt says that it was made, which nobody has verified; None for one that says nothing."""
+    try:
+        return parse_nitrotpm_document(receipt.document).claimed_timestamp
+    except FormatError:
+        return None
 
 
 def _other_key(public_key: bytes | None) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ Question = TypeVar("Question")
 
 def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Path, Question], Judgement]) -> int:
     """Print the log of `judge(document, ask())`, or of what either raises. Return the exit code."""
-    about = SarifRun("verify", version("strongroom"), artifact_uri(document, base=Path.cwd()), exit_code=0)
+    about = SarifRun("verify", version("strongroom"), artifact_uri(document, base=_here()), exit_code=0)
     try:
         question = ask()
         try:
@@ -36,6 +36,14 @@ def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Pat
         run = replace(about, exit_code=error.exit_code, failure=_finding(error))
     sys.stdout.write(json.dumps(sarif_log(run), indent=2) + "\n")
     return run.exit_code
+
+
+def _here() -> Path | None:
+    """Return the folder in which the command runs; None where somebody has removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def _judged(about: SarifRun, judgement: Judgement) -> SarifRun:

@@ -12,6 +12,7 @@ from strongroom.appraisal.deny_list import NOTHING_DENIED
 from strongroom.appraisal.endorsements import NitroRoots, root_name
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
 from strongroom.cli.hex_options import read_hex
+from strongroom.cli.paths import named
 from strongroom.errors import Finding, Severity
 from strongroom.flows.files import read_file
 from strongroom.formats.deny_list import MAX_DENY_LIST_BYTES, DenyList, parse_deny_list
@@ -28,12 +29,15 @@ _UNSIGNED = Finding(
 
 def read_roots(files: Sequence[Path], fingerprints: Sequence[str]) -> NitroRoots:
     """Return exactly the roots that were named, in PEM files or by SHA-256; AWS's when none was."""
-    named = []
-    if files:
-        named.append(NitroRoots.from_pem(*(read_file(path, maximum_bytes=MAX_PEM_BYTES) for path in files)))
+    roots = [_roots_in(path) for path in files]
     if fingerprints:
-        named.append(NitroRoots.from_fingerprints(*map(_sha256, fingerprints)))
-    return functools.reduce(operator.or_, named) if named else NitroRoots.aws()
+        roots.append(NitroRoots.from_fingerprints(*map(_sha256, fingerprints)))
+    return functools.reduce(operator.or_, roots) if roots else NitroRoots.aws()
+
+
+def _roots_in(path: Path) -> NitroRoots:
+    with named(path):
+        return NitroRoots.from_pem(read_file(path, maximum_bytes=MAX_PEM_BYTES))
 
 
 def _sha256(text: str) -> bytes:
@@ -43,8 +47,12 @@ def _sha256(text: str) -> bytes:
 
 def read_deny_lists(files: Sequence[Path]) -> DenyList:
     """Return what any of the files denies; nothing without files."""
-    lists = (parse_deny_list(read_file(path, maximum_bytes=MAX_DENY_LIST_BYTES)) for path in files)
-    return functools.reduce(operator.or_, lists, NOTHING_DENIED)
+    return functools.reduce(operator.or_, map(_deny_list_in, files), NOTHING_DENIED)
+
+
+def _deny_list_in(path: Path) -> DenyList:
+    with named(path):
+        return parse_deny_list(read_file(path, maximum_bytes=MAX_DENY_LIST_BYTES))
 
 
 def deny_notices(files: Sequence[Path]) -> tuple[Finding, ...]:

@@ -16,7 +16,8 @@ CRL checking must be off). `verify_chain` takes these steps; the code repeats th
  9. every certificate is valid at the given time
 
 The bundle is the same for all documents of an instance, its upper part for all instances of a zone, and nothing about
-steps 2 to 8 depends on the time: what was found out about them is remembered. What fails raises and is not.
+steps 2 to 8 depends on the time: what was found out about them is remembered. What fails raises and is not: only what a
+pinned root vouches for takes memory.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from strongroom.crypto.certificates import (
 )
 from strongroom.crypto.signatures import P384Key
 from strongroom.errors import FormatError, NotAuthentic
-from strongroom.formats.certificate_names import CertificateNames, parse_certificate_names
+from strongroom.formats.certificate_parts import CertificateParts, parse_certificate_parts
 from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
@@ -67,9 +68,7 @@ class _Link:
 
     position: str
     certificate: x509.Certificate
-    signed: bytes
-    """What the certificate's signature covers."""
-    names: CertificateNames
+    parts: CertificateParts
     key: object
     constraints: x509.BasicConstraints | None
     usage: x509.KeyUsage | None
@@ -124,8 +123,10 @@ def _verified_issuers(cabundle: tuple[CertificateDer, ...]) -> tuple[_Link, ...]
     for link in issuers:
         _expect_p384_sha384(link)  # steps 3 and 4
         _expect_no_unread_extension(link)  # step 8
-    for child, issuer in itertools.pairwise(issuers):
+    _remember(cabundle[0], links[0])
+    for der, (issuer, child) in zip(cabundle[1:], itertools.pairwise(links), strict=True):  # from the root down
         _verify_issuer(child, issuer)  # step 5
+        _remember(der, child)
     for below, link in enumerate(issuers):
         _expect_authority(link, intermediates_below=below)  # step 6
     return issuers
@@ -150,14 +151,23 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
 
 def forget_bundles() -> None:
     """Forget what is remembered of bundles: the next document of each is verified as a new process would."""
-    for remembered in (_verified_issuers, _verify_issuer, _read_issuer):
+    for remembered in (_verified_issuers, _verify_issuer):
         remembered.cache_clear()
+    _vouched.clear()
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+_vouched: dict[tuple[CertificateDer, str], _Link] = {}
+"""Certificates that a pinned root vouches for, by bytes and position: the same few stand in thousands of documents."""
+
+
+def _remember(der: CertificateDer, link: _Link) -> None:
+    if len(_vouched) >= _REMEMBERED:
+        _vouched.clear()
+    _vouched[der, link.position] = link
+
+
 def _read_issuer(der: CertificateDer, position: str) -> _Link:
-    """Read a certificate of a bundle. The same few stand in thousands of documents."""
-    return _read_link(der, position)
+    return _vouched.get((der, position)) or _read_link(der, position)
 
 
 def _read_link(der: CertificateDer, position: str) -> _Link:
@@ -173,12 +183,10 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
             f"{position}: expected a signature of whole bytes at the end, found unused bits",
             spec="RFC 5280 section 4.1.1.3",
         )
-    signed = certificate.tbs_certificate_bytes
     return _Link(
         position=position,
         certificate=certificate,
-        signed=signed,
-        names=parse_certificate_names(signed),
+        parts=parse_certificate_parts(der),
         key=key,
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
@@ -223,11 +231,11 @@ def _expect_no_unread_extension(link: _Link) -> None:
 
 
 def _verify_issued_by(child: _Link, issuer: _Link) -> None:
-    if child.names.issuer != issuer.names.subject:
+    if child.parts.issuer != issuer.parts.subject:
         raise child.refuse("wrong-issuer", f"expected {issuer.position} as issuer, found another")
     try:
         # Step 3 has looked at the key.
-        issuer.key.verify(child.certificate.signature, child.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
+        issuer.key.verify(child.certificate.signature, child.parts.signed, _ECDSA_SHA384)  # type: ignore[attr-defined]
     except InvalidSignature as error:
         raise child.refuse("bad-signature", f"the signature is not one of {issuer.position}") from error
 

@@ -24,6 +24,7 @@ VENDORS = {
     uuid.UUID("eb704011-1402-11d3-8e77-00a0c969723b"): "EDK II's monotonic counter",
     uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23"): "shim",
     uuid.UUID("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"): "systemd-boot",
+    uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67"): "systemd",
 }
 _MEANINGS = {
     "PK": "the platform key; Secure Boot is on where there is one",
@@ -35,6 +36,7 @@ _MEANINGS = {
     "SecureBoot": "the state of Secure Boot, which the firmware sets at each start",
     "SetupMode": "whether keys can be enrolled, which the firmware sets at each start",
     "SecureBootEnable": "the switch beside the keys: 01 is on",
+    "SystemdOptions": "options for systemd, beside those of the kernel command line",
     "X-Nitro-SecurebootStatus": "set by EC2; AWS does not say what it means",
     "OsIndications": "what the firmware is asked to do at the next start instead of booting",
     "OsIndicationsSupported": "what the firmware can be asked to do",

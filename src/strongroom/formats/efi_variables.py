@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from strongroom.errors import FormatError
 from strongroom.formats.efi import GLOBAL_VARIABLE
@@ -61,24 +61,27 @@ class EfiVariables:
     """
 
     variables: tuple[EfiVariable, ...]
+    _found: Mapping[tuple[str, uuid.UUID], EfiVariable] = field(init=False, compare=False, repr=False)
+    """By name and vendor: a boot order may name tens of thousands."""
 
     def __post_init__(self) -> None:
-        seen: set[tuple[str, uuid.UUID]] = set()
+        found: dict[tuple[str, uuid.UUID], EfiVariable] = {}
         for variable in self.variables:
-            if (variable.name, variable.vendor) in seen:
+            if (variable.name, variable.vendor) in found:
                 raise FormatError(
                     "efi-variables.duplicate",
                     f"expected each variable once, found {variable.name!r} of vendor {variable.vendor} twice",
                     spec="UEFI 2.10 section 8.2",
                 )
-            seen.add((variable.name, variable.vendor))
+            found[variable.name, variable.vendor] = variable
+        object.__setattr__(self, "_found", found)
 
     def __iter__(self) -> Iterator[EfiVariable]:
         return iter(self.variables)
 
     def find(self, name: str, vendor: uuid.UUID = GLOBAL_VARIABLE) -> EfiVariable | None:
         """Return the variable of this name and vendor, None where there is none. Case counts, as in firmware."""
-        return next((v for v in self.variables if v.name == name and v.vendor == vendor), None)
+        return self._found.get((name, vendor))
 
     def content(self, name: str, vendor: uuid.UUID = GLOBAL_VARIABLE) -> bytes:
         """Return the data of a variable, none for one that is absent: a variable without data does not exist."""

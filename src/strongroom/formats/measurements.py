@@ -230,7 +230,8 @@ def _facts(node: Node) -> ImageFacts:
 
 
 def _texts(node: Node) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, each.string(maximum=MAX_FACT_CHARACTERS)) for name, each in node.table()))
+    members = [each for _, each in node.table()]
+    return tuple(sorted((each.key().string(), each.string(maximum=MAX_FACT_CHARACTERS)) for each in members))
 
 
 def _names(indices: Sequence[PcrIndex]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from strongroom.errors import FormatError
 from strongroom.formats.file_kind import guess_kind
@@ -68,20 +68,34 @@ def _loads(text: str) -> object:
         raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
     if repeated:
         # The last one made is in the tree: what holds it would be made later, and be the last itself if repeated.
-        place = next(Node(each, path, json_path, _SPEC) for path, each in _places(value) if each is repeated[-1])
+        place = Node(repeated[-1], _path_to(repeated[-1], value), json_path, _SPEC)
         raise place.refused("json.duplicate-key", f"the key {shown(repeated[-1].key)} stands twice in one object")
     return value
 
 
-def _places(root: object) -> Iterator[tuple[Path, object]]:
-    """Yield every value of a tree and where it stands, without recursion."""
-    places: list[tuple[Path, object]] = [((), root)]
-    for path, value in places:
-        yield path, value
+_Place: TypeAlias = tuple[object, int, str | int]
+"""A value, the number of the place that holds it, and its key or index there."""
+
+
+def _path_to(wanted: object, root: object) -> Path:
+    """Return where `wanted` stands in a tree, without recursion. Of each value only its own step is kept."""
+    places: list[_Place] = [(root, -1, "")]
+    number = next(number for number, value in _grown(places) if value is wanted)
+    steps: list[str | int] = []
+    while number:
+        _, number, step = places[number]
+        steps.append(step)
+    return tuple(reversed(steps))
+
+
+def _grown(places: list[_Place]) -> Iterator[tuple[int, object]]:
+    """Yield every value of a tree with its number in `places`, which holds the root and is filled on the way."""
+    for number, (value, _, _) in enumerate(places):
+        yield number, value
         if isinstance(value, dict):
-            places.extend(((*path, key), each) for key, each in value.items())
+            places.extend((each, number, key) for key, each in value.items())
         if isinstance(value, list):
-            places.extend(((*path, index), each) for index, each in enumerate(value))
+            places.extend((each, number, index) for index, each in enumerate(value))
 
 
 def _integer(digits: str) -> int:

@@ -27,6 +27,8 @@ Member = TypeVar("Member", bound=StrEnum)
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 """All but the line feed: names of files end at NUL, and the rest can play tricks with a terminal."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What an escape such as `\\ud800` leaves behind without its other half (RFC 8259, section 8.2)."""
 MAX_ENTRIES = 4096
 _SHOWN_BITS = 64
 MAX_TEXT = 4096
@@ -72,11 +74,13 @@ class Node:
         return Node(self.path[-1], self.path, self.where, self.spec)
 
     def string(self, *, minimum: int = 0, maximum: int | None = None, wanted: str = "a string") -> str:
-        """Return any string of `minimum` to `maximum` characters, as it is. `wanted` names what was expected."""
+        """Return any string of `minimum` to `maximum` whole characters, as it is. `wanted` names what was expected."""
         if not isinstance(self.value, str):
             raise self.refused("field.wrong-type", f"expected {wanted}, found {_kind(self.value)}")
         if len(self.value) < minimum or (maximum is not None and len(self.value) > maximum):
             raise self.refused("field.length", f"expected {minimum} to {maximum} characters, found {len(self.value)}")
+        if _SURROGATE.search(self.value):
+            raise self.refused("field.surrogate", f"expected {wanted} of whole characters, found half of one")
         return self.value
 
     def text(self, pattern: re.Pattern[str] | None = None, *, wanted: str = "a string") -> str:

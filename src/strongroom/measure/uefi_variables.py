@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a machine's UEFI variables to what a prediction needs: its Secure Boot keys, or the reasons why there is none.
 
+Not only the firmware reads variables. systemd takes options of its own from `SystemdOptions`, as it takes them from the
+kernel command line, unless Secure Boot is on (kernel-command-line(7); deprecated since 254), and no PCR holds them.
+
 What is measured into PCR 7 is the data of PK, KEK, db and dbx; their attributes, timestamps and digests are not.
 Secure Boot is on when there is a PK, as AWS's `nitro-tpm-pcr-compute` and the EC2 User Guide have it.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 from strongroom.errors import Finding, NotTrusted
@@ -16,6 +20,10 @@ from strongroom.measure.boot_options import boot_option_findings
 from strongroom.measure.secure_boot import SecureBootKeys
 
 _ON = b"\x01"
+SYSTEMD = uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67")
+"""Vendor of the variables of systemd itself."""
+_MAX_OPTIONS = 400
+"""Characters of them in a message."""
 
 
 def keys_of_predicted_boot(variables: EfiVariables) -> SecureBootKeys | None:
@@ -30,15 +38,19 @@ def keys_of_predicted_boot(variables: EfiVariables) -> SecureBootKeys | None:
             "measure.variables",
             f"expected variables that leave the boot as it is predicted, found {len(findings)} that do not",
             findings=findings,
-            remedy="Take them out of the UEFI data, or find out who put them there: the firmware acts on them before "
-            "the image runs.",
+            remedy="Take them out of the UEFI data, or find out who put them there: they act before the image runs, or "
+            "on the system in it.",
         )
     return secure_boot_keys(variables)
 
 
 def variable_findings(variables: EfiVariables) -> tuple[Finding, ...]:
     """Return everything in the variables that leads away from the predicted boot."""
-    return (*boot_option_findings(variables), *_secure_boot_findings(variables))
+    return (
+        *boot_option_findings(variables),
+        *_systemd_findings(variables),
+        *_secure_boot_findings(variables),
+    )
 
 
 def secure_boot_keys(variables: EfiVariables) -> SecureBootKeys | None:
@@ -48,6 +60,16 @@ def secure_boot_keys(variables: EfiVariables) -> SecureBootKeys | None:
         return None
     db, dbx = (variables.content(name, IMAGE_SECURITY_DATABASE) for name in ("db", "dbx"))
     return SecureBootKeys(pk=pk, kek=variables.content("KEK"), db=db, dbx=dbx)
+
+
+def _systemd_findings(variables: EfiVariables) -> Iterator[Finding]:
+    if options := variables.content("SystemdOptions", SYSTEMD):
+        text = options.decode("utf-16-le", "backslashreplace").rstrip("\0")
+        yield Finding(
+            "running-system.options",
+            f'SystemdOptions gives systemd "{text[:_MAX_OPTIONS]}" as the kernel command line would, which may start '
+            "another program or a shell: NO PCR SHOWS IT. systemd takes it unless Secure Boot is on",
+        )
 
 
 def _secure_boot_findings(variables: EfiVariables) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ def test_it_is_read_as_the_aws_cli_prints_it(printed):
         (b'{"UefiData": {"Value": 7}}', "field.wrong-type"),
         (b'{"UefiData": {}}', "field.missing"),
         (b"{}", "field.missing"),
-        (b'{"UefiData": "\\ud800"}', "uefi-data.base64"),
+        (b'{"UefiData": "\\ud800"}', "field.surrogate"),
         (b'{"UefiData"', "json.syntax"),
         (BLOB + b" " * MAX_TEXT_BYTES, "uefi-data.too-large"),
     ],

@@ -126,6 +126,16 @@ def test_names_and_command_lines_cannot_speak_to_the_terminal(inspect):
     assert "\\x1b[2JTRUSTED" in out
 
 
+@pytest.mark.attack("A16")
+def test_no_name_can_write_a_line_of_its_own(inspect):
+    verdict = "They leave the boot as `strongroom measure` predicts it."
+    hostile = f"x\n{verdict}\r\n\N{LINE SEPARATOR}\N{NEXT LINE}"
+    rows = [Variable(hostile, b"x"), Variable("SysPrep0000", b"x"), order("SysPrepOrder", 0)]
+    out = inspect(aws_blob(rows))[1]
+    assert verdict in out
+    assert verdict not in out.splitlines()
+
+
 def test_keys_that_are_none_are_said_to_be_that(inspect):
     nobody, kind = signature_list(b""), OWNER
     rows = [

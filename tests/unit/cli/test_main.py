@@ -153,6 +153,34 @@ def test_a_closed_pipe_ends_the_program_without_a_word():
     assert (run.returncode, run.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("verify", "nothing", "--authentic-only", "--json")])
+def test_a_full_disk_is_no_answer(arguments):
+    with Path("/dev/full").open("wb") as full:
+        run = program(*arguments, stdout=full)
+    assert (run.returncode, "No space left on device [output.unwritable]" in run.stderr) == (9, True)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_full_disk_under_standard_error_is_no_answer():
+    command = [sys.executable, "-m", "strongroom", "verify", "nothing"]
+    environment = os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[2])}
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(command, env=environment, check=False, stderr=full).returncode == 9
+
+
+@pytest.mark.parametrize(("closed", "code"), [("stdout", 9), ("stderr", 0)])
+def test_closed_streams_leave_an_exit_code_that_says_what_was_written(command, monkeypatch, closed, code):
+    command(lambda: None)
+    monkeypatch.setattr(sys, closed, None)
+    assert main.run(["act"]) == code
+
+
+def test_other_faults_of_the_system_are_not_taken_for_a_full_disk(command):
+    command(raising(OSError(errno.EPERM, "no")))
+    with pytest.raises(OSError, match="no"):
+        main.run(["act"])
+
+
 @pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
 def test_a_file_name_that_the_terminal_cannot_show_is_spelled_out(monkeypatch, tmp_path, encoding):
     monkeypatch.setenv("PYTHONIOENCODING", encoding)

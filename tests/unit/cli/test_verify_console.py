@@ -120,6 +120,15 @@ def test_of_several_boots_the_last_complete_receipt_is_verified(verify):
     assert f"receipt {name_of(second)}, the last of 2 complete ones" in verify(printed(first, second), *EXPECTED)[1].out
 
 
+@pytest.mark.attack("A4")
+def test_an_older_receipt_that_was_printed_again_is_pointed_out(verify):
+    old, young = receipt(), receipt(timestamp=NOW + timedelta(minutes=1), pcrs=PcrDigests.of(PCRS | {12: b"\x12" * 48}))
+    shown = verify(printed(young, old), *EXPECTED)[1]
+    assert f"WARNING console.later-receipt: receipt {name_of(young)} stands before this one" in shown.out
+    assert "console.later-receipt" not in verify(printed(old, old, receipt(nonce=b"y"), b"junk", old), *EXPECTED)[1].out
+    assert "console.later-receipt" not in verify(printed(old, young), "--authentic-only", "--at", "document")[1].out
+
+
 def test_a_later_receipt_that_is_damaged_is_pointed_out(verify):
     first, second = receipt(), receipt(timestamp=NOW + timedelta(minutes=1))
     code, shown = verify(printed(first, second, damaged=[1]), *EXPECTED)

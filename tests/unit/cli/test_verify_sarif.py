@@ -164,6 +164,15 @@ def test_a_hostile_name_in_a_policy_is_inert(sarif, world):
     assert run["results"][0]["properties"]["part"].endswith(r"\u202e")
 
 
+def test_a_folder_that_is_gone_keeps_no_log_from_being_written(sarif, world, monkeypatch, tmp_path_factory):
+    gone = tmp_path_factory.mktemp("gone")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, run = sarif("--policy", world.policy(pcrs=GATES), *CHALLENGED, *AT)
+    assert code == 0
+    assert run["artifacts"][0]["location"]["uri"].startswith("file:///")
+
+
 def test_every_finding_of_the_command_has_a_text():
     rows = re.findall(r"^\| `([^`]+)` \| (NotTrusted|flag) \| \S+ \| (\S+) \|", CODES, re.MULTILINE)
     about = ("appraisal/", "cli/verify", "formats/measurements.py")

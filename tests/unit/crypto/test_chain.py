@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import hashlib
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -316,3 +318,20 @@ def test_a_refusal_says_which_certificate_it_is_about(position, words):
 def test_a_refused_algorithm_is_named():
     error = refused("chain.wrong-algorithm", Pki(leaf={"hash": hashes.SHA256()}))
     assert "1.2.840.10045.4.3.2" in str(error)
+
+
+@pytest.mark.attack("A10")
+def test_what_no_root_vouches_for_takes_no_memory():
+    """A self-made chain of issuers that hang together, below genuine ones, in ever other bytes."""
+    pki = Pki()
+    padding = {"extra": [(x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4"), b"Z" * 5_000), False)]}
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            own = Pki(zonal=padding, instance=padding, signers={"zonal": key("own"), "instance": key("zonal")})
+            bundle = (*pki.cabundle[:2], *own.cabundle[2:])
+            refused("chain.bad-signature", pki, cabundle=bundle)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 512 << 10
+    finally:
+        tracemalloc.stop()

@@ -259,6 +259,14 @@ def test_random_bytes_give_a_format_error(data):
         parse_appraisal_policy(data)
 
 
+@pytest.mark.parametrize("key", ["name", "note", "measurements"])
+def test_half_a_character_is_no_text(key):
+    data = json.dumps({"version": 1, "max_age": "1m", key: "a\ud800b"}).encode()
+    with pytest.raises(FormatError, match="half of one") as caught:
+        parse_appraisal_policy(data)
+    assert caught.value.code == "field.surrogate"
+
+
 @given(ages)
 def test_a_duration_is_read_as_it_is_written(age):
     assert read_duration(write_duration(age)) == age

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import tracemalloc
+
 import pytest
 
 from strongroom.errors import FormatError
@@ -65,3 +67,20 @@ def test_untrusted_names_are_shown_short_and_without_control_characters():
         error.record(())
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_a_key_that_stands_twice_is_found_wherever_it_is():
+    assert refusal(b'[[], {"a": [0, {"b": 1, "b": 2}]}]').message.startswith("$[1].a[1]: the key 'b'")
+
+
+@pytest.mark.attack("A10")
+def test_the_place_of_a_key_deep_inside_takes_little_memory():
+    depth = 600
+    data = b"[" * depth + b"0," * 30_000 + b'{"a":1,"a":1}' + b"]" * depth
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError):
+            parse(data, maximum_bytes=len(data), spec="a test")
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import uuid
 
 import pytest
@@ -238,3 +239,13 @@ def test_an_option_is_described_in_a_line():
     long = LoadOption(1, "d" * 999, parse_load_option(made(file("f" * 9_999))).paths)
     assert describe_option(long) == f'"{"d" * 80}", {"f" * 200}…'
     assert describe_option(parse_load_option(GOOD)) == f'"test", {LOADER}'
+
+
+@pytest.mark.attack("A10")
+def test_long_orders_are_gone_through_in_no_time():
+    numbers = struct.pack("<32768H", *range(32_768))
+    orders = [Variable(f"{kind}Order", numbers) for kind in OptionKind]
+    variables = efi_variables(*orders, *(Variable(f"x{number}", b"y") for number in range(4_000)))
+    begun = time.monotonic()
+    assert boot_option_findings(variables) == ()
+    assert time.monotonic() - begun < 2

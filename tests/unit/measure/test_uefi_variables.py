@@ -20,7 +20,7 @@ from tests.uefi_blobs import efi_variables
 from strongroom.errors import FormatError, NotTrusted
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.secure_boot import SecureBootKeys
-from strongroom.measure.uefi_variables import keys_of_predicted_boot, variable_findings
+from strongroom.measure.uefi_variables import SYSTEMD, keys_of_predicted_boot, variable_findings
 
 PK, KEK, DB = (signature_list(name) for name in (b"pk", b"kek", b"db"))
 DBX = signature_list(bytes(32), kind=CERT_SHA256)
@@ -38,6 +38,19 @@ def test_no_variables_mean_secure_boot_off():
 def test_keys_are_taken_from_their_variables():
     assert keys_of_predicted_boot(efi_variables(*ENROLLED)) == SecureBootKeys(pk=PK, kek=KEK, db=DB, dbx=DBX)
     assert keys_of_predicted_boot(efi_variables(Variable("PK", PK))) == SecureBootKeys(pk=PK)
+
+
+@pytest.mark.attack("B1")
+def test_options_that_systemd_takes_from_a_variable_are_told():
+    options = "systemd.run=/bin/sh\x1b[2J".encode("utf-16-le") + b"\0\0"
+    variables = efi_variables(Variable("SystemdOptions", options, SYSTEMD))
+    (finding,) = variable_findings(variables)
+    assert finding.code == "running-system.options"
+    assert 'gives systemd "systemd.run=/bin/sh' in finding.message
+    with pytest.raises(NotTrusted):
+        keys_of_predicted_boot(variables)
+    assert codes(Variable("SystemdOptions", b"\x00\xd8", SYSTEMD)) == ["running-system.options"]
+    assert codes(Variable("SystemdOptions", options, OWNER), Variable("SystemdOptions", b"", SYSTEMD)) == []
 
 
 def test_attributes_and_the_order_of_variables_do_not_count():

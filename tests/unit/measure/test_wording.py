@@ -242,6 +242,7 @@ def test_the_partition_table_is_covered():
         (12, utf16("quiet"), utf16("quiet"), 'kernel command line "quiet"', COVERED),
         (12, utf16("a\nb\0"), utf16("a\nb\0"), 'kernel command line "a\\nb"', COVERED),
         (12, b"quietly!", b"quietly!", 'kernel command line "畱敩汴ⅹ"', COVERED),
+        (12, b"070701\0\0cpio", b"070701\0\0cpio", "12 bytes 30373037303100006370696f", COVERED),
         (12, utf16("quiet\0"), utf16("init=/bin/sh\0"), 'contents of what the log calls "quiet"', CLAIMED),
         (12, utf16("Credentials initrd\0"), b"cpio", "credentials that lay beside the image", CLAIMED),
         (12, utf16("Global credentials initrd\0"), b"cpio", "credentials that lay on the EFI partition", CLAIMED),

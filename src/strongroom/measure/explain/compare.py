@@ -9,7 +9,7 @@ from strongroom.formats.pcrs import GATES, PcrIndex
 from strongroom.measure.explain.account import PCR4, BootAccount, in_the_light_of
 from strongroom.measure.explain.added import driver_differences, extension_differences, input_differences
 from strongroom.measure.explain.boot_path import boot_path_differences
-from strongroom.measure.explain.difference import Difference, Explanation
+from strongroom.measure.explain.difference import Component, Difference, Explanation, Grounds
 from strongroom.measure.explain.image_parts import PCR11
 from strongroom.measure.explain.secure_boot import secure_boot_differences
 from strongroom.measure.explain.surroundings import other_differences, payload_differences
@@ -45,7 +45,18 @@ def _differences(reference: BootAccount, seen: BootAccount, moved: list[PcrIndex
         if index == PCR11 and PCR4 in moved:
             continue  # the image moved, and PCR 11 with it
         explainer = _EXPLAINERS.get(index) or other_differences(index)
-        yield from explainer(reference, seen)
+        yield from tuple(explainer(reference, seen)) or (_unexplained(index, reference, seen),)
+
+
+def _unexplained(index: PcrIndex, reference: BootAccount, seen: BootAccount) -> Difference:
+    """Return what is said of a register that moved when nothing else is: never nothing."""
+    return Difference(
+        "explain.unexplained",
+        Component.BOOT_PATH if index in GATES else Component.RUNNING_SYSTEM,
+        f"PCR {index} is another one in {seen.name} than in {reference.name}, and nothing known here says why",
+        (index,),
+        Grounds.PROVEN,
+    )
 
 
 def _reading_order(moved: list[PcrIndex]) -> Iterator[PcrIndex]:

@@ -42,9 +42,9 @@ class Grounds(enum.StrEnum):
     """The register has this one purpose; only its value is known."""
 
 
-def grounds_of(event: Event) -> Grounds:
-    """Return how well a sentence about an event is founded."""
-    return Grounds.LOGGED if event.claimed else Grounds.PROVEN
+def grounds_of(*events: Event) -> Grounds:
+    """Return how well a sentence about events is founded: as well as about the one with the least behind it."""
+    return Grounds.LOGGED if any(event.claimed for event in events) else Grounds.PROVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +80,8 @@ class Explanation:
     def gated(self) -> tuple[Difference, ...]:
         """The differences that keep a machine from being trusted: in the gate set, PCR 7 also with Secure Boot off."""
         return tuple(each for each in self.differences if set(each.pcrs) & set(GATES))
+
+    @property
+    def ungated(self) -> tuple[Difference, ...]:
+        """The others."""
+        return tuple(each for each in self.differences if not set(each.pcrs) & set(GATES))

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
 from strongroom.measure.explain.account import PCR4, PCR9, BootAccount
-from strongroom.measure.explain.changes import event_changes
+from strongroom.measure.explain.changes import event_changes, moved_between
 from strongroom.measure.explain.difference import Component, Difference, Grounds
 from strongroom.measure.explain.image_parts import PCR11, Coverage, ImageParts
 
@@ -95,10 +94,16 @@ def _changed_sections(reference: BootAccount, seen: BootAccount) -> Iterator[Dif
     before, after = reference.parts.sections, seen.parts.sections
     for name in _compared(reference.parts, seen.parts):
         if before.get(name) != after.get(name):
-            sentence = _section_sentence(name, reference, seen)
+            sentence = _section_sentence(name, reference, seen) + _by_stubs(reference, seen)
             yield Difference(
                 "explain.section", Component.SECTION, sentence, (PCR4, PCR11), Grounds.PROVEN, subject=name
             )
+
+
+def _by_stubs(*accounts: BootAccount) -> str:
+    """Return on whose word sections stand: a log's are what a stub measured, and a hostile one measures anything."""
+    logged = [each.name for each in accounts if each.parts.coverage is Coverage.MEASURED]
+    return f" (in {' and in '.join(logged)}, by what the stub that ran measured into PCR 11)" if logged else ""
 
 
 def _compared(one: ImageParts, other: ImageParts) -> Iterator[str]:
@@ -113,7 +118,7 @@ def _compared(one: ImageParts, other: ImageParts) -> Iterator[str]:
 
 
 def _section_sentence(name: str, reference: BootAccount, seen: BootAccount) -> str:
-    what = f"{_NAMES.get(name, 'a section')} ({name})"
+    what = f"{_NAMES[name]} ({name})" if name in _NAMES else f"the section {name!r}"
     if name not in seen.parts.sections:
         return f"{what} is missing in {seen.name}"
     if name not in reference.parts.sections:
@@ -143,11 +148,10 @@ def _root_hash(line: str) -> tuple[str, ...]:
 
 
 def _words_sentence(before: list[str], after: list[str]) -> str:
-    lines = list(difflib.ndiff(before, after))
-    gone = [line[2:] for line in lines if line.startswith("- ")]
-    new = [line[2:] for line in lines if line.startswith("+ ")]
+    places = moved_between(before, after)
+    gone, new = ([words[at] for at in moved] for words, moved in zip((before, after), places, strict=True))
     if not gone and not new:
-        return ": the same words, in other spacing"
+        return ": the same words, in other spacing" if before == after else ": the same words, in another order"
     parts = [f"without {_listed(gone)}"] if gone else []
     parts += [f"with {_listed(new)}"] if new else []
     return f": {' and '.join(parts)}"
@@ -160,12 +164,13 @@ def _listed(words: list[str]) -> str:
 
 def _another_stub(reference: BootAccount, seen: BootAccount) -> Difference:
     stubs = (reference.parts.stub, seen.parts.stub)
-    which = f": {stubs[0]} there, {stubs[1]} here" if all(stubs) and stubs[0] != stubs[1] else ""
+    which = f": {stubs[0]!r} there, {stubs[1]!r} here" if all(stubs) and stubs[0] != stubs[1] else ""
+    by_stubs = _by_stubs(reference, seen)
     return Difference(
         "explain.stub",
         Component.STUB,
         f"every section that was compared is the same in {reference.name} and {seen.name}: what moved is the stub "
-        f"itself, a section that only the stub reads, or the headers of the file{which}",
+        f"itself, a section that only the stub reads, or the headers of the file{which}{by_stubs}",
         (PCR4,),
-        Grounds.PROVEN,
+        Grounds.INFERRED if by_stubs else Grounds.PROVEN,
     )

@@ -9,7 +9,7 @@ from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
 from strongroom.measure.events import Event, EventType
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
-from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
 from strongroom.measure.secure_boot import variables_without_secure_boot
 
 _PCR = PcrIndex(7)
@@ -28,10 +28,16 @@ def secure_boot_differences(reference: BootAccount, seen: BootAccount) -> Iterat
     if changes is None:
         yield _from_values(reference, seen)
         return
-    for subject in dict.fromkeys(_subject(event) for event in (*changes.gone, *changes.new)):
-        gone = [event for event in changes.gone if _subject(event) == subject]
-        new = [event for event in changes.new if _subject(event) == subject]
-        yield _moved(subject, gone, new, seen)
+    gone, new = _by_subject(changes.gone), _by_subject(changes.new)
+    for subject in {**gone, **new}:
+        yield _moved(subject, gone.get(subject, []), new.get(subject, []), seen)
+
+
+def _by_subject(events: Sequence[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(_subject(event), []).append(event)
+    return found
 
 
 def _subject(event: Event) -> str:
@@ -40,7 +46,8 @@ def _subject(event: Event) -> str:
 
 def _moved(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> Difference:
     code, sentence = _sentence(subject, gone, new, seen)
-    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), Grounds.PROVEN, subject=subject)
+    grounds = grounds_of(*gone, *new)
+    return Difference(code, Component.SECURE_BOOT, sentence, (_PCR,), grounds, subject=subject)
 
 
 def _sentence(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> tuple[str, str]:

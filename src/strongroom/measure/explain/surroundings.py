@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
-from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
 from strongroom.measure.explain.image_parts import PCR11
 
 _INSTANCE = "as it does from instance to instance: no policy should name PCR 1"
@@ -56,9 +56,10 @@ def payload_differences(reference: BootAccount, seen: BootAccount) -> Iterator[D
     """Yield what moved PCR 11 although PCR 4 did not: the running system. What moved the image is told by PCR 4."""
     changes = event_changes(PCR11, reference, seen)
     if changes is not None and not changes.gone:
-        phases = ", ".join(event.subject or event.about for event in changes.new)
+        phases = ", ".join(event.about if event.claimed else event.subject or event.about for event in changes.new)
         sentence = f"the image's sections are the same; in {seen.name} the running system went on to: {phases}"
-        yield Difference("explain.boot-phase", Component.RUNNING_SYSTEM, sentence, (PCR11,), Grounds.PROVEN)
+        grounds = grounds_of(*changes.new)
+        yield Difference("explain.boot-phase", Component.RUNNING_SYSTEM, sentence, (PCR11,), grounds)
         return
     yield Difference(
         "explain.payload",

@@ -17,6 +17,8 @@ PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready", "shutdown", "final
 
 _PCR4, _PCR11 = PcrIndex(4), PcrIndex(11)
 _MOST_FAILED_OPTIONS = 4
+_MOST_EVENTS = 64
+"""Of one register, for which variants are tried: each is replayed as a whole. Boots through shim and GRUB have ten."""
 _FIRST_PHASES = (0, 2)
 """With an initrd of systemd's, and without."""
 
@@ -28,6 +30,8 @@ def first_leading_to(pcr: PcrIndex, value: bytes, candidates: Iterable[tuple[Eve
 
 def variants(pcr: PcrIndex, events: Sequence[Event]) -> Iterator[tuple[Event, ...]]:
     """Yield what else a boot may have measured into `pcr`, had it differed in one common way."""
+    if len(events) > _MOST_EVENTS:
+        return
     if pcr == _PCR4:
         yield from _boot_paths(events)
     if pcr == _PCR11:

@@ -18,6 +18,8 @@ _GRUB_PREFIXES = {
     "kernel_cmdline: ": "the kernel's command line",
     "module_cmdline: ": "the command line of a module",
 }
+_CPIO = b"07070"
+"""How the archives begin in which a stub hands over credentials and extensions (cpio(5), "newc")."""
 COMMAND_LINE, CREDENTIAL, EXTENSION = "command-line", "credential", "extension"
 """What a stub adds to an image from outside, as subjects of events."""
 _CONTENTS = {
@@ -88,6 +90,8 @@ def _command_line(subject: Subject) -> Words:
     data = subject.event.data
     if subject.proof(data, data[:-2] if data.endswith(b"\0\0") else data) is Proof.CLAIMED:
         return _contents(subject)
+    if data.startswith(_CPIO):  # a log may hold the bytes of a credential, which are no command line in any encoding
+        return anything(subject)
     text = data.decode("utf-16-le", "replace").rstrip("\0")  # in no other encoding: this is what the kernel was given
     return Words(f"kernel command line {quoted(text)}", Proof.COVERED, subject=COMMAND_LINE)
 

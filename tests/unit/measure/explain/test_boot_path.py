@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ran before the image, beside it, or instead of it."""
 
+import dataclasses
+
 import pytest
 from tests.images import MAGIC, RETURN_SUCCESS, make_uki
 from tests.unit.measure.explain.boots import (
@@ -17,7 +19,7 @@ from tests.unit.measure.explain.boots import (
 )
 
 from strongroom.formats.pcrs import ZERO_SHA384
-from strongroom.measure.events import EventType
+from strongroom.measure.events import EventType, event_over
 from strongroom.measure.explain.account import account_of_measurements, with_log
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
@@ -116,3 +118,41 @@ def test_another_stub_with_the_same_sections_is_told():
 def test_another_version_of_the_stub_is_named():
     moved = differences(image(), image(sdmagic=MAGIC % b"252.40"))
     assert moved["explain.section"].subject == ".sdmagic"
+
+
+# --- Logs that lie about types ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.attack("A21")
+@pytest.mark.attack("B20")
+@pytest.mark.parametrize("kind", [EventType.ACTION, EventType.SEPARATOR, EventType.EVENT_TAG, "0x00008401"])
+def test_a_program_is_told_whatever_type_the_log_gives_its_event(reference, kind):
+    events = inserted(events_of(image()), 2, dataclasses.replace(PROGRAM, kind=kind, claimed=True))
+    (moved,) = differences(reference, with_log(document(events), log(events))).values()
+    assert (moved.code, moved.grounds) == ("explain.program-before-image", Grounds.LOGGED)
+    assert f"what the log calls {kind}, and what may be an EFI program" in moved.sentence
+
+
+@pytest.mark.attack("A21")
+def test_a_program_before_an_image_that_moved_as_well_is_told():
+    events = inserted(events_of(image(osrel=b"ID=other\n")), 2, dataclasses.replace(PROGRAM, claimed=True))
+    moved = differences(image(), with_log(document(events), log(events)))
+    assert list(moved) == ["explain.section", "explain.more-programs"]
+    assert "3 EFI programs ran and 2 were expected" in moved["explain.more-programs"].sentence
+    assert r"\EFI\other.efi" in moved["explain.more-programs"].sentence
+    assert moved["explain.more-programs"].grounds is Grounds.LOGGED
+
+
+@pytest.mark.parametrize("step", [CALL, event_over(4, EventType.SEPARATOR, b"\xff" * 4, "")])
+def test_a_register_that_moved_is_told_even_where_nothing_explains_it(reference, step):
+    events = inserted(events_of(image()), 2, step)
+    found = explain(reference, with_log(document(events), log(events)))
+    assert [(each.code, each.pcrs) for each in found.gated] == [("explain.unexplained", (4,))]
+
+
+@pytest.mark.attack("A21")
+def test_sections_by_the_word_of_a_stub_that_moved_are_no_proof_of_anything_else():
+    events = [*events_of(image(text=RETURN_SUCCESS + b"\xcc"))]
+    (moved,) = differences(image(), with_log(document(events), log(events))).values()
+    assert (moved.code, moved.grounds) == ("explain.stub", Grounds.INFERRED)
+    assert "by what the stub that ran measured into PCR 11" in moved.sentence

@@ -204,6 +204,23 @@ def test_genuine_documents_of_one_image_differ_only_where_instances_do(genuine_v
     assert found.gated == ()
 
 
+@pytest.mark.attack("A21")
+@pytest.mark.parametrize(
+    ("pcr", "kind", "code"),
+    [
+        (7, EventType.AUTHORITY, "explain.secure-boot-authority"),
+        (7, EventType.VARIABLE, "explain.secure-boot-event"),
+        (11, EventType.IPL, "explain.boot-phase"),
+    ],
+)
+def test_what_a_log_alone_says_is_never_proven(pcr, kind, code):
+    event = Event(PcrIndex(pcr), kind, digest("anything"), "of our vendor (so the log says)", "", claimed=True)
+    events = inserted(events_of(image()), 2, event)
+    (moved,) = differences(image(), with_log(document(events), log(events))).values()
+    assert (moved.code, moved.grounds) == (code, Grounds.LOGGED)
+    assert "(so the log says)" in moved.sentence
+
+
 def test_genuine_logs_are_explained_by_what_is_known_of_them(genuine_vectors):
     def genuine(name):
         return account_of_log(name, parse_event_log((genuine_vectors / "event-logs" / name).read_bytes()))

@@ -90,6 +90,12 @@ def test_spacing_is_a_difference_too():
     assert "other spacing" in moved["explain.section"].sentence
 
 
+def test_order_is_a_difference_even_where_the_words_are_too_many_to_be_aligned():
+    words = [b"w%d" % number for number in range(600)]
+    moved = differences(image(cmdline=b" ".join(words)), image(cmdline=b" ".join(words[::-1])))
+    assert "another order" in moved["explain.section"].sentence
+
+
 def test_changed_lines_of_os_release_are_shown():
     sentence = differences(image(osrel=b"ID=a\nX=1\n"), image(osrel=b"ID=b\nX=1\n"))["explain.section"].sentence
     assert "without 'ID=a' and with 'ID=b'" in sentence

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Issuer and subject of a certificate as they stand in it: bytes, for paths that compare whole names.
+"""Three parts of a certificate as they stand in it: what its signature covers, its issuer and its subject.
 
-A certificate names its issuer by the same bytes that the issuer has as its subject. Taking names apart says nothing
-more, and takes longer than any other step of a path but its signatures.
+A signature is verified over the bytes that came, and a certificate names its issuer by the bytes that the issuer has
+as its subject. Taking names apart and encoding the whole again says nothing more, and takes longer than any other step
+of a path but its signatures.
 
-The input is what the signature covers: the TBSCertificate of RFC 5280 section 4.1, in DER. Whoever calls has had the
-certificate parsed; this finds two of its fields and reads no further.
+Certificate and TBSCertificate: RFC 5280 section 4.1, in DER. Whoever calls has had the certificate parsed; this finds
+some of its fields and reads no further.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.errors import FormatError
+from strongroom.ids import CertificateDer
 
 _SPEC = "RFC 5280 section 4.1"
 _VERSION = 0xA0
@@ -24,23 +26,26 @@ _LONG_FORM = 0x80
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateNames:
-    """Two names, each an encoded RDNSequence. Equal names are equal bytes: one string type is not another."""
+class CertificateParts:
+    """`signed` is the TBSCertificate; each name is an RDNSequence, where one string type is not another."""
 
+    signed: bytes
     issuer: bytes
     subject: bytes
 
 
-def parse_certificate_names(tbs_certificate: bytes) -> CertificateNames:
-    """Return the names in a TBSCertificate. Raises FormatError."""
-    position, _ = _element(tbs_certificate, 0)
-    has_version = tbs_certificate[position : position + 1] == bytes([_VERSION])
+def parse_certificate_parts(der: CertificateDer) -> CertificateParts:
+    """Return the parts of a certificate. Raises FormatError."""
+    start, _ = _element(der, 0)
+    position, end = _element(der, start)
+    signed = der[start:end]
+    has_version = der[position : position + 1] == bytes([_VERSION])
     fields = []
     for _ in range(_FIELDS if has_version else _FIELDS - 1):
-        start = position
-        _, position = _element(tbs_certificate, start)
-        fields.append(tbs_certificate[start:position])
-    return CertificateNames(issuer=fields[-3], subject=fields[-1])
+        begin = position
+        _, position = _element(der, begin)
+        fields.append(der[begin:position])
+    return CertificateParts(signed, issuer=fields[-3], subject=fields[-1])
 
 
 def _element(der: bytes, start: int) -> tuple[int, int]:
