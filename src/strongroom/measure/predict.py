@@ -81,6 +81,11 @@ def stub_events(stub: Stub, sections: Mapping[str, bytes]) -> tuple[Event, ...]:
     order = stub.pcr11_sections
     if any(name in sections for name in _MEASURED_BY_SOME if name not in order):
         return ()
+    return section_events(order, sections)
+
+
+def section_events(order: Sequence[str], sections: Mapping[str, bytes]) -> tuple[Event, ...]:
+    """Return the events of PCR 11 of a stub that measures name and contents of each section, in this order."""
     present = [name for name in order if name in sections]
     return tuple(event for name in present for event in _section_events(name, sections[name]))
 

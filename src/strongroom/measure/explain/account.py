@@ -26,6 +26,7 @@ from strongroom.measure.event_log import LoggedEvent, describe_events, replay_lo
 from strongroom.measure.events import Event, EventType, event_over, replay, separator
 from strongroom.measure.explain.image_parts import (
     PCR11,
+    Coverage,
     ImageParts,
     parts_of_events,
     parts_of_image,
@@ -114,6 +115,8 @@ def account_of_measurements(name: str, measurements: Measurements) -> BootAccoun
     parts = parts_of_measurements(measurements)
     boot_path = () if parts.uki is None else boot_path_events(parts.uki, parts.kernel)
     notes = [finding.message for finding in measurements.findings]
+    if measurements.strongroom and measurements.strongroom.sections and parts.coverage is Coverage.NONE:
+        notes.append(f"the sections in {name} do not lead to its own PCR 11: they are not used")
     return account(name, measurements.pcrs, events=boot_path, parts=parts, notes=notes)
 
 

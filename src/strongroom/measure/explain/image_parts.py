@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the image that booted: by an image all , by a file its facts, by a log what the stub measured."""
+"""What is known of the image that booted: by an image all, by a file its facts, by a log what the stub measured."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from strongroom.formats.measurements import ImageFacts, Measurements
 from strongroom.formats.pcrs import SHA384_BYTES, PcrIndex
 from strongroom.formats.uki import MEASURABLE_SECTIONS, Uki
-from strongroom.measure.events import Event
-from strongroom.measure.stub import Stub
+from strongroom.measure.events import Event, replay
+from strongroom.measure.predict import section_events
+from strongroom.measure.stub import PCR11_ORDERS, Stub
 
 PCR11 = PcrIndex(11)
+_TEXT_ENDS = (b"", b"\n", b"\0", b"\n\0")
 _TEXT_SECTIONS = (".cmdline", ".osrel", ".uname")
 _SECTION_NAMES = {hashlib.sha384(name.encode() + b"\0").digest(): name for name in MEASURABLE_SECTIONS}
 """The digest that proves a section's name."""
@@ -61,17 +63,35 @@ def parts_of_image(uki: Uki, stub: Stub, *, sections: Mapping[str, bytes], loade
 
 
 def parts_of_measurements(measurements: Measurements) -> ImageParts:
-    """Return what the facts in a measurements file say, which nobody vouches for."""
+    """Return what the facts in a measurements file say, as far as they agree with the file's own values."""
     facts = measurements.strongroom or ImageFacts()
     sections = {section: digest for section, text in facts.sections if (digest := _digest(text))}
+    if not _lead_to_pcr11(sections, measurements):
+        sections = {}
     return ImageParts(
         uki=_digest(facts.uki_digest),
         kernel=_digest(facts.kernel_digest),
         stub=f"{facts.stub} {facts.stub_version}".strip(),
         sections=sections,
         coverage=Coverage.ALL if sections else Coverage.NONE,
-        texts={".cmdline": facts.command_line} if facts.command_line else {},
+        texts={".cmdline": facts.command_line} if _is_text_of(sections.get(".cmdline"), facts.command_line) else {},
     )
+
+
+def _lead_to_pcr11(sections: Mapping[str, bytes], measurements: Measurements) -> bool:
+    """Tell whether the sections lead to the file's own PCR 11, in the order of a known stub.
+
+    A file without PCR 11, as for a stub whose order is not known, has nothing to compare them with.
+    """
+    if PCR11 not in measurements.pcrs:
+        return True
+    orders = (section_events(order, sections) for order in PCR11_ORDERS)
+    return any(replay(events, pcrs=[PCR11])[PCR11] == measurements.pcrs[PCR11] for events in orders)
+
+
+def _is_text_of(digest: bytes | None, text: str) -> bool:
+    """Tell whether a section with this digest holds the text, with whatever closes it."""
+    return any(hashlib.sha384(text.encode() + end).digest() == digest for end in _TEXT_ENDS)
 
 
 def _digest(text: str) -> bytes | None:
