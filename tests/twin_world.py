@@ -61,7 +61,7 @@ def client(twin: Twin, name: str, credentials: Credentials | LeanCredentials, *,
 
 
 def gated_policy(instance: Instance) -> str:
-    """A key policy as DESIGN 5.5 draws it: the customer may open what was sealed, on this boot state only."""
+    """A tenant key's policy: the customer may open what was sealed, on this boot state only."""
     pcrs = {f"kms:RecipientAttestation:NitroTPMPCR{i}": instance.pcrs[PcrIndex(i)].hex() for i in GATES}
     principal = {"AWS": f"arn:aws:iam::{CUSTOMER}:root"}
     vendor = {"AWS": f"arn:aws:iam::{VENDOR}:root"}

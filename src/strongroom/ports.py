@@ -65,7 +65,7 @@ class EscrowKms(Protocol):
     """KMS as the vendor's escrow holder uses it, for escrow keys only, outside any instance."""
 
     def decrypt_unattested(self, wrapped_key: WrappedKey, *, key_arn: KeyArn, context: Mapping[str, str]) -> bytes:
-        """Return the plaintext data key. No tenant key's policy allows this (DESIGN 5.5)."""
+        """Return the plaintext data key. No tenant key's policy allows this (docs/formats/key-policy.md)."""
 
 
 @dataclass(frozen=True, slots=True)

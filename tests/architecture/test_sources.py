@@ -15,6 +15,9 @@ CONFORMANCE = sorted((ROOT / "conformance").rglob("*.py"))
 BENCH = sorted((ROOT / "bench").rglob("*.py"))
 ALL_PYTHON = sorted([*SOURCES, *CONFORMANCE, *BENCH, *(ROOT / "tests").rglob("*.py")])
 MAXIMUM_LINES = 400
+PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
+OF_AWS = {"docs/attestation_process.md"}
+"""Pages of AWS's own repositories, cited with their names."""
 FORBIDDEN_WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError")
 
 
@@ -49,6 +52,14 @@ def test_nobody_swallows_every_exception(file):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             assert caught not in ("everything", "Exception", "BaseException"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("file", [*SOURCES, *CONFORMANCE], ids=name)
+def test_a_source_cites_only_what_its_reader_has(file):
+    text = file.read_text()
+    missing = {page for page in PAGE.findall(text) if not (ROOT / page).is_file()}
+    assert not missing - OF_AWS, "pages that are named and not there"
+    assert not re.search(r"\bDESIGN\b", text), "name the page of docs/ that says so"
 
 
 def imports(file: Path) -> set[str]:

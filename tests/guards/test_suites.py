@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suites of vectors fail a verifier that accepts everything, and one that refuses everything (DESIGN 9).
+"""The suites of vectors fail a verifier that accepts everything, and one that refuses everything.
 
 Each stub is as kind to its suite as it can be: the one that accepts returns what a good input of the same bytes would
 give, the one that refuses raises the family of errors that most vectors ask for.

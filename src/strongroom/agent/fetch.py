@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From names of secrets to their contents, on an instance: who we are first, then each bundle (DESIGN section 4)."""
+"""From names of secrets to their contents, on an instance: who we are first, then each bundle."""
 
 from __future__ import annotations
 

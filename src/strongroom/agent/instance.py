@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who we are and what time it is, from AWS's signatures alone (DESIGN section 4; ATTACKS A14, K13).
+"""Who we are and what time it is, from AWS's signatures alone (ATTACKS A14, K13).
 
 `establish_instance` takes these steps; the code repeats their numbers:
 

@@ -104,7 +104,7 @@ def image(values: Image, *, name: str = "") -> AllOf:
 
 
 def measured_image(measurements: Measurements, *, name: str = "") -> AllOf:
-    """Return the rule that the gates of `measurements` (DESIGN 5.4) have the values that were measured."""
+    """Return the rule that the gates of `measurements` have the values that were measured."""
     return image({index: (measurements.pcrs[index],) for index in measurements.gates}, name=name)
 
 

@@ -39,13 +39,11 @@ from strongroom.formats.attestation_document import (
     unverified_claims,
 )
 from strongroom.formats.deny_list import DenyList
-from strongroom.formats.names import INSTANCE_ID, REGION
+from strongroom.formats.names import MODULE_ID, REGION
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import EvidenceBytes, InstanceId, Region
 
-_LEAF_NAME = re.compile(
-    rf"(?P<module>{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}})\.(?P<region>{REGION.pattern})\.aws"
-)
+_LEAF_NAME = re.compile(rf"(?P<module>{MODULE_ID.pattern})\.(?P<region>{REGION.pattern})\.aws")
 _VOUCHER: Final = object()
 
 

@@ -16,7 +16,7 @@ steps; the code repeats their numbers:
 
 Such a document has no nonce and no age: whoever saw it can show it again, for ever. It says who an instance is, not
 what it runs, and becomes proof of who *we* are only together with our own attestation document, which names the same
-instance (DESIGN 4).
+instance (docs/identity.md).
 Source: EC2 User Guide, "Verify the instance identity document".
 """
 

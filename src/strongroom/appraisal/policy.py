@@ -2,9 +2,9 @@
 """Appraisal policies (RFC 9334, Appraisal Policy for Evidence): what a document has to fit, as one rule.
 
 An `AppraisalPolicy` is a rule (rules.py, composition.py) that is strong as a whole: it pins the gate set, PCR 2, 4, 12
-and 13 (DESIGN 5.4 says what each of them stops), in every alternative. Whoever has to do with less says so by name,
-with `UnsafePartialPolicy`, which carries each weakness (strength.py) as a flag for whoever reads the verdict. PCR 16
-and 23 can be set by software and never gate (ATTACKS A17); a reference of zeros for PCR 4 or 7, which would admit an
+and 13 (docs/concepts.md says what each stops), in every alternative. Whoever has to do with less says so by name, with
+`UnsafePartialPolicy`, which carries each weakness (strength.py) as a flag for whoever reads the verdict. PCR 16 and 23
+can be set by software and never gate (ATTACKS A17); a reference of zeros for PCR 4 or 7, which would admit an
 unmeasured machine, is refused in either (A12).
 
 Images are kept apart, as alternatives: mixing the PCR 4 of one with the PCR 12 of another would admit machines that
@@ -57,7 +57,7 @@ class AppraisalPolicy:
 
     @classmethod
     def of_images(cls, *images: Measurements) -> Self:
-        """Build from reference values, each with its own gates (DESIGN 5.4)."""
+        """Build from reference values, each with its own gates."""
         return cls(AnyOf(tuple(map(measured_image, images))))
 
     @property

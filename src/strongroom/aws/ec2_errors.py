@@ -30,4 +30,4 @@ def translate(name: str, message: str, *, status: int) -> StrongroomError:
             f"EC2 refused: {name}: {message}",
             remedy="The caller needs `ec2:DescribeInstances`, which takes no resource: it is for all or none.",
         )
-    return ServiceFault("ec2.unexpected", f"expected an instance, got {name}: {message}", retryable=False)
+    return ServiceFault("ec2.unexpected", f"expected an instance, found {name}: {message}", retryable=False)

@@ -62,6 +62,6 @@ def translate(name: str, message: str, *, status: int) -> StrongroomError:
     code = "kms.document-expired" if _TOO_OLD in message else _REFUSED.get(name)
     if code is None:
         return ServiceFault(
-            "kms.unexpected", f"expected an error that KMS documents, got {name}: {message}", retryable=False
+            "kms.unexpected", f"expected an error that KMS documents, found {name}: {message}", retryable=False
         )
     return KeyRefused(code, f"KMS refused: {name}: {message}", remedy=_REMEDIES.get(code, ""))

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,8 +15,10 @@ from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
-from strongroom.formats.event_log import MAX_LOG_BYTES, parse_event_log
+from strongroom.formats.event_log import MAX_LOG_BYTES, EventLog, parse_event_log
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
+from strongroom.formats.pcrs import GATES
+from strongroom.measure.compare_log import compare_log
 from strongroom.measure.explain.account import (
     BootAccount,
     account_of_document,
@@ -50,23 +52,49 @@ def read_accounts(
     files = [_measurements(path) for path in sources["measurements"]]
     documents = [_document(path, roots) for path in sources["document"]]
     logs = [_log(path) for path in sources["event_log"]]
-    predicted, recorded = [*files, *images], [*documents, *logs]
+    predicted, recorded = [*files, *images], [*documents, *(log.account for log in logs)]
     if predicted and recorded:
-        return _joined(files, images, with_image), _joined(documents, logs, with_log)
+        return _expected(files, images), _recorded(documents, logs)
     return _pair(predicted or recorded)
 
 
-def _joined(
-    values: Sequence[BootAccount],
-    details: Sequence[BootAccount],
-    join: Callable[[BootAccount, BootAccount], BootAccount],
-) -> BootAccount:
-    """Return the one account of this side: of values, of details, or of both joined."""
-    if len(values) > 1 or len(details) > 1:
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """An event log, and what it tells."""
+
+    log: EventLog
+    account: BootAccount
+
+
+def _expected(files: Sequence[BootAccount], images: Sequence[BootAccount]) -> BootAccount:
+    """Return the one account of what was predicted: of a file, of an image, or of both."""
+    _expect_one_each(files, images)
+    return with_image(files[0], images[0]) if files and images else (*files, *images)[0]
+
+
+def _recorded(documents: Sequence[BootAccount], logs: Sequence[_Log]) -> BootAccount:
+    """Return the one account of what was recorded: of a document, of a log, or of both."""
+    _expect_one_each(documents, logs)
+    if not documents:
+        return logs[0].account
+    return _document_with_log(documents[0], logs[0]) if logs else documents[0]
+
+
+def _expect_one_each(*kinds: Sequence[object]) -> None:
+    if any(len(kind) > 1 for kind in kinds):
         raise _no_pair()
-    if values and details:
-        return join(values[0], details[0])
-    return (*values, *details)[0]
+
+
+def _document_with_log(document: BootAccount, log: _Log) -> BootAccount:
+    """Return both in one, and say in which of the gated or logged PCRs the log is none of this document."""
+    compared = compare_log(log.log, document.pcrs)
+    others = sorted({*compared.differing, *(index for index in compared.uncovered if index in GATES)})
+    joined = with_log(document, log.account)
+    if not others:
+        return joined
+    listed = ", ".join(map(str, others))
+    note = f"{log.account.name} leads to other values than {document.name} in PCR {listed}: it is not used there"
+    return replace(joined, notes=(*joined.notes, note))
 
 
 def _pair(accounts: Sequence[BootAccount]) -> tuple[BootAccount, BootAccount]:
@@ -104,9 +132,10 @@ def _document(path: Path, roots: NitroRoots) -> BootAccount:
     return replace(account, notes=(*presented.lines, *notices))
 
 
-def _log(path: Path) -> BootAccount:
+def _log(path: Path) -> _Log:
     data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
     kind = guess_kind(data[:HEAD_BYTES])
     if kind not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
         raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {kind}", offset=0)
-    return account_of_log(f"the event log {path.name}", parse_event_log(data))
+    log = parse_event_log(data)
+    return _Log(log, account_of_log(f"the event log {path.name}", log))

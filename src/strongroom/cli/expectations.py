@@ -14,6 +14,7 @@ from strongroom.appraisal.appraise import NOBODY_CHALLENGED, UnsafeNoNonce
 from strongroom.appraisal.composition import AnyOf, measured_image
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, AtDocumentTime
 from strongroom.appraisal.policy import AppraisalPolicy, EnclavePolicy, UnsafePartialPolicy
+from strongroom.cli.hex_options import read_hex
 from strongroom.cli.policy_file import read_measurements_file, read_policy
 from strongroom.errors import Finding, UsageError
 from strongroom.flows.files import read_file
@@ -132,7 +133,7 @@ def _pcr_rules(rules: Sequence[str]) -> dict[PcrIndex, set[bytes]]:
         match = _PCR_RULE.fullmatch(rule)
         if match is None:
             raise UsageError("verify.pcr-rule", f"expected --pcr N=HEX, such as 4=1a2b…, found {rule!r}")
-        table.setdefault(PcrIndex(int(match[1])), set()).add(_hex("--pcr", match[2]))
+        table.setdefault(PcrIndex(int(match[1])), set()).add(read_hex("--pcr", match[2]))
     return table
 
 
@@ -143,14 +144,7 @@ def _nonce(options: Options) -> Nonce | UnsafeNoNonce:
             "expected either --nonce HEX or --no-nonce",
             remedy="Only a nonce of yours shows that the document is no copy; `--no-nonce` does without it.",
         )
-    return NOBODY_CHALLENGED if options["nonce"] is None else Nonce(_hex("--nonce", options["nonce"]))
-
-
-def _hex(option: str, text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError as error:
-        raise UsageError("verify.not-hex", f"expected pairs of hex digits for {option}, found {text!r}") from error
+    return NOBODY_CHALLENGED if options["nonce"] is None else Nonce(read_hex("--nonce", options["nonce"]))
 
 
 def _field(path: Path | None) -> bytes | None:

@@ -31,7 +31,7 @@ _MOST_DETAILS = 12
     "--document", multiple=True, type=PATH, help="An attestation document, or a saved console with one in it."
 )
 @click.option("--event-log", multiple=True, type=PATH, help="The firmware's event log (binary_bios_measurements).")
-@click.option("--root", multiple=True, type=PATH, help="PEM file of the roots to trust, instead of AWS's.")
+@click.option("--root", multiple=True, type=PATH, help="PEM file of roots to trust, instead of AWS's; may be repeated.")
 @secure_boot_options
 @json_option
 @click.pass_context

@@ -28,7 +28,7 @@ from strongroom.cli.expectations import read_time
 from strongroom.cli.identity_report import Comparisons, report
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.verify_trust import read_roots
+from strongroom.cli.verify_trust import MAX_PEM_BYTES, read_roots
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
@@ -38,8 +38,6 @@ from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, deco
 from strongroom.formats.names import REGION
 from strongroom.ids import CertificateDer, EvidenceBytes, Region
 from strongroom.ports import Ec2Instance, IdentityDocumentBytes
-
-MAX_PEM_BYTES = 262_144
 
 
 class Options(TypedDict):
@@ -52,7 +50,7 @@ class Options(TypedDict):
     certificate: Path | None
     attestation: Path | None
     at: str | None
-    root: Path | None
+    root: tuple[Path, ...]
     ec2: bool
     as_json: bool
 
@@ -75,7 +73,7 @@ def command() -> None:
 @click.option("--certificate", type=PATH, help="PEM file of the Region's certificate, instead of the packaged one.")
 @click.option("--document", "attestation", type=PATH, help="An attestation document that must be of the same instance.")
 @click.option("--at", metavar="TIME", help="When --document is judged at: now (the default), document, or RFC 3339.")
-@click.option("--root", type=PATH, help="PEM file of the roots to trust for --document, instead of AWS's.")
+@click.option("--root", multiple=True, type=PATH, help="PEM file of roots to trust for --document; may be repeated.")
 @click.option("--ec2", is_flag=True, help="Ask EC2 whether the account has this instance, running, and as described.")
 @json_option
 def verify(identity_document: Path, **options: Unpack[Options]) -> None:
@@ -143,7 +141,7 @@ def _expect_options_that_fit(kind: IdentityKind, options: Options) -> None:
             "packaged",
             remedy="Take the one called RSA of the instance's Region from the EC2 User Guide (regions-certs).",
         )
-    if options["attestation"] is None and (options["at"] is not None or options["root"] is not None):
+    if options["attestation"] is None and (options["at"] is not None or options["root"]):
         raise UsageError(
             "identity.no-attestation", "--at and --root are for an attestation document: expected --document with them"
         )
@@ -181,8 +179,7 @@ def _verify(
 def _evidence(options: Options, now: datetime) -> VerifiedEvidence | None:
     if options["attestation"] is None:
         return None
-    at, root = read_time(options["at"], now=now), options["root"]
-    roots = read_roots(() if root is None else (root,), ())
+    roots, at = read_roots(options["root"], ()), read_time(options["at"], now=now)
     with named(options["attestation"]):
         data = read_file(options["attestation"], maximum_bytes=MAX_DOCUMENT_BYTES)
         return verify_evidence(EvidenceBytes(data), roots=roots, at=at)

@@ -16,6 +16,7 @@ from strongroom.appraisal.identity import AnyIdentity, IdentityKind, UnsafeLegac
 from strongroom.cli.output import emit
 from strongroom.cli.terminal import printable
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
+from strongroom.formats.identity_document import IdentityDocument
 from strongroom.ids import Region
 
 NOT_INTEGRITY = (
@@ -124,14 +125,21 @@ def _facts(identity: AnyIdentity) -> dict[str, object]:
         "kind": identity.kind,
         "algorithm": identity.kind.algorithm,
         "weak": isinstance(identity, UnsafeLegacyIdentity),
-        "account_id": identity.account_id,
-        "instance_id": identity.instance_id,
-        "image_id": identity.image_id,
-        "region": identity.region,
-        "availability_zone": identity.availability_zone,
-        "instance_type": identity.instance_type,
-        "architecture": identity.architecture,
-        "pending_time": identity.pending_time,
+        **identity_members(identity),
+    }
+
+
+def identity_members(said: AnyIdentity | IdentityDocument) -> dict[str, object]:
+    """Return what an identity document says, verified or not, for programs. The keys are stable."""
+    return {
+        "account_id": said.account_id,
+        "instance_id": said.instance_id,
+        "image_id": said.image_id,
+        "region": said.region,
+        "availability_zone": said.availability_zone,
+        "instance_type": said.instance_type,
+        "architecture": said.architecture,
+        "pending_time": said.pending_time,
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from strongroom.cli import inspect_document
 from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import pcr_members
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console
@@ -83,5 +84,4 @@ def _receipt_facts(receipt: Receipt | DamagedReceipt) -> dict[str, object]:
 
 
 def _failure_facts(failure: ConsoleFailure) -> dict[str, object]:
-    pcrs = {str(index): digest.hex() for index, digest in failure.pcrs.items()}
-    return {"code": failure.code, "remedy": failure.remedy, "pcrs": pcrs}
+    return {"code": failure.code, "remedy": failure.remedy, "pcrs": pcr_members(failure.pcrs)}

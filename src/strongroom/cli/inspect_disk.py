@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from strongroom.cli.findings import finding_members
 from strongroom.cli.inspection import Inspection
 from strongroom.errors import FormatError
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
@@ -55,8 +56,8 @@ def _boots(boots: BootFile) -> dict[str, object]:
     return {"path": boots.path, "partition": boots.partition.number, "size_bytes": len(boots.image)}
 
 
-def _findings(boots: BootFile) -> list[dict[str, str]]:
-    return [{"code": finding.code, "message": finding.message} for finding in boots.findings]
+def _findings(boots: BootFile) -> list[dict[str, object]]:
+    return [finding_members(finding) for finding in boots.findings]
 
 
 def _lines(layout: DiskLayout) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import hex_member, pcr_members
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (
@@ -90,16 +91,12 @@ def _facts(claims: UnverifiedClaims, certificates: list[CertificateFacts]) -> di
     return {
         "module_id": claims.module_id,
         "timestamp": claims.timestamp.isoformat(),
-        "public_key": _hex(claims.public_key),
-        "user_data": _hex(claims.user_data),
-        "nonce": _hex(claims.nonce),
-        "pcrs": {str(index): digest.hex() for index, digest in claims.pcrs.items()},
+        "public_key": hex_member(claims.public_key),
+        "user_data": hex_member(claims.user_data),
+        "nonce": hex_member(claims.nonce),
+        "pcrs": pcr_members(claims.pcrs),
         "certificates": [
             {"subject": c.subject, "begins": c.begins.isoformat(), "ends": c.ends.isoformat(), "sha256": c.sha256.hex()}
             for c in certificates
         ],
     }
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else value.hex()

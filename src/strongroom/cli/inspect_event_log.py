@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.pcr_output import pcr_members
 from strongroom.formats.event_log import NO_PCR, EventLog, LogFormat, parse_event_log
 from strongroom.formats.file_kind import FileKind, guess_kind
 from strongroom.formats.pcr_meanings import pcr_sentence
@@ -74,9 +75,7 @@ def _facts(log: EventLog, events: tuple[LoggedEvent, ...], replayed: Mapping[Pcr
         "unknown_algorithms": list(log.unknown_algorithms),
         "startup_locality": log.startup_locality,
         "events": [_fact(event) for event in events],
-        "pcrs": {
-            bank.value: {str(index): digest.hex() for index, digest in pcrs.items()} for bank, pcrs in replayed.items()
-        },
+        "pcrs": {bank.value: pcr_members(pcrs) for bank, pcrs in replayed.items()},
     }
 
 

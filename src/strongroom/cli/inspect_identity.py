@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from strongroom.appraisal.identity import IdentityKind
-from strongroom.cli.identity_report import NO_AGE, NOT_INTEGRITY
+from strongroom.cli.identity_report import NO_AGE, NOT_INTEGRITY, identity_members
 from strongroom.cli.inspection import Inspection
 from strongroom.errors import FormatError
 from strongroom.formats.identity_document import (
@@ -40,7 +40,9 @@ def recognise(data: bytes) -> Inspection | None:
     """Describe an identity document or a signature of one; None for anything else. Raises FormatError."""
     if len(data) <= MAX_IDENTITY_DOCUMENT_BYTES and data.lstrip().startswith(b"{") and _is_marked(data):
         document = parse_identity_document(data)
-        return Inspection("identity-document", "an instance identity document", _lines(document), _facts(document))
+        return Inspection(
+            "identity-document", "an instance identity document", _lines(document), identity_members(document)
+        )
     signature = _signature(data)
     if _SIGNED_DATA.match(signature) and _is_marked(signature):
         return _pkcs7(signature)
@@ -77,7 +79,7 @@ def _pkcs7(signature: bytes) -> Inspection:
         "identity-pkcs7",
         "a PKCS#7 signature that holds an instance identity document",
         (served, *_lines(document)),
-        {"signature_kind": kind, **_facts(document)},
+        {"signature_kind": kind, **identity_members(document)},
     )
 
 
@@ -99,16 +101,3 @@ def _lines(document: IdentityDocument) -> tuple[str, ...]:
     )
     whether = "`strongroom identity verify` tells whether EC2 says so. Even then:"
     return (claim, whether, f"  {NOT_INTEGRITY}", f"  {NO_AGE}")
-
-
-def _facts(document: IdentityDocument) -> dict[str, object]:
-    return {
-        "account_id": document.account_id,
-        "instance_id": document.instance_id,
-        "image_id": document.image_id,
-        "region": document.region,
-        "availability_zone": document.availability_zone,
-        "instance_type": document.instance_type,
-        "architecture": document.architecture,
-        "pending_time": document.pending_time,
-    }

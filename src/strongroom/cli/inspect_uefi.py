@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from strongroom.aws.uefi_data import MAX_TEXT_BYTES
+from strongroom.cli.findings import finding_members
 from strongroom.cli.inspection import Inspection
 from strongroom.cli.secure_boot_options import read_variables
 from strongroom.crypto.certificates import describe_certificate
@@ -62,7 +63,7 @@ def recognise(data: bytes) -> Inspection | None:
             "keys": keys,
             "options": [{"name": each.name, "text": _option_text(each)} for each in options],
             "variables": [_variable_facts(variable) for variable in variables],
-            "findings": [{"code": finding.code, "message": finding.message} for finding in findings],
+            "findings": [finding_members(finding) for finding in findings],
         },
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from strongroom.cli.findings import finding_members
 from strongroom.cli.image_file import ImageFile, print_source, read_image_file
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
@@ -67,7 +68,7 @@ def command(
         "measurements": json.loads(encoded),
         "gates": list(measurements.gates),
         "source": found.source,
-        "findings": [{"code": finding.code, "message": finding.message} for finding in found.findings],
+        "findings": [finding_members(finding) for finding in found.findings],
         "written": None if output is None else str(output),
     }
     if aws and output is None and not as_json:

@@ -12,6 +12,7 @@ from strongroom.appraisal.appraise import AttestationResult
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit
+from strongroom.cli.pcr_output import hex_member, pcr_members
 from strongroom.cli.verify_console import Presented
 from strongroom.cli.verify_trust import root_facts, root_line
 from strongroom.errors import Finding
@@ -80,13 +81,9 @@ def document_facts(evidence: Evidence) -> dict[str, object]:
         "timestamp": evidence.timestamp.isoformat(),
         "certificate_expires": evidence.certificate_expires.isoformat(),
         "digest": evidence.digest.hex(),
-        "pcrs": {str(index): digest.hex() for index, digest in evidence.pcrs.items()},
-        "public_key": _hex(evidence.public_key),
-        "user_data": _hex(evidence.user_data),
-        "nonce": _hex(evidence.nonce),
+        "pcrs": pcr_members(evidence.pcrs),
+        "public_key": hex_member(evidence.public_key),
+        "user_data": hex_member(evidence.user_data),
+        "nonce": hex_member(evidence.nonce),
         **root_facts(evidence),
     }
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else value.hex()

@@ -11,12 +11,14 @@ from pathlib import Path
 from strongroom.appraisal.deny_list import NOTHING_DENIED
 from strongroom.appraisal.endorsements import NitroRoots, root_name
 from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvidence
+from strongroom.cli.hex_options import read_hex
 from strongroom.cli.paths import named
-from strongroom.errors import Finding, Severity, UsageError
+from strongroom.errors import Finding, Severity
 from strongroom.flows.files import read_file
 from strongroom.formats.deny_list import MAX_DENY_LIST_BYTES, DenyList, parse_deny_list
 
 MAX_PEM_BYTES = 262_144
+"""Of a file of certificates."""
 
 _UNSIGNED = Finding(
     "deny-list.unsigned",
@@ -40,10 +42,7 @@ def _roots_in(path: Path) -> NitroRoots:
 
 def _sha256(text: str) -> bytes:
     """Read a fingerprint as people have it: hex digits, with colons between them where openssl wrote it."""
-    try:
-        return bytes.fromhex(text.replace(":", ""))
-    except ValueError as error:
-        raise UsageError("verify.not-hex", f"expected pairs of hex digits for --root-sha256, found {text!r}") from error
+    return read_hex("--root-sha256", text.replace(":", ""))
 
 
 def read_deny_lists(files: Sequence[Path]) -> DenyList:

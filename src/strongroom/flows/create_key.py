@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Create a key that never opens before it is finished (DESIGN 5.5; ATTACKS K20).
+"""Create a key that never opens before it is finished (docs/formats/key-policy.md; ATTACKS K20).
 
 1. Create it under the bootstrap policy, which denies every opening to everybody.
 2. Look at what was created: made by KMS, in one region, usable.

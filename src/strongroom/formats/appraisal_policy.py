@@ -18,7 +18,6 @@ from typing import Final
 from strongroom.formats import strict_json
 from strongroom.formats.durations import EXAMPLES, read_duration, write_duration
 from strongroom.formats.measurements import Measurements, encode_measurements, read_digest, read_measurements
-from strongroom.formats.names import INSTANCE_ID
 from strongroom.formats.pcrs import ALWAYS_MEASURED, PCR_COUNT, ZERO_SHA384, PcrIndex
 from strongroom.formats.tree import Node, shown
 from strongroom.ids import InstanceId, Region
@@ -189,8 +188,7 @@ def _regions(node: Node) -> tuple[Region, ...]:
 
 
 def _instances(node: Node) -> tuple[InstanceId, ...]:
-    wanted = "an instance id such as i-0123456789abcdef0"
-    ids = [member.text(INSTANCE_ID, wanted=wanted) for member in node.items(minimum=1, maximum=_MAX_INSTANCES)]
+    ids = [member.instance_id() for member in node.items(minimum=1, maximum=_MAX_INSTANCES)]
     return tuple(map(InstanceId, node.distinct(ids)))
 
 

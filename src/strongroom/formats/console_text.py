@@ -115,7 +115,7 @@ def _from_json(saved: bytes) -> ConsoleText | None:
     instance = members.get("InstanceId")
     return ConsoleText(
         _bytes(members["Output"]) if "Output" in members else b"",
-        None if instance is None else InstanceId(instance.text(INSTANCE_ID, wanted="an instance id")),
+        None if instance is None else instance.instance_id(),
     )
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from strongroom.formats import strict_json
-from strongroom.formats.names import INSTANCE_ID
+from strongroom.formats.names import MODULE_ID
 from strongroom.formats.tree import Node
 from strongroom.ids import InstanceId
 
@@ -23,7 +23,6 @@ MAX_REASON_CHARACTERS = 512
 
 _SPEC = "docs/formats/deny-list.md"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_MODULE = re.compile(rf"{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}}")
 Denied = TypeVar("Denied", bound=Hashable)
 
 
@@ -56,7 +55,7 @@ def parse_deny_list(data: bytes) -> DenyList:
     return DenyList(
         certificates=_entries(members.get("certificates"), "sha256", _sha256),
         modules=_entries(members.get("modules"), "id", _module),
-        instances=_entries(members.get("instances"), "id", _instance),
+        instances=_entries(members.get("instances"), "id", Node.instance_id),
     )
 
 
@@ -78,8 +77,4 @@ def _sha256(node: Node) -> bytes:
 
 
 def _module(node: Node) -> str:
-    return node.text(_MODULE, wanted="a module id such as i-0123456789abcdef0-tpm0000000000000000")
-
-
-def _instance(node: Node) -> InstanceId:
-    return InstanceId(node.text(INSTANCE_ID, wanted="an instance id such as i-0123456789abcdef0"))
+    return node.text(MODULE_ID, wanted="a module id such as i-0123456789abcdef0-tpm0000000000000000")

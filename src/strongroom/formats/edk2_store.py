@@ -12,7 +12,7 @@ import struct
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from strongroom.errors import FormatError
 from strongroom.formats.efi_variables import AUTHENTICATED, MAX_VARIABLES, TIME_BYTES, EfiVariable, EfiVariables
@@ -28,11 +28,26 @@ _VOLUME_GUID = uuid.UUID("fff12b8d-7696-4c8b-a985-2747075b4f50")  # gEfiSystemNv
 _STORE_GUID = uuid.UUID("aaf32c78-947b-439a-a180-2e144ec37792")  # gEfiAuthenticatedVariableGuid
 _STORE = struct.Struct("<16sIBBHI")
 _FORMATTED, _HEALTHY = 0x5A, 0xFE
-_RECORD = struct.Struct("<HBBIQ16sIII16s")
+_HEADER = struct.Struct("<HBBIQ16sIII16s")
 _START_ID = 0x55AA
 _FREE = 0xFFFF
 _ADDED, _BEING_REPLACED = 0x3F, 0x3E
 _NEVER_WRITTEN = 0xFFFF_FFFF
+
+
+class _Header(NamedTuple):
+    """AUTHENTICATED_VARIABLE_HEADER, field by field."""
+
+    start_id: int
+    state: int
+    reserved: int
+    attributes: int
+    monotonic_count: int
+    timestamp: bytes
+    public_key_index: int
+    name_bytes: int
+    data_bytes: int
+    vendor: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +99,38 @@ def _bounds(data: bytes) -> tuple[int, int]:
 
 def _records(data: bytes, offset: int, end: int) -> Iterator[_Record]:
     for _ in range(MAX_VARIABLES):
-        if end - offset < _RECORD.size or int.from_bytes(data[offset : offset + 2], "little") == _FREE:
+        if end - offset < _HEADER.size or int.from_bytes(data[offset : offset + 2], "little") == _FREE:
             return
-        fields = _RECORD.unpack_from(data, offset)
-        if fields[0] != _START_ID:
+        header = _Header._make(_HEADER.unpack_from(data, offset))
+        if header.start_id != _START_ID:
             raise FormatError(
                 "edk2-store.record",
-                f"expected a variable or free space, found the mark {fields[0]:#06x}",
+                f"expected a variable or free space, found the mark {header.start_id:#06x}",
                 offset=offset,
                 spec=_SPEC,
             )
-        name_bytes, data_bytes = (0 if size == _NEVER_WRITTEN else size for size in fields[7:9])
-        body = offset + _RECORD.size
+        name_bytes, data_bytes = (
+            0 if size == _NEVER_WRITTEN else size for size in (header.name_bytes, header.data_bytes)
+        )
+        body = offset + _HEADER.size
         if name_bytes + data_bytes > end - body:
             raise _truncated(name_bytes + data_bytes, end - body, offset)
-        if fields[1] in {_ADDED, _BEING_REPLACED}:
-            yield _record(fields, data[body : body + name_bytes], data[body + name_bytes :][:data_bytes], offset)
+        if header.state in {_ADDED, _BEING_REPLACED}:
+            yield _record(header, data[body : body + name_bytes], data[body + name_bytes :][:data_bytes], offset)
         offset = body + name_bytes + data_bytes
         offset += -offset % 4
     raise FormatError("edk2-store.too-many", f"expected at most {MAX_VARIABLES} records, found more", spec=_SPEC)
 
 
-def _record(fields: tuple[Any, ...], name: bytes, data: bytes, offset: int) -> _Record:
-    _, state, _, attributes, _, timestamp, _, _, _, vendor = fields
+def _record(header: _Header, name: bytes, data: bytes, offset: int) -> _Record:
     variable = EfiVariable(
         name=_name(name, offset),
-        vendor=uuid.UUID(bytes_le=vendor),
-        attributes=attributes,
+        vendor=uuid.UUID(bytes_le=header.vendor),
+        attributes=header.attributes,
         data=data,
-        timestamp=timestamp if attributes & AUTHENTICATED else bytes(TIME_BYTES),
+        timestamp=header.timestamp if header.attributes & AUTHENTICATED else bytes(TIME_BYTES),
     )
-    return _Record(state, variable)
+    return _Record(header.state, variable)
 
 
 def _name(encoded: bytes, offset: int) -> str:

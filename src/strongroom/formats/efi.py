@@ -20,6 +20,8 @@ GLOBAL_VARIABLE = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 """EFI_GLOBAL_VARIABLE: vendor GUID of SecureBoot, PK and KEK."""
 IMAGE_SECURITY_DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
 """EFI_IMAGE_SECURITY_DATABASE_GUID: vendor GUID of db and dbx."""
+SECURE_BOOT_ENABLE = uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
+"""gEfiSecureBootEnableDisableGuid: vendor GUID of SecureBootEnable, EDK II's own switch beside the keys."""
 CERT_X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
 """EFI_CERT_X509_GUID: each entry of the list is a DER certificate."""
 CERT_SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")

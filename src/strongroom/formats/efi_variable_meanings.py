@@ -10,14 +10,14 @@ import re
 import uuid
 
 from strongroom.errors import FormatError
-from strongroom.formats.efi import GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE
+from strongroom.formats.efi import GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE
 from strongroom.formats.efi_variables import EfiVariable
 from strongroom.formats.load_option import parse_option_order
 
 VENDORS = {
     GLOBAL_VARIABLE: "UEFI",
     IMAGE_SECURITY_DATABASE: "UEFI's image security",
-    uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44"): "EDK II's Secure Boot switch",
+    SECURE_BOOT_ENABLE: "EDK II's Secure Boot switch",
     uuid.UUID("c076ec0c-7028-4399-a072-71ee5c448b9f"): "EDK II's custom mode",
     uuid.UUID("d9bee56e-75dc-49d9-b4d7-b534210f637a"): "EDK II's record of its certificates",
     uuid.UUID("4c19049f-4137-4dd3-9c10-8b97a83ffdfa"): "EDK II's memory types",

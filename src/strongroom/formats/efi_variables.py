@@ -24,13 +24,12 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import FormatError
 from strongroom.formats.efi import GLOBAL_VARIABLE
+from strongroom.formats.fields import Fields
 
 MAX_STORE_BYTES = 1 << 20
 """Of a whole list. The stores of EDK II have 256 KiB at most, and RegisterImage takes 64,000 characters of base64."""
 MAX_VARIABLES = 4_096
 MAX_NAME_BYTES = 1_024
-NON_VOLATILE = 0x01
-"""EFI_VARIABLE_NON_VOLATILE: it outlives a restart."""
 AUTHENTICATED = 0x20
 """EFI_VARIABLE_TIME_BASED_AUTHENTICATED_WRITE_ACCESS: only a signed update changes it."""
 TIME_BYTES = 16
@@ -96,25 +95,19 @@ def parse_aws_variables(data: bytes) -> EfiVariables:
         raise FormatError(
             "efi-variables.too-large", f"expected at most {MAX_STORE_BYTES} bytes, found {len(data)}", spec=_SPEC
         )
-    reader = _Reader(data)
-    count = reader.number(_LENGTH_BYTES)
-    most = min(MAX_VARIABLES, reader.left // _SMALLEST_RECORD_BYTES)
+    fields = Fields(data, spec=_SPEC)
+    count = fields.number(_LENGTH_BYTES, "the number of variables")
+    most = min(MAX_VARIABLES, fields.left_bytes // _SMALLEST_RECORD_BYTES)
     if count > most:
         raise FormatError(
             "efi-variables.too-many",
-            f"expected at most {most} variables in {reader.left} bytes, found a count of {count}",
+            f"expected at most {most} variables in {fields.left_bytes} bytes, found a count of {count}",
             offset=0,
             spec=_SPEC,
         )
-    variables = tuple(_variable(reader) for _ in range(count))
-    if reader.left:
-        raise FormatError(
-            "efi-variables.trailing-bytes",
-            f"expected the end behind {count} variables, found {reader.left} more bytes",
-            offset=reader.position,
-            spec=_SPEC,
-        )
-    return EfiVariables(variables)
+    variables = EfiVariables(tuple(_variable(fields) for _ in range(count)))
+    fields.expect_end()
+    return variables
 
 
 def encode_aws_variables(variables: EfiVariables) -> bytes:
@@ -122,41 +115,14 @@ def encode_aws_variables(variables: EfiVariables) -> bytes:
     return struct.pack("<Q", len(variables.variables)) + b"".join(_record(each) for each in variables)
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.position = 0
-
-    @property
-    def left(self) -> int:
-        return len(self.data) - self.position
-
-    def take(self, length: int) -> bytes:
-        if length > self.left:
-            raise FormatError(
-                "efi-variables.truncated",
-                f"expected {length} bytes, found {self.left}",
-                offset=self.position,
-                spec=_SPEC,
-            )
-        self.position += length
-        return self.data[self.position - length : self.position]
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "little")
-
-    def sized(self) -> bytes:
-        return self.take(self.number(_LENGTH_BYTES))
-
-
-def _variable(reader: _Reader) -> EfiVariable:
-    start = reader.position
-    name, data = _name(reader.sized(), start), reader.sized()
-    vendor = uuid.UUID(bytes_le=reader.take(16))
-    attributes = reader.number(4)
+def _variable(fields: Fields) -> EfiVariable:
+    start = fields.offset
+    name, data = _name(fields.sized(_LENGTH_BYTES, "a name"), start), fields.sized(_LENGTH_BYTES, "a variable")
+    vendor, attributes = fields.guid("a vendor's GUID"), fields.number(4, "attributes")
     if not attributes & AUTHENTICATED:
         return EfiVariable(name, vendor, attributes, data)
-    return EfiVariable(name, vendor, attributes, data, timestamp=reader.take(TIME_BYTES), digest=reader.sized())
+    timestamp, digest = fields.take(TIME_BYTES, "a timestamp"), fields.sized(_LENGTH_BYTES, "a digest")
+    return EfiVariable(name, vendor, attributes, data, timestamp=timestamp, digest=digest)
 
 
 def _name(encoded: bytes, offset: int) -> str:

@@ -53,7 +53,7 @@ def parse_image_load(data: bytes) -> ImageLoad:
     fields = Fields(data, spec=_SPEC)
     address, size = fields.number(8, "the address"), fields.number(8, "the size")
     fields.take(8, "the address it was linked for")
-    return ImageLoad(address, size, fields.take(fields.number(8, "the length of the path"), "the path"))
+    return ImageLoad(address, size, fields.sized(8, "the path"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def parse_firmware_blob(data: bytes) -> FirmwareBlob:
 def parse_firmware_blob2(data: bytes) -> FirmwareBlob:
     """Read UEFI_PLATFORM_FIRMWARE_BLOB2 (section 10.2.5): a description before them. Raises FormatError."""
     fields = Fields(data, spec=_SPEC)
-    return _firmware_blob(fields, fields.take(fields.number(1, "the length of the description"), "the description"))
+    return _firmware_blob(fields, fields.sized(1, "the description"))
 
 
 def _firmware_blob(fields: Fields, description: bytes) -> FirmwareBlob:
@@ -101,7 +101,7 @@ def parse_handoff_tables(data: bytes) -> HandoffTables:
 def parse_handoff_tables2(data: bytes) -> HandoffTables:
     """Read UEFI_HANDOFF_TABLE_POINTERS2 (section 10.2.8): a description before the tables. Raises FormatError."""
     fields = Fields(data, spec=_SPEC)
-    return _handoff_tables(fields, fields.take(fields.number(1, "the length of the description"), "the description"))
+    return _handoff_tables(fields, fields.sized(1, "the description"))
 
 
 def _handoff_tables(fields: Fields, description: bytes) -> HandoffTables:
@@ -124,6 +124,6 @@ class TaggedEvent:
 def parse_tagged_event(data: bytes) -> TaggedEvent:
     """Read TCG_PCClientTaggedEvent (section 10.4.2.1). Raises FormatError."""
     fields = Fields(data, spec=_SPEC)
-    tagged = TaggedEvent(fields.number(4, "the tag"), fields.take(fields.number(4, "the size of the name"), "the name"))
+    tagged = TaggedEvent(fields.number(4, "the tag"), fields.sized(4, "the name"))
     fields.expect_end()
     return tagged

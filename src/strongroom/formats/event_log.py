@@ -37,6 +37,8 @@ EV_NO_ACTION: Final = 0x0000_0003
 """The type of records that extend nothing (PFP 1.06, section 10.4.1)."""
 NO_PCR = PcrIndex(0xFFFF_FFFF)
 """The index of EV_NO_ACTION records that belong to no PCR (PFP 1.06, section 10.4.5)."""
+LOCALITY_NAME = b"StartupLocality\0"
+"""How the record begins that tells where the TPM was started from (PFP 1.06, section 10.4.5.3)."""
 
 _SHA1_BYTES = PcrBank.SHA1.size_bytes
 _SHA1_TABLE = {PcrBank.SHA1.algorithm_id: _SHA1_BYTES}
@@ -44,7 +46,6 @@ _HEADER_NAME = b"Spec ID Event"
 _CRYPTO_AGILE = _HEADER_NAME + b"03\0"
 _SHA1_HEADERS = (_HEADER_NAME + b"00\0", _HEADER_NAME + b"02\0")
 """Headers of logs for TPM 1.2: conventional BIOS, and EFI (TCG EFI Platform Specification 1.22, section 7.4)."""
-_LOCALITY_NAME = b"StartupLocality\0"
 _LOCALITIES = (b"\x00", b"\x03", b"\x04")
 """A TPM is started at locality 0 or 3; 4 stands for an H-CRTM (TPM 2.0 part 1, section 34.3)."""
 _SHOWN_BYTES = 32
@@ -162,7 +163,7 @@ def _event(fields: LogFields, table: Mapping[int, int] | None) -> LogEvent:
             spec=SPEC,
         )
     digests = {PcrBank.SHA1: fields.take(_SHA1_BYTES, "a digest")} if table is None else _digests(fields, table)
-    data = fields.take(fields.number(4, "the size of an event"), "an event")
+    data = fields.sized(4, "an event")
     return LogEvent(offset, PcrIndex(pcr), kind, digests, data)
 
 
@@ -192,13 +193,13 @@ def _digests(fields: LogFields, table: Mapping[int, int]) -> dict[PcrBank, bytes
 
 def _startup_locality(events: Sequence[LogEvent]) -> int:
     """Return the locality that the log tells: at most once, and before anything is extended into PCR 0."""
-    told = [event for event in events if not event.extends and event.data.startswith(_LOCALITY_NAME)]
+    told = [event for event in events if not event.extends and event.data.startswith(LOCALITY_NAME)]
     if not told:
         return 0
     first = next((event.offset for event in events if event.extends and event.pcr == 0), None)
     for event in told:
         late = event is not told[0] or (first is not None and first < event.offset)
-        if late or event.pcr or event.data[len(_LOCALITY_NAME) :] not in _LOCALITIES:
+        if late or event.pcr or event.data[len(LOCALITY_NAME) :] not in _LOCALITIES:
             raise FormatError(
                 "event-log.startup-locality",
                 "expected one StartupLocality of 0, 3 or 4, for PCR 0 and before its first event, "

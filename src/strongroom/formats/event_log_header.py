@@ -74,7 +74,7 @@ def parse_header(data: bytes, *, start: int) -> dict[int, int]:
             spec=SPEC,
         )
     table = _table(fields, count, start)
-    fields.take(fields.number(1, "the size of the vendor's information"), "the vendor's information")
+    fields.sized(1, "the vendor's information")
     if fields.left_bytes:
         raise FormatError(
             "event-log.header",

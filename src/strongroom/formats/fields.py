@@ -43,6 +43,10 @@ class Fields:
         """Return the next GUID, in which three fields are little-endian. Raises FormatError where the bytes end."""
         return uuid.UUID(bytes_le=self.take(_GUID_BYTES, what))
 
+    def sized(self, number_bytes: int, what: str) -> bytes:
+        """Return the bytes behind the number of `number_bytes` that counts them. Raises FormatError where they end."""
+        return self.take(self.number(number_bytes, f"the length of {what}"), what)
+
     def rest(self) -> bytes:
         """Return all that was not taken yet."""
         return self.take(self.left_bytes, "the rest")

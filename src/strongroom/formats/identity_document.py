@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from strongroom.formats import strict_json
-from strongroom.formats.names import IMAGE_ID, INSTANCE_ID
+from strongroom.formats.names import IMAGE_ID
 from strongroom.ids import AccountId, ImageId, InstanceId, Region
 
 MAX_IDENTITY_DOCUMENT_BYTES = 16_384
@@ -50,7 +50,7 @@ def parse_identity_document(data: bytes) -> IdentityDocument:
     members = document.members(_READ)
     return IdentityDocument(
         account_id=members["accountId"].account(),
-        instance_id=InstanceId(members["instanceId"].text(INSTANCE_ID, wanted="an instance id")),
+        instance_id=members["instanceId"].instance_id(),
         image_id=ImageId(members["imageId"].text(IMAGE_ID, wanted="an image id")),
         region=members["region"].region(),
         availability_zone=members["availabilityZone"].text(_AVAILABILITY_ZONE, wanted="an availability zone"),

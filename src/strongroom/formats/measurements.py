@@ -6,8 +6,9 @@ The file is AWS's `pcr_measurements.json` (EC2 User Guide, "Attestable AMIs"; wr
     {"Measurements": {"HashAlgorithm": "SHA384 { ... }", "PCR4": "…", "PCR7": "…", "PCR12": "…"}}
 
 with `PCR2`, `PCR11` and `PCR13` beside them where we wrote it, and an optional sibling object `strongroom` that says
-what was measured (DESIGN 5.4). AWS's file is read as it is: what it leaves out is taken as the constant it has to be,
-and `Measurements.findings` says so. The file is unsigned; whoever relies on it has to know where it came from.
+what was measured (docs/formats/measurements.md). AWS's file is read as it is: what it leaves out is taken as the
+constant it has to be, and `Measurements.findings` says so. The file is unsigned; whoever relies on it has to know where
+it came from.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """SHA-384 reference values of one image. Always holds the whole gate set: PCR 2, 4, 7, 12 and 13 (DESIGN 5.4).
+    """SHA-384 reference values of one image. Always holds the whole gate set: PCR 2, 4, 7, 12 and 13.
 
     Raises FormatError when one of them is missing, or when PCR 2, 4 or 7 is all zero: no measured boot leaves them so,
     and such a value would admit a machine on which nothing was measured (ATTACKS B8, A12).

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Our ids go into key policies and encryption contexts (DESIGN 5.3)."""
+"""Our ids go into key policies and encryption contexts (docs/formats/bundle.md section 5)."""
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@=-]{1,255}"
 ENTRY_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 """A relative path that leads nowhere else (docs/formats/bundle.md section 7)."""
@@ -22,6 +22,8 @@ PARTITION = re.compile(r"aws[a-z-]{0,20}")
 REGION = re.compile(r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
 """As in `eu-central-1`, `us-gov-west-1`."""
 INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+MODULE_ID = re.compile(rf"{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}}")
+"""Of the NitroTPM of an instance, or of an enclave on it, as attestation documents name it."""
 IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 """Of a role, a user or a role session."""

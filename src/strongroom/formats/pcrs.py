@@ -27,7 +27,7 @@ SECURE_BOOT_OFF_PCR7_SHA384 = bytes.fromhex(
 """PCR 7 of every machine with Secure Boot off and no keys: it says nothing about what booted."""
 
 GATES = tuple(map(PcrIndex, (2, 4, 7, 12, 13)))
-"""The gate set (DESIGN 5.4); 7 counts only for releases that use Secure Boot."""
+"""The gate set (docs/concepts.md); 7 counts only for releases that use Secure Boot."""
 ALWAYS_GATED = tuple(map(PcrIndex, (2, 4, 12, 13)))
 """What every policy has to name."""
 ALWAYS_MEASURED = tuple(map(PcrIndex, (4, 7)))

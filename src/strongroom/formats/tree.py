@@ -17,8 +17,8 @@ from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
 from strongroom.errors import FormatError
-from strongroom.formats.names import ACCOUNT_ID, ID, REGION
-from strongroom.ids import AccountId, Region
+from strongroom.formats.names import ACCOUNT_ID, ID, INSTANCE_ID, REGION
+from strongroom.ids import AccountId, InstanceId, Region
 
 Path: TypeAlias = tuple[str | int, ...]
 Where: TypeAlias = Callable[[Path], str]
@@ -103,6 +103,10 @@ class Node:
     def region(self) -> Region:
         """Return an AWS region name."""
         return Region(self.text(REGION, wanted="an AWS region such as eu-central-1"))
+
+    def instance_id(self) -> InstanceId:
+        """Return the id of an EC2 instance."""
+        return InstanceId(self.text(INSTANCE_ID, wanted="an instance id such as i-0123456789abcdef0"))
 
     def integer(self, minimum: int, maximum: int) -> int:
         """Return an integer in a range; true and false are none."""

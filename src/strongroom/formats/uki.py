@@ -46,6 +46,8 @@ PAYLOAD_SECTIONS = (
     ".sdmagic",
 )
 """What a stub reads. Each at most once: images with several profiles (systemd 257) repeat them; refused."""
+MEASURABLE_SECTIONS = (*PAYLOAD_SECTIONS, ".profile", ".dtbauto", ".hwids", ".efifw")
+"""The same with what newer stubs read beside it, and measure into PCR 11 (systemd-stub(7))."""
 
 
 class Architecture(enum.StrEnum):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generate key policies: for a tenant's key, for the vendor's escrow key, and for a key that is not in use yet.
 
-DESIGN 5.5; docs/formats/key-policy.md is the contract, statement by statement. The same spec always gives the same
-policy, whatever the order of its releases.
+docs/formats/key-policy.md is the contract, statement by statement. The same spec always gives the same policy, whatever
+the order of its releases.
 """
 
 from __future__ import annotations

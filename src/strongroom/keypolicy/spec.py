@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a generated key policy is made from. A spec that would weaken the policy cannot be built.
 
-DESIGN 5.4 (the gate set) and 5.5 (key policy); docs/formats/key-policy.md.
+Sources: docs/formats/key-policy.md; docs/concepts.md for the gate set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from strongroom.ids import AccountId, TenantId
 
 PCR2, PCR4, PCR7, PCR12, PCR13 = map(PcrIndex, (2, 4, 7, 12, 13))
 _CONSTANTS = {PCR2: SEPARATOR_ONLY_SHA384, PCR12: ZERO_SHA384, PCR13: ZERO_SHA384}
-"""What these PCRs are when nothing ran before the image, and nothing was added to it (DESIGN 5.4)."""
+"""What these PCRs are when nothing ran before the image, and nothing was added to it."""
 STATE_PURPOSE = "state"
 """Purpose of a customer's own volumes: nobody seals or escrows those for him."""
 

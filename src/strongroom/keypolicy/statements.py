@@ -57,7 +57,7 @@ MANAGEMENT = (
 PRODUCT, TENANT, PURPOSE, NAME, EPOCH = (
     f"{ENCRYPTION_CONTEXT}strongroom:{field}" for field in ("product", "tenant", "purpose", "name", "epoch")
 )
-"""Condition keys of the derived encryption context (DESIGN 5.3)."""
+"""Condition keys of the derived encryption context (docs/formats/bundle.md section 5)."""
 
 
 def admin(vendor: VendorSpec) -> JsonStatement:

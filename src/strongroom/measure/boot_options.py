@@ -45,7 +45,6 @@ this to the program that it starts."""
 
 _DEFAULT_LOADER = re.compile(r"\\EFI\\BOOT\\BOOT(X64|AA64)\.EFI", re.IGNORECASE)
 _LOCAL_DISK = frozenset({PCI, ACPI_DEVICE, SCSI, SATA, NVME, HARD_DRIVE, FILE_PATH})
-_NUMBER_BYTES = 2
 _MAX_COMMAND_LINE = 400
 """Characters of it in a message: the whole of a usual one."""
 _MAX_BYTES_SHOWN = 50

@@ -12,10 +12,9 @@ from strongroom.formats.event_log import EventLog
 from strongroom.formats.pcrs import PcrBank, PcrDigests, PcrIndex
 from strongroom.measure.banks import bank_digest, extend
 from strongroom.measure.event_log import replay_log
+from strongroom.measure.events import EXIT_ACTIONS
 
 _EXIT_PCR: Final = PcrIndex(5)
-_EXIT_ACTIONS = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
-"""The two events that firmware measures last (PFP 1.06, section 8.2.4), and may keep from who reads the log earlier."""
 _DYNAMIC = range(17, 23)
 """PCRs that are all ones before a dynamic launch (TCG PC Client PTP, section 4.6)."""
 _SHOWN_DIGITS = 16
@@ -69,7 +68,7 @@ def _differs(index: PcrIndex, value: bytes, replayed: Mapping[PcrIndex, bytes], 
 
 
 def _after_exit(value: bytes, bank: PcrBank) -> bytes:
-    for action in _EXIT_ACTIONS:
+    for action in EXIT_ACTIONS:
         value = extend(bank, value, bank_digest(bank, action))
     return value
 

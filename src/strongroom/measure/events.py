@@ -56,6 +56,13 @@ class EventType(enum.StrEnum):
     SPDM_DEVICE_AUTHORITY = "EV_EFI_SPDM_DEVICE_AUTHORITY"
 
 
+BOOT_ACTION = b"Calling EFI Application from Boot Option"
+RETURN_ACTION = b"Returning from EFI Application from Boot Option"
+"""What firmware measures when it starts a boot option, and when that came back (PFP 1.06, section 10.4.4)."""
+EXIT_ACTIONS = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
+"""The two events that it measures last (section 8.2.4), and may keep from who reads the log earlier."""
+
+
 def _numbered() -> Iterator[tuple[int, EventType]]:
     """Yield number and type: the specification counts up in the order above, from a few starting points."""
     types = list(EventType)

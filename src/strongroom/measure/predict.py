@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reference values of a UKI that the firmware boots directly: PCR 2, 4, 7, 11, 12 and 13 of the SHA-384 bank.
 
-The rules are those of AWS's `nitro-tpm-pcr-compute` (facts: EC2 User Guide, "Attestable AMIs"), extended by PCR 2, 11
+The rules are those of AWS's `nitro-tpm-pcr-compute` (EC2 User Guide, "Attestable AMIs"), extended by PCR 2, 11
 and 13, and each was compared with what OVMF and systemd-stub measure (tests/boot). Every value, constants too, is the
 replay of a list of events:
 
@@ -23,17 +23,17 @@ from strongroom.errors import FormatError
 from strongroom.formats.measurements import MAX_FACT_CHARACTERS, PREDICTED, ImageFacts, Measurements
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.pe import parse_pe
-from strongroom.formats.uki import PAYLOAD_SECTIONS, Uki, parse_uki
+from strongroom.formats.uki import MEASURABLE_SECTIONS, PAYLOAD_SECTIONS, Uki, parse_uki
 from strongroom.measure.authenticode import authenticode_digest
-from strongroom.measure.events import Event, EventType, event_over, replay, separator
+from strongroom.measure.events import BOOT_ACTION, Event, EventType, event_over, replay, separator
 from strongroom.measure.secure_boot import SecureBootKeys, secure_boot_events
 from strongroom.measure.stub import Stub, recognise_stub
 
-BOOT_ACTION = b"Calling EFI Application from Boot Option"
-_PCR11 = PcrIndex(11)
-_MEASURED_BY_SOME = (".ucode", ".splash", ".dtb", ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw")
+_PCR4, _PCR11 = PcrIndex(4), PcrIndex(11)
+_MEASURED_BY_SOME = frozenset(
+    (".ucode", ".splash", ".dtb", ".pcrpkey", *(n for n in MEASURABLE_SECTIONS if n not in PAYLOAD_SECTIONS))
+)
 """Sections that newer stubs measure (systemd-stub(7)): where the order is not known for one of them, PCR 11 is not."""
-_PAYLOAD = frozenset((*PAYLOAD_SECTIONS, *_MEASURED_BY_SOME))
 
 
 def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | None) -> Measurements:
@@ -55,13 +55,25 @@ def measure_image(image: bytes | memoryview, *, secure_boot: SecureBootKeys | No
 
 def payload_digests(uki: Uki) -> Mapping[str, bytes]:
     """Return the SHA-384 of what each payload section holds, as stubs extend them into PCR 11, in the image's order."""
-    payload = [section for section in uki.image.sections if section.name in _PAYLOAD]
+    payload = [section for section in uki.image.sections if section.name in MEASURABLE_SECTIONS]
     return {section.name: hashlib.sha384(uki.image.contents(section)).digest() for section in payload}
 
 
 def gate_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tuple[Event, ...]:
     """Return the events of PCR 2, 4 and 7. None belong to PCR 12 and 13: they stay zero. Raises as measure_image."""
-    return (separator(2), *_boot_events(uki, stub, secure_boot), *secure_boot_events(uki.image, secure_boot))
+    kernel = _kernel_digest(uki) if secure_boot is None and stub.loads_kernel_through_firmware else None
+    boot_path = boot_path_events(authenticode_digest(uki.image), kernel)
+    return (separator(2), *boot_path, *secure_boot_events(uki.image, secure_boot))
+
+
+def boot_path_events(image: bytes, kernel: bytes | None) -> tuple[Event, ...]:
+    """Return the events of PCR 4 for these Authenticode digests; no kernel where the firmware does not load it."""
+    programs = ((image, "the image"), (kernel, "the kernel inside the image"))
+    return (
+        event_over(_PCR4, EventType.ACTION, BOOT_ACTION, "the firmware starts the boot option"),
+        separator(_PCR4),
+        *(Event(_PCR4, EventType.APPLICATION, digest, about) for digest, about in programs if digest),
+    )
 
 
 def stub_events(stub: Stub, sections: Mapping[str, bytes]) -> tuple[Event, ...]:
@@ -69,6 +81,11 @@ def stub_events(stub: Stub, sections: Mapping[str, bytes]) -> tuple[Event, ...]:
     order = stub.pcr11_sections
     if any(name in sections for name in _MEASURED_BY_SOME if name not in order):
         return ()
+    return section_events(order, sections)
+
+
+def section_events(order: Sequence[str], sections: Mapping[str, bytes]) -> tuple[Event, ...]:
+    """Return the events of PCR 11 of a stub that measures name and contents of each section, in this order."""
     present = [name for name in order if name in sections]
     return tuple(event for name in present for event in _section_events(name, sections[name]))
 
@@ -93,17 +110,6 @@ def _facts(uki: Uki, stub: Stub, sections: Mapping[str, bytes], loaded: Sequence
         command_line=command_line if len(command_line) <= MAX_FACT_CHARACTERS else "",
         sections=tuple(sorted((name, digest.hex()) for name, digest in sections.items())),
     )
-
-
-def _boot_events(uki: Uki, stub: Stub, secure_boot: SecureBootKeys | None) -> tuple[Event, ...]:
-    events = (
-        event_over(4, EventType.ACTION, BOOT_ACTION, "the firmware starts the boot option"),
-        separator(4),
-        Event(PcrIndex(4), EventType.APPLICATION, authenticode_digest(uki.image), "the image"),
-    )
-    if secure_boot is not None or not stub.loads_kernel_through_firmware:
-        return events
-    return (*events, Event(PcrIndex(4), EventType.APPLICATION, _kernel_digest(uki), "the kernel inside the image"))
 
 
 def _kernel_digest(uki: Uki) -> bytes:

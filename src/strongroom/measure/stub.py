@@ -29,6 +29,9 @@ _PCR11_SECTIONS = {
 """By major version, the sections that go into PCR 11, in order. 252 measures neither .uname nor .sbat; neither measures
 .pcrsig, which depends on the result. Of 257 only these were compared with a boot."""
 
+PCR11_ORDERS = tuple(_PCR11_SECTIONS.values())
+"""Those orders, whatever the version."""
+
 _MAGIC = re.compile(rb"#### LoaderInfo: (\S{1,40}) ((\d{1,4})\S{0,60}) ####\0*")
 _AMAZON_LINUX_2023 = (b'NAME="Amazon Linux"', b'VERSION="2023"')
 _AMAZON_LINUX_MAJOR = 252

@@ -14,13 +14,11 @@ import uuid
 from collections.abc import Iterator
 
 from strongroom.errors import Finding, NotTrusted
-from strongroom.formats.efi import IMAGE_SECURITY_DATABASE
+from strongroom.formats.efi import IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.boot_options import boot_option_findings
 from strongroom.measure.secure_boot import SecureBootKeys
 
-SECURE_BOOT_ENABLE = uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
-"""gEfiSecureBootEnableDisableGuid: EDK II's own switch, SecureBootEnable, beside the keys."""
 _ON = b"\x01"
 SYSTEMD = uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67")
 """Vendor of the variables of systemd itself."""

@@ -76,7 +76,7 @@ def test_it_is_read_as_the_aws_cli_prints_it(printed):
         (base64.b64encode(aws_raw(b"")), "uefi-data.compression"),
         (base64.b64encode(aws_raw(STREAM[:-1])), "uefi-data.compression"),
         (base64.b64encode(aws_raw(STREAM + b"x")), "uefi-data.compression"),
-        (base64.b64encode(aws_raw(packed(aws_body(VARIABLES) + b"x"))), "efi-variables.trailing-bytes"),
+        (base64.b64encode(aws_raw(packed(aws_body(VARIABLES) + b"x"))), "efi.trailing"),
         (b'{"UefiData": "' + BLOB[:-8] + b'"}', "uefi-data.checksum"),
         (b'{"UefiData": {"Value": 7}}', "field.wrong-type"),
         (b'{"UefiData": {}}', "field.missing"),

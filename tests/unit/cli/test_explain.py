@@ -117,6 +117,7 @@ def test_a_log_of_another_boot_says_nothing_about_the_document(explain):
     result = explain("--measurements", "measurements", "--document", "line.cbor", "--event-log", "clean.log", "--json")
     assert codes(result) == ["explain.added-input"]
     assert json.loads(result[1].out)["differences"][0]["grounds"] == "inferred"
+    assert any("in PCR 12: it is not used there" in notice for notice in json.loads(result[1].out)["notices"])
 
 
 def test_two_of_a_kind_are_compared_in_order(explain):

@@ -7,16 +7,6 @@ from tests.nitro_pki import INSTANCE, MODULE, Pki, document, enclave_document, e
 from strongroom.cli.main import run
 
 
-@pytest.fixture
-def inspect(tmp_path, capsys):
-    def call(data, *options):
-        (tmp_path / "file").write_bytes(data)
-        code = run(["inspect", str(tmp_path / "file"), *options])
-        return code, capsys.readouterr()
-
-    return call
-
-
 def test_a_document_is_shown_in_plain_words_without_trust(inspect):
     code, said = inspect(document())
     assert code == 0

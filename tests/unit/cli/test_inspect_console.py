@@ -7,22 +7,11 @@ import pytest
 from tests.nitro_pki import INSTANCE, MODULE, enclave_document, enclave_pki, payload, sign
 from tests.unit.cli.test_verify_console import BOOT, answer, name_of, printed, receipt, without_line_17
 
-from strongroom.cli.main import run
 from strongroom.formats.console import encode_failure
 from strongroom.formats.console_model import ConsoleFailure
 from strongroom.formats.pcrs import PcrDigests
 
 FAILURE = ConsoleFailure("kms.access-denied", "Ask the vendor.", PcrDigests.of({4: b"\x44" * 48, 12: bytes(48)}))
-
-
-@pytest.fixture
-def inspect(tmp_path, capsys):
-    def call(data, *options):
-        (tmp_path / "file").write_bytes(data)
-        code = run(["inspect", str(tmp_path / "file"), *options])
-        return code, capsys.readouterr()
-
-    return call
 
 
 def facts(result):

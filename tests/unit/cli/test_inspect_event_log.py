@@ -21,20 +21,9 @@ from tests.event_logs import (
     variable,
 )
 
-from strongroom.cli.main import run
 from strongroom.formats.event_log import parse_event_log
 from strongroom.formats.pcrs import PcrBank
 from strongroom.measure.event_log import replay_log
-
-
-@pytest.fixture
-def inspect(tmp_path, capsys):
-    def call(data, *options):
-        (tmp_path / "log").write_bytes(data)
-        code = run(["inspect", str(tmp_path / "log"), *options])
-        return code, capsys.readouterr()
-
-    return call
 
 
 def test_every_event_has_its_line_with_what_vouches_for_it(inspect):

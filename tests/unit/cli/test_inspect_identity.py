@@ -5,21 +5,10 @@ import json
 import pytest
 from tests.identity_signer import document, sign, sign_dsa, sign_plainly, signed_attributes, signed_data
 
-from strongroom.cli.main import run
 from strongroom.formats.pkcs7 import OID_SHA1
 
 DOCUMENT = document()
 CLAIM = "It says: i-0123456789abcdef0 of account 111122223333 runs ami-0123456789abcdef0 in eu-west-1"
-
-
-@pytest.fixture
-def inspect(tmp_path, capsys):
-    def call(data, *options):
-        (tmp_path / "file").write_bytes(data)
-        code = run(["inspect", str(tmp_path / "file"), *options])
-        return code, capsys.readouterr()
-
-    return call
 
 
 @pytest.mark.attack("A14")

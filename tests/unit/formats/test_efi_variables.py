@@ -64,12 +64,12 @@ def renamed(name: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (BODY[:-1], "efi-variables.truncated"),
-        (BODY[:7], "efi-variables.truncated"),
-        (BODY + b"x", "efi-variables.trailing-bytes"),
-        (struct.pack("<Q", 1) + BODY[8:], "efi-variables.trailing-bytes"),
+        (BODY[:-1], "efi.truncated"),
+        (BODY[:7], "efi.truncated"),
+        (BODY + b"x", "efi.trailing"),
+        (struct.pack("<Q", 1) + BODY[8:], "efi.trailing"),
         (struct.pack("<Q", 2**64 - 1) + BODY[8:], "efi-variables.too-many"),
-        (struct.pack("<QQ", 2, 2**63) + BODY[16:], "efi-variables.truncated"),
+        (struct.pack("<QQ", 2, 2**63) + BODY[16:], "efi.truncated"),
         (renamed(b"") + b"x", "efi-variables.name"),
         (renamed(b"a\0b"), "efi-variables.name"),
         (renamed(b"\xff"), "efi-variables.name"),

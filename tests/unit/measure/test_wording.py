@@ -214,7 +214,7 @@ def test_a_program_whose_event_cannot_be_read_is_shown_as_it_is():
 def test_the_partition_table_is_covered():
     data = partition_table((ESP, "ESP"), (OTHER, ""))
     one, two = (uuid.UUID(int=number) for number in (0, 1))
-    listed = f'EFI system "ESP" {one}; type {OTHER} {two}'
+    listed = f'EFI system partition "ESP" {one}; type {OTHER} {two}'
     assert said(5, GPT, data) == (f"disk {uuid.UUID(int=9)} with partitions: {listed}", COVERED)
     assert said(5, GPT, partition_table())[0].endswith("with partitions: none")
     assert said(5, GPT, partition_table(*[(ESP, "")] * 18))[0].endswith("; 2 more")
@@ -322,13 +322,13 @@ def test_proofs_have_stable_names():
     [
         (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), None, "SecureBoot"),
         (7, VARIABLE, variable(GLOBAL, "SecureBoot", b"\0"), b"something else", ""),
-        (11, IPL, utf16(".linux"), b".linux\0", ".linux"),
-        (12, IPL, utf16("init=/bin/sh"), None, "command-line"),
-        (12, IPL, utf16("Credentials initrd"), b"cpio", "credential"),
-        (12, IPL, utf16("Global credentials initrd"), b"cpio", "credential"),
-        (13, IPL, utf16("System extension initrd"), b"cpio", "extension"),
-        (13, IPL, utf16("Configuration extension initrd"), b"cpio", "extension"),
-        (14, IPL, utf16("MokList"), b"keys", ""),
+        (11, IPL, utf16(".linux\0"), b".linux\0", ".linux"),
+        (12, IPL, utf16("init=/bin/sh\0"), None, "command-line"),
+        (12, IPL, utf16("Credentials initrd\0"), b"cpio", "credential"),
+        (12, IPL, utf16("Global credentials initrd\0"), b"cpio", "credential"),
+        (13, IPL, utf16("System extension initrd\0"), b"cpio", "extension"),
+        (13, IPL, utf16("Configuration extension initrd\0"), b"cpio", "extension"),
+        (14, IPL, utf16("MokList\0"), b"keys", ""),
         (2, DRIVER, image_load(file_path("\\EFI\\d.efi")), b"the driver", 'from "\\EFI\\d.efi" on '),
     ],
 )

@@ -68,7 +68,7 @@ def _expect_ok(reply: HttpReply, what: str) -> bytes:
     if reply.status != _OK:
         raise ServiceFault(
             "imds.refused",
-            f"expected {what} from the metadata service, got HTTP status {reply.status}",
+            f"expected {what} from the metadata service, found HTTP status {reply.status}",
             retryable=reply.status >= 500,  # noqa: PLR2004 -- RFC 9110 section 15.6
             remedy="" if reply.status != 404 else "Does the instance have a role, and metadata switched on?",  # noqa: PLR2004
         )

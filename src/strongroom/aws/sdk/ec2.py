@@ -34,7 +34,7 @@ class SdkInstanceDirectory:
         ]
         if len(found) > 1:
             raise ServiceFault(
-                "ec2.unexpected", f"expected one instance {instance_id}, got {len(found)}", retryable=False
+                "ec2.unexpected", f"expected one instance {instance_id}, found {len(found)}", retryable=False
             )
         return found[0] if found else None
 

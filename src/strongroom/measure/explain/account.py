@@ -7,14 +7,11 @@ replay gives the value, so that they are as authentic as the value is.
 
 from __future__ import annotations
 
-import enum
-import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from strongroom.formats.event_log import EventLog
-from strongroom.formats.measurements import ImageFacts, Measurements
+from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import (
     GATES,
     SECURE_BOOT_OFF_PCR7_SHA384,
@@ -27,44 +24,26 @@ from strongroom.formats.pcrs import (
 from strongroom.formats.uki import Uki, parse_uki
 from strongroom.measure.event_log import LoggedEvent, describe_events, replay_log
 from strongroom.measure.events import Event, EventType, event_over, replay, separator
+from strongroom.measure.explain.image_parts import (
+    PCR11,
+    Coverage,
+    ImageParts,
+    parts_of_events,
+    parts_of_image,
+    parts_of_measurements,
+)
 from strongroom.measure.explain.variants import first_leading_to, variants
-from strongroom.measure.predict import BOOT_ACTION, gate_events, payload_digests, stub_events
+from strongroom.measure.predict import boot_path_events, gate_events, payload_digests, stub_events
 from strongroom.measure.secure_boot import SecureBootKeys, variables_without_secure_boot
 from strongroom.measure.stub import recognise_stub
 from strongroom.measure.wording.words import Proof
 
-PCR4, PCR9, PCR11 = map(PcrIndex, (4, 9, 11))
+PCR4, PCR9 = map(PcrIndex, (4, 9))
 _CONSTANT_EVENTS: Mapping[bytes, Callable[[PcrIndex], tuple[Event, ...]]] = {
     ZERO_SHA384: lambda _: (),
     SEPARATOR_ONLY_SHA384: lambda pcr: (separator(pcr),),
     SECURE_BOOT_OFF_PCR7_SHA384: lambda _: variables_without_secure_boot(),
 }
-_TEXT_SECTIONS = (".cmdline", ".osrel", ".uname")
-
-
-class Coverage(enum.Enum):
-    """Which sections of an image an account knows."""
-
-    NONE = "none"
-    MEASURED = "those that the stub measured into PCR 11"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageParts:
-    """What is known of the image that booted. Digests are SHA-384; those of programs are Authenticode digests."""
-
-    uki: bytes | None = None
-    kernel: bytes | None = None
-    """None where it is not known, or where the firmware does not measure it."""
-    stub: str = ""
-    sections: Mapping[str, bytes] = field(default_factory=dict)
-    """Digest of what each section holds, for those that `coverage` says."""
-    coverage: Coverage = Coverage.NONE
-    measured: tuple[str, ...] = ()
-    """The sections that the image's stub measures, where that is known."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """The sections that are text, where their contents are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +90,7 @@ def account_of_image(name: str, image: bytes | memoryview, *, secure_boot: Secur
     events = (*gate_events(uki, stub, secure_boot), *stub_events(stub, sections), *_kernel_inputs(uki))
     pcrs = [PcrIndex(12), PcrIndex(13), *(event.pcr for event in events)]
     loaded = [event.digest for event in events if event.kind is EventType.APPLICATION]
-    parts = ImageParts(
-        uki=loaded[0],
-        kernel=loaded[1] if len(loaded) > 1 else None,
-        stub=f"{stub.name} {stub.version}",
-        sections=sections,
-        coverage=Coverage.ALL,
-        measured=stub.pcr11_sections,
-        texts={n: bytes(s).decode("utf-8", "replace").rstrip("\0\n") for n in _TEXT_SECTIONS if (s := uki.section(n))},
-    )
+    parts = parts_of_image(uki, stub, sections=sections, loaded=loaded)
     return account(name, replay(events, pcrs=pcrs), events=events, parts=parts)
 
 
@@ -141,40 +112,12 @@ def _kernel_inputs(uki: Uki) -> tuple[Event, ...]:
 
 def account_of_measurements(name: str, measurements: Measurements) -> BootAccount:
     """Return what a measurements file tells; the events where its facts suffice to make them again."""
-    facts = measurements.strongroom or ImageFacts()
-    sections = {section: digest for section, text in facts.sections if (digest := _digest(text))}
-    parts = ImageParts(
-        uki=_digest(facts.uki_digest),
-        kernel=_digest(facts.kernel_digest),
-        stub=f"{facts.stub} {facts.stub_version}".strip(),
-        sections=sections,
-        coverage=Coverage.ALL if sections else Coverage.NONE,
-        texts={".cmdline": facts.command_line} if facts.command_line else {},
-    )
+    parts = parts_of_measurements(measurements)
+    boot_path = () if parts.uki is None else boot_path_events(parts.uki, parts.kernel)
     notes = [finding.message for finding in measurements.findings]
-    return account(name, measurements.pcrs, events=_boot_path(parts), parts=parts, notes=notes)
-
-
-def _digest(text: str) -> bytes | None:
-    """Return a fact as a digest; a file may hold anything there, and what is none says nothing."""
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return digest if len(digest) == len(ZERO_SHA384) else None
-
-
-def _boot_path(parts: ImageParts) -> tuple[Event, ...]:
-    if parts.uki is None:
-        return ()
-    pcr = PcrIndex(4)
-    kernel = () if parts.kernel is None else (parts.kernel,)
-    return (
-        event_over(pcr, EventType.ACTION, BOOT_ACTION, "the firmware starts the boot option"),
-        separator(pcr),
-        Event(pcr, EventType.APPLICATION, parts.uki, "the image"),
-        *(Event(pcr, EventType.APPLICATION, digest, "the kernel inside the image") for digest in kernel),
-    )
+    if measurements.strongroom and measurements.strongroom.sections and parts.coverage is Coverage.NONE:
+        notes.append(f"the sections in {name} do not lead to its own PCR 11: they are not used")
+    return account(name, measurements.pcrs, events=boot_path, parts=parts, notes=notes)
 
 
 def account_of_document(name: str, pcrs: PcrDigests) -> BootAccount:
@@ -197,7 +140,7 @@ def account_of_log(name: str, log: EventLog) -> BootAccount:
 def of_events(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
     """Return the account of a log with these events and their replay."""
     note = f"{name} is vouched for by nobody: anyone can write one"
-    return account(name, pcrs, events=events, parts=_logged_parts(events), notes=[note])
+    return account(name, pcrs, events=events, parts=parts_of_events(events), notes=[note])
 
 
 def _as_event(logged: LoggedEvent) -> Event:
@@ -206,32 +149,12 @@ def _as_event(logged: LoggedEvent) -> Event:
     return Event(logged.pcr, logged.kind, logged.digest, words, logged.subject, claimed)
 
 
-def _logged_parts(events: Sequence[Event]) -> ImageParts:
-    """Read which sections went into PCR 11: the digest of a name, then of what the section holds (systemd-stub(7))."""
-    pcr11 = [event for event in events if event.pcr == PCR11]
-    sections: dict[str, bytes] = {}
-    for name, contents in itertools.pairwise(pcr11):
-        if name.digest in _SECTION_NAMES:
-            sections.setdefault(_SECTION_NAMES[name.digest], contents.digest)
-    return ImageParts(sections=sections, coverage=Coverage.MEASURED if sections else Coverage.NONE)
-
-
-_SECTION_NAMES = {
-    hashlib.sha384(name.encode() + b"\0").digest(): name
-    for name in (
-        *(".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey"),
-        *(".profile", ".dtbauto", ".hwids", ".efifw"),
-    )
-}
-"""The digest that proves a section's name."""
-
-
 def with_log(document: BootAccount, log: BootAccount) -> BootAccount:
     """Return the document's account with the events of the log, where their replay gives what the document holds."""
     events = [event for known in log.events.values() for event in known]
     enriched = account(document.name, document.pcrs, events=events, notes=document.notes)
     vouched = enriched.events.get(PCR11, ())
-    return replace(enriched, parts=_logged_parts(vouched))
+    return replace(enriched, parts=parts_of_events(vouched))
 
 
 def with_image(measurements: BootAccount, image: BootAccount) -> BootAccount:

@@ -6,12 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
-from strongroom.measure.events import Event, EventType, event_over
+from strongroom.measure.events import BOOT_ACTION, RETURN_ACTION, Event, EventType, event_over
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
 from strongroom.measure.explain.sections import image_differences
-from strongroom.measure.explain.variants import RETURN_ACTION
-from strongroom.measure.predict import BOOT_ACTION
 
 _PCR = PcrIndex(4)
 _CAME_BACK = event_over(_PCR, EventType.ACTION, RETURN_ACTION, "").digest

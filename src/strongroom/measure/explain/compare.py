@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from strongroom.formats.pcrs import GATES, PcrIndex
-from strongroom.measure.explain.account import PCR11, BootAccount, in_the_light_of
+from strongroom.measure.explain.account import PCR4, BootAccount, in_the_light_of
 from strongroom.measure.explain.added import driver_differences, extension_differences, input_differences
 from strongroom.measure.explain.boot_path import boot_path_differences
-from strongroom.measure.explain.difference import GATED, Component, Difference, Explanation, Grounds
+from strongroom.measure.explain.difference import Component, Difference, Explanation, Grounds
+from strongroom.measure.explain.image_parts import PCR11
 from strongroom.measure.explain.secure_boot import secure_boot_differences
 from strongroom.measure.explain.surroundings import other_differences, payload_differences
 
-_PCR4 = PcrIndex(4)
 _EXPLAINERS: Mapping[int, Callable[[BootAccount, BootAccount], Iterator[Difference]]] = {
     2: driver_differences,
     4: boot_path_differences,
@@ -42,7 +42,7 @@ def explain(reference: BootAccount, seen: BootAccount) -> Explanation:
 
 def _differences(reference: BootAccount, seen: BootAccount, moved: list[PcrIndex]) -> Iterator[Difference]:
     for index in _reading_order(moved):
-        if index == PCR11 and _PCR4 in moved:
+        if index == PCR11 and PCR4 in moved:
             continue  # the image moved, and PCR 11 with it
         explainer = _EXPLAINERS.get(index) or other_differences(index)
         yield from tuple(explainer(reference, seen)) or (_unexplained(index, reference, seen),)
@@ -52,7 +52,7 @@ def _unexplained(index: PcrIndex, reference: BootAccount, seen: BootAccount) -> 
     """Return what is said of a register that moved when nothing else is: never nothing."""
     return Difference(
         "explain.unexplained",
-        Component.BOOT_PATH if index in GATED else Component.RUNNING_SYSTEM,
+        Component.BOOT_PATH if index in GATES else Component.RUNNING_SYSTEM,
         f"PCR {index} is another one in {seen.name} than in {reference.name}, and nothing known here says why",
         (index,),
         Grounds.PROVEN,

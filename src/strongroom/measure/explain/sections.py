@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.formats.pcrs import ZERO_SHA384, PcrIndex
-from strongroom.measure.explain.account import PCR9, PCR11, BootAccount, Coverage, ImageParts
+from strongroom.measure.explain.account import PCR4, PCR9, BootAccount
 from strongroom.measure.explain.changes import event_changes, moved_between
 from strongroom.measure.explain.difference import Component, Difference, Grounds
+from strongroom.measure.explain.image_parts import PCR11, Coverage, ImageParts
 
-_PCR4 = PcrIndex(4)
 _NAMES = {
     ".linux": "the kernel",
     ".initrd": "the initrd",
@@ -42,7 +42,7 @@ def image_differences(reference: BootAccount, seen: BootAccount) -> Iterator[Dif
 
 
 def _programs_known(reference: BootAccount, seen: BootAccount) -> bool:
-    return all(_PCR4 in account.events or account.parts.uki is not None for account in (reference, seen))
+    return all(PCR4 in account.events or account.parts.uki is not None for account in (reference, seen))
 
 
 def _another_program(seen: BootAccount) -> Difference:
@@ -52,7 +52,7 @@ def _another_program(seen: BootAccount) -> Difference:
         f"the stub measured the same kernel, initrd, command line and os-release in {seen.name} (PCR 11), so another "
         "EFI program ran before the image, or the stub itself is another one. Such a program could also have forged "
         "PCR 11; an event log names it",
-        (_PCR4,),
+        (PCR4,),
         Grounds.INFERRED,
     )
 
@@ -65,14 +65,14 @@ def _another_image(reference: BootAccount, seen: BootAccount) -> Difference:
         f"another image, or another EFI program, ran in {seen.name} than in {reference.name}. "
         f"{_narrowed(reference, seen)}Which part of it moved cannot be told from the values alone: {lacking} does not "
         "say what its sections hold. Give the image itself, or an event log of that boot",
-        (_PCR4,),
+        (PCR4,),
         Grounds.PROVEN if _programs_known(reference, seen) else Grounds.INFERRED,
         details=_programs(reference, seen),
     )
 
 
 def _programs(reference: BootAccount, seen: BootAccount) -> tuple[str, ...]:
-    changes = event_changes(_PCR4, reference, seen)
+    changes = event_changes(PCR4, reference, seen)
     return () if changes is None else changes.rows(reference.name, seen.name)
 
 
@@ -96,7 +96,7 @@ def _changed_sections(reference: BootAccount, seen: BootAccount) -> Iterator[Dif
         if before.get(name) != after.get(name):
             sentence = _section_sentence(name, reference, seen) + _by_stubs(reference, seen)
             yield Difference(
-                "explain.section", Component.SECTION, sentence, (_PCR4, PCR11), Grounds.PROVEN, subject=name
+                "explain.section", Component.SECTION, sentence, (PCR4, PCR11), Grounds.PROVEN, subject=name
             )
 
 
@@ -171,6 +171,6 @@ def _another_stub(reference: BootAccount, seen: BootAccount) -> Difference:
         Component.STUB,
         f"every section that was compared is the same in {reference.name} and {seen.name}: what moved is the stub "
         f"itself, a section that only the stub reads, or the headers of the file{which}{by_stubs}",
-        (_PCR4,),
+        (PCR4,),
         Grounds.INFERRED if by_stubs else Grounds.PROVEN,
     )

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from strongroom.formats.pcrs import PcrIndex
-from strongroom.measure.explain.account import PCR11, BootAccount
+from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
 from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
+from strongroom.measure.explain.image_parts import PCR11
 
 _INSTANCE = "as it does from instance to instance: no policy should name PCR 1"
 _SYSTEM = ("explain.running-system", Component.RUNNING_SYSTEM)

@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from strongroom.formats.pcrs import PcrIndex
-from strongroom.measure.events import Event, EventType, event_over, replay
-from strongroom.measure.predict import BOOT_ACTION
+from strongroom.measure.events import BOOT_ACTION, RETURN_ACTION, Event, EventType, event_over, replay
 
-RETURN_ACTION = b"Returning from EFI Application from Boot Option"
-"""What firmware measures when a boot option was started and came back (TCG PC Client PFP 1.06, section 10.4.4)."""
 PHASES = ("enter-initrd", "leave-initrd", "sysinit", "ready", "shutdown", "final")
 """What systemd extends into PCR 11 while the system runs (systemd-pcrphase.service(8))."""
 

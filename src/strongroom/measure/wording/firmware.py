@@ -14,7 +14,9 @@ from strongroom.formats.event_data import (
     parse_handoff_tables,
     parse_handoff_tables2,
 )
-from strongroom.measure.wording.words import Proof, Subject, Words, anything, quoted, shown, text_of
+from strongroom.formats.event_log import LOCALITY_NAME
+from strongroom.measure.events import BOOT_ACTION, EXIT_ACTIONS, RETURN_ACTION
+from strongroom.measure.wording.words import Proof, Subject, Words, anything, listed, quoted, shown, text_of
 
 _HANDED_OVER = "end of the firmware's own measurements"
 _SEPARATORS = (
@@ -24,16 +26,15 @@ _SEPARATORS = (
 )
 """PFP 1.06, section 10.4.1, EV_SEPARATOR: two values of the normal case, and the one for an error."""
 _ACTIONS = {
-    "Calling EFI Application from Boot Option": "the firmware starts a boot option",
-    "Returning from EFI Application from Boot Option": "a boot option gave up, and the firmware goes on",
-    "Exit Boot Services Invocation": "the kernel asks the firmware to leave",
+    BOOT_ACTION.decode(): "the firmware starts a boot option",
+    RETURN_ACTION.decode(): "a boot option gave up, and the firmware goes on",
+    EXIT_ACTIONS[0].decode(): "the kernel asks the firmware to leave",
     "Exit Boot Services Returned with Failure": "the firmware did not leave yet",
-    "Exit Boot Services Returned with Success": "the firmware has left",
+    EXIT_ACTIONS[1].decode(): "the firmware has left",
     "UEFI Debug Mode": "the firmware can be debugged: nothing that it measured can be trusted",
     "DMA Protection Disabled": "devices can write everywhere in memory",
 }
 """PFP 1.06, section 10.4.4."""
-_LOCALITY_NAME = b"StartupLocality\0"
 _REFERENCE_NAMES = (b"SP800-155 Event", b"SP800-155 Event2", b"SP800-155 Event3")
 _TABLES = {
     uuid.UUID("eb9d2d31-2d88-11d3-9a16-0090273fc14d"): "SMBIOS",
@@ -70,7 +71,7 @@ def action(subject: Subject) -> Words:
 def no_action(subject: Subject) -> Words:
     """Put EV_NO_ACTION into words. It extends nothing."""
     data = subject.event.data
-    if data.startswith(_LOCALITY_NAME):
+    if data.startswith(LOCALITY_NAME):
         return Words(f"the TPM was started at locality {data[-1]}", Proof.UNMEASURED)
     if data.startswith(_REFERENCE_NAMES):
         return Words("where the maker of the firmware keeps its reference measurements", Proof.UNMEASURED)
@@ -122,11 +123,9 @@ def handoff_tables2(subject: Subject) -> Words:
 
 
 def _handoff(said: HandoffTables, subject: Subject) -> Words:
-    names = [_TABLES.get(kind, str(kind)) for kind, _ in said.tables[:_MAX_TABLES]]
-    more = len(said.tables) - len(names)
-    listed = ", ".join([*names, f"{more} more"] if more else names) or "none"
+    tables = listed([_TABLES.get(kind, str(kind)) for kind, _ in said.tables], most=_MAX_TABLES) or "none"
     name = f" {shown(said.description)}" if said.description else ""
-    return Words(f"tables{name} for the operating system: {listed}", subject.proof(subject.event.data))
+    return Words(f"tables{name} for the operating system: {tables}", subject.proof(subject.event.data))
 
 
 DESCRIPTIONS: Mapping[str, str] = {

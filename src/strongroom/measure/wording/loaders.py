@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from strongroom.formats.event_data import parse_tagged_event
-from strongroom.formats.uki import PAYLOAD_SECTIONS
+from strongroom.formats.uki import MEASURABLE_SECTIONS
 from strongroom.measure.wording.words import Proof, Subject, Words, anything, quoted, shown, text_of
 
 _GRUB_PREFIXES = {
@@ -18,7 +18,6 @@ _GRUB_PREFIXES = {
     "kernel_cmdline: ": "the kernel's command line",
     "module_cmdline: ": "the command line of a module",
 }
-_SECTIONS = (*PAYLOAD_SECTIONS, ".profile", ".dtbauto", ".hwids", ".efifw")
 _CPIO = b"07070"
 """How the archives begin in which a stub hands over credentials and extensions (cpio(5), "newc")."""
 COMMAND_LINE, CREDENTIAL, EXTENSION = "command-line", "credential", "extension"
@@ -77,7 +76,7 @@ def section(subject: Subject) -> Words | None:
     """
     if subject.section:
         return Words(f"contents of section {subject.section}", Proof.COVERED, subject=subject.section)
-    for name in _SECTIONS:
+    for name in MEASURABLE_SECTIONS:
         if subject.proof(name.encode() + b"\0") is Proof.COVERED:
             return Words(f"name of section {name}", Proof.COVERED, section=name, subject=name)
     return None

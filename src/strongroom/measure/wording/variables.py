@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections import Counter
 
 from strongroom.crypto.certificates import describe_certificate
@@ -18,9 +17,9 @@ from strongroom.formats.efi import (
     parse_signature_database,
 )
 from strongroom.formats.event_data import VariableData, parse_variable_data
-from strongroom.formats.load_option import parse_load_option
+from strongroom.formats.load_option import parse_load_option, parse_option_order
 from strongroom.ids import CertificateDer
-from strongroom.measure.wording.words import Proof, Subject, Words, quoted, shown, snippet
+from strongroom.measure.wording.words import Proof, Subject, Words, listed, quoted, shown, snippet
 
 _SWITCHES = frozenset({"SecureBoot", "SetupMode", "AuditMode", "DeployedMode"})
 _DATABASES = {
@@ -112,11 +111,11 @@ def _entry(content: bytes) -> str:
 
 def _content(variable: VariableData) -> str:
     """Return what a boot variable holds. Its layout follows from its name, which may be the log's."""
-    if _ORDER.fullmatch(variable.name) and len(variable.content) % 2 == 0:
-        return f"order {_order(variable.content)}"
-    if not _OPTION.fullmatch(variable.name):
-        return shown(variable.content)
     try:
+        if _ORDER.fullmatch(variable.name):
+            return f"order {_order(variable.content)}"
+        if not _OPTION.fullmatch(variable.name):
+            return shown(variable.content)
         option = parse_load_option(variable.content)
     except FormatError:
         return snippet(variable.content)
@@ -127,6 +126,4 @@ def _content(variable: VariableData) -> str:
 
 
 def _order(content: bytes) -> str:
-    numbers = [f"{number:04X}" for (number,) in struct.iter_unpack("<H", content[: 2 * _MAX_NUMBERS])]
-    more = len(content) // 2 - len(numbers)
-    return ", ".join([*numbers, f"{more} more"] if more else numbers) or "empty"
+    return listed([f"{number:04X}" for number in parse_option_order(content)], most=_MAX_NUMBERS) or "empty"

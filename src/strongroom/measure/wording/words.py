@@ -8,6 +8,7 @@ marked CLAIMED as a whole, or stands in brackets that begin with "the log".
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strongroom.formats.event_log import LogEvent
@@ -98,6 +99,12 @@ def shown(data: bytes) -> str:
     """Return data as text where it is one, and in hex where it is not."""
     text = text_of(data)
     return snippet(data) if text is None else quoted(text)
+
+
+def listed(words: Sequence[str], *, most: int, separator: str = ", ") -> str:
+    """Return the first words in one line, and how many more there are; empty for none."""
+    more = len(words) - most
+    return separator.join([*words[:most], f"{more} more"] if more > 0 else words)
 
 
 def anything(subject: Subject) -> Words:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which section of the image moved."""
 
+import dataclasses
+
 import pytest
 from tests.images import make_pe, make_uki
 from tests.unit.measure.explain.boots import differences, document, events_of, image, log, with_pcrs
@@ -155,6 +157,31 @@ def test_facts_that_are_no_digests_say_nothing():
     account = account_of_measurements("the file", parse_measurements(text))
     assert account.parts.uki is None
     assert 4 not in account.events
+
+
+def altered(**facts):
+    measured = measure_image(make_uki(), secure_boot=None)
+    return dataclasses.replace(measured, strongroom=dataclasses.replace(measured.strongroom, **facts))
+
+
+def test_sections_that_contradict_the_files_own_pcr11_are_not_used():
+    sections = tuple((name, "00" * 48) for name in (".linux", ".cmdline"))
+    hostile = account_of_measurements("the file", altered(sections=sections))
+    assert differences(hostile, image(**changed(".cmdline"))).keys() >= {"explain.image"}
+    assert any("do not lead to its own PCR 11" in note for note in explain(hostile, image()).notes)
+    assert file().notes == ()
+
+
+def test_a_command_line_that_is_not_the_measured_one_is_not_quoted():
+    hostile = account_of_measurements("the file", altered(command_line="quiet and harmless"))
+    sentence = differences(hostile, image(**changed(".cmdline")))["explain.section"].sentence
+    assert "harmless" not in sentence
+    assert file().parts.texts == {".cmdline": "quiet roothash=" + "Ab" * 32}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\0", b"\n\0"])
+def test_what_closes_a_command_line_is_no_part_of_it(end):
+    assert file(cmdline=b"quiet" + end).parts.texts == {".cmdline": "quiet"}
 
 
 def test_two_images_by_digest_differ_for_certain():
