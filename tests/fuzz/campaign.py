@@ -35,8 +35,12 @@ class Run:
     target: Target
     log: str
     failed: bool
-    finding: Path | None
-    """The input that was not read or refused as it should be. None where there is none, or the run failed by itself."""
+
+    @property
+    def finding(self) -> Path | None:
+        """The input that was not read or refused as it should be. None too where the run failed by itself."""
+        written = re.search(r"Test unit written to (.+)", self.log)
+        return Path(written[1]) if written else None
 
     @property
     def executions(self) -> int:
@@ -45,8 +49,9 @@ class Run:
 
     @property
     def again(self) -> str:
-        """The command that reads the finding once more."""
-        return shlex.join(["python", "-m", "tests.fuzz.run", self.target.name, str(self.finding)])
+        """The command that reads the finding once more, in the project's folder."""
+        python, finding = (os.path.relpath(path, ROOT) for path in (sys.executable, self.finding or ""))
+        return shlex.join([python, "-m", "tests.fuzz.run", self.target.name, finding])
 
 
 def kept(target: Target) -> list[Path]:
@@ -62,8 +67,7 @@ def fuzz(target: Target, folder: Path, *, seconds: int) -> Run:
     done = _run(
         target, *LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={folder}/", *_folders(target, new, seeds)
     )
-    findings = sorted((*folder.glob("crash-*"), *folder.glob("oom-*"), *folder.glob("timeout-*")))
-    return Run(target, done.stderr + done.stdout, done.returncode != 0, findings[-1] if findings else None)
+    return Run(target, done.stderr + done.stdout, done.returncode != 0)
 
 
 def keep(target: Target, folder: Path) -> int:
@@ -109,9 +113,13 @@ def _folders(target: Target, *others: Path) -> list[Path]:
     return [*others, *([CORPUS / target.name] if kept(target) else [])]
 
 
+def environment() -> dict[str, str]:
+    """Return the environment in which a process finds the project and its tests."""
+    return os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+
+
 def _run(target: Target, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.fuzz.run", target.name, *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, errors="replace", check=False
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, errors="replace", check=False
     )

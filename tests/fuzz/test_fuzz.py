@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ from collections import defaultdict
 
 import pytest
 from tests.fuzz import campaign, limits, registry
+from tests.fuzz.campaign import environment
 from tests.fuzz.readers_met import readers_met, readers_of_untrusted_bytes
 
 from strongroom.errors import FormatError
@@ -143,7 +145,7 @@ def test_the_fuzzer_finds_a_planted_bug_and_says_how_to_see_it_again(name, error
     assert run.finding is not None
     assert run.finding.parent == tmp_path
     again = subprocess.run(
-        [sys.executable, *run.again.split()[1:]], cwd=campaign.ROOT, capture_output=True, text=True, check=False
+        shlex.split(run.again), cwd=campaign.ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     assert again.returncode != 0
     assert error in again.stdout + again.stderr
@@ -165,8 +167,7 @@ def test_what_a_run_finds_is_kept_once_and_small(tmp_path, monkeypatch):
 def measured(*names):
     """Measure targets in processes of their own, and return their reports by name."""
     command = [sys.executable, "-m", "tests.fuzz.limits", *names]
-    environment = os.environ | {"PYTHONPATH": f"{campaign.ROOT / 'src'}{os.pathsep}{campaign.ROOT}"}
-    run = subprocess.run(command, cwd=campaign.ROOT, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=campaign.ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     return {report["target"]: report for report in map(json.loads, run.stdout.splitlines())}
 
