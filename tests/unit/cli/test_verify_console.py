@@ -208,6 +208,7 @@ def test_an_enclaves_document_is_no_receipt_of_an_instance(verify):
         (b"\x04" * 65, "no SubjectPublicKeyInfo"),
         (None, "none"),
     ],
+    ids=["rsa", "ed25519", "point", "none"],
 )
 def test_a_receipt_with_another_kind_of_key_is_pointed_out(verify, public_key, words):
     said_of_it = f"receipts carry an EC key, which KMS cannot use; this document carries {words}"

@@ -23,6 +23,7 @@ def spki(key):
         (b"\x04" + bytes(64), KeyKind.UNREADABLE),
         (b"", KeyKind.UNREADABLE),
     ],
+    ids=["p256", "p384", "rsa", "ed25519", "point", "nothing"],
 )
 def test_a_key_is_called_by_its_kind(data, kind):
     assert key_kind(data) is kind
