@@ -26,6 +26,7 @@ from strongroom.crypto.key_transport import load_recipient
 from strongroom.crypto.public_keys import key_id_of, load_spki
 from strongroom.crypto.signatures import load_p384_key
 from strongroom.errors import FormatError, NotAuthentic
+from strongroom.formats.certificate_parts import parse_certificate_parts
 
 PKI = nitro_pki.fixed_pki()
 AT = nitro_pki.NOW + timedelta(minutes=1)
@@ -52,6 +53,13 @@ def one(data: bytes) -> None:
     facts = describe_certificate(data)
     assert facts.sha256 == hashlib.sha256(data).digest()
     assert facts.sha256 in sha256_fingerprints(data)
+    assert parse_certificate_parts(data).signed == load_certificate(data).tbs_certificate_bytes
+
+
+def parts(data: bytes) -> None:
+    """Of any bytes, not only of those that somebody has parsed before."""
+    found = parse_certificate_parts(data)
+    assert all(part in data for part in (found.signed, found.issuer, found.subject))
 
 
 def pem(data: bytes) -> None:
@@ -97,6 +105,7 @@ def spkis() -> list[bytes]:
 TARGETS = (
     Target("certificates.path", path, roots, refusals=(FormatError, NotAuthentic), max_bytes=1_024),
     Target("certificates.one", one, all_kinds, max_bytes=1_024),
+    Target("certificates.parts", parts, all_kinds, max_bytes=1_024),
     Target("certificates.pem", pem, pem_files),
     Target("certificates.public-key", public_key, spkis, max_bytes=1_024),
 )
