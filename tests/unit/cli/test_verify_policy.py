@@ -30,6 +30,14 @@ def test_a_document_that_fits_is_trusted(world):
     assert (code, err) == (0, "")
     assert out.startswith("TRUSTED AS OF THEN: ")
     assert out.count("taken as its constant") == 2
+    assert "\n  fits: 1\n" in out
+    assert json.loads(world.verify("--policy", policy, *CHALLENGED, *AT, "--json")[1])["matched"] == ["1"]
+
+
+def test_of_two_measurements_the_one_that_fits_is_named(world):
+    files = [world.write(f"{n}.json", measured(**pcrs)) for n, pcrs in ((1, {"PCR4": OTHER}), (2, {}))]
+    code, out, _ = world.verify("--measurements", files[0], "--measurements", files[1], *CHALLENGED, *AT)
+    assert (code, f"\n  fits: {files[1]}\n" in out) == (0, True)
 
 
 def test_the_example_of_the_documentation_works(world):
@@ -202,7 +210,7 @@ def test_an_error_names_the_file_it_is_in(world):
     assert "at byte 13 [json.syntax]" in world.verify("--policy", policy, *CHALLENGED, *AT)[2]
 
 
-def test_json_keeps_its_keys_and_gains_findings_and_flags(world):
+def test_json_keeps_its_keys_and_gains_findings_flags_and_matches(world):
     world.write("m.json", measured())
     code, out, _ = world.verify("--measurements", world.folder / "m.json", "--no-nonce", *AT, "--json")
     said = json.loads(out)
@@ -210,6 +218,7 @@ def test_json_keeps_its_keys_and_gains_findings_and_flags(world):
     assert said.keys() == {
         *("ok", "verdict", "module_id", "instance_id", "region", "timestamp", "certificate_expires", "digest"),
         *("pcrs", "public_key", "user_data", "nonce", "root_sha256", "root_name", "notices", "findings", "flags"),
+        "matched",
     }
     assert said["findings"] == []
     assert [flag["code"] for flag in said["flags"]] == [
