@@ -94,8 +94,7 @@ def _print(console: Console, found: Explanation) -> None:
 
     line(_headline(found))
     _print_differences(line, "What keeps the machine from being trusted:", found.gated)
-    title = "Beside that, and gating nothing:" if found.gated else "Gating nothing:"
-    _print_differences(line, title, found.ungated)
+    _print_differences(line, "Moved, but no gate:", found.ungated)
     if found.same:
         line(f"The same in both: PCR {_listed(found.same)}.")
     if found.unknown:

@@ -48,7 +48,7 @@ def test_the_example_of_the_documentation_works(world):
     assert (code, err, "WARNING" in out) == (0, "", False)
     world.write("images/1.4.json", measured(PCR4=OTHER[:-1] + "2"))
     code, _, err = world.verify("--policy", policy, *CHALLENGED, *AT)
-    assert (code, "part of the policy: acme, production > 1.4 (nearest of 3)" in err) == (5, True)
+    assert (code, "from: acme, production > 1.4 (nearest of 3)" in err) == (5, True)
 
 
 def test_a_measurements_file_is_looked_for_beside_the_policy(world, monkeypatch, tmp_path):
@@ -71,7 +71,7 @@ def test_a_refusal_names_the_part_of_the_policy_and_the_pcr_in_words(world):
     lines = err.splitlines()
     assert lines[0] == "strongroom: the document is authentic and not trusted: 1 reason [pcr.mismatch]"
     assert lines[1] == f"  pcr.mismatch: expected PCR4 = {OTHER}, found {PCR4.hex()}"
-    assert lines[2] == "      part of the policy: acme > 1.4 (nearest of 2)"
+    assert lines[2] == "      from: acme > 1.4 (nearest of 2)"
     assert lines[3].startswith("      PCR4 is every EFI program that was started: ")
     assert "`strongroom explain`" in lines[4]
 
@@ -249,7 +249,7 @@ def test_findings_in_json_have_the_same_keys_always(world):
 def test_a_name_in_a_policy_cannot_write_to_the_terminal(world):
     name = "x\N{RIGHT-TO-LEFT OVERRIDE}y"
     _, _, err = world.verify("--policy", world.policy(name=name, pcrs=GATES | {"4": [OTHER]}), *CHALLENGED, *AT)
-    assert r"part of the policy: x\u202ey" in err
+    assert r"from: x\u202ey" in err
 
 
 @pytest.mark.attack("A24")
