@@ -73,6 +73,19 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_documentation(
     assert f"## `strongroom {name}`" in (ROOT / "docs/reference/commands.md").read_text()
 
 
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_line_of_help_fits_a_terminal_of_80_columns(name):
+    settings = {"terminal_width": 80, "max_content_width": 80, **strongroom.context_settings}
+    context = click.Context(commands()[name], info_name=f"strongroom {name}", **settings)
+    assert [line for line in commands()[name].get_help(context).splitlines() if len(line) > 80] == []
+
+
+def test_every_line_of_make_help_fits_too():
+    run = subprocess.run(["make", "-s", "-C", ROOT, "help"], capture_output=True, text=True, check=True)
+    assert [line for line in run.stdout.splitlines() if len(line) > 80] == []
+    assert "make demo" in run.stdout
+
+
 @pytest.mark.parametrize("name", sorted(n for n, c in commands().items() if not isinstance(c, click.Group)))
 def test_every_command_speaks_json(name):
     assert "--json" in {option for parameter in commands()[name].params for option in parameter.opts}

@@ -54,8 +54,9 @@ def command(
     trusted.
 
     \b
-    Example:  strongroom explain --measurements pcr_measurements.json --document document.cbor
-              strongroom explain --image BOOTX64.EFI --document document.cbor --event-log binary_bios_measurements
+    Example:  strongroom explain --measurements ref.json --document doc.cbor
+              strongroom explain --image BOOTX64.EFI --event-log log
+              strongroom explain --document old.cbor --document new.cbor
     """
     sources = Sources(measurements=measurements, image=image, document=document, event_log=event_log)
     reference, seen = read_accounts(sources, roots=read_roots(root, ()), secure_boot=secure_boot)

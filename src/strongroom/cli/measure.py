@@ -93,7 +93,8 @@ def _print(console: Console, found: ImageFile, measurements: Measurements, outpu
         console.print("PCR11  left out: not predicted for this version of the stub.", markup=False)
     gates = ", ".join(str(index) for index in measurements.gates)
     console.print(
-        f"Gate on PCR {gates}. PCRs tell what booted, not for whom: tenants are told apart by the key policy."
+        f"Gate on PCR {gates}. PCRs tell what booted, not for whom: tenants are told apart by the key policy.",
+        markup=False,
     )
     if output is not None:
         console.print(printable(f"Written to {output}"), markup=False)
