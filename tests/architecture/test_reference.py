@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from strongroom.cli.main import COMMANDS, strongroom
+from strongroom import errors
+from strongroom.cli.main import COMMANDS, INTERRUPTED, READER_GONE, strongroom
+from strongroom.errors import StrongroomError
 
 ROOT = Path(__file__).parents[2]
 CODES = (ROOT / "docs/reference/codes.md").read_text()
@@ -34,6 +36,14 @@ def test_the_pages_are_what_the_source_gives():
         [sys.executable, ROOT / "tools/reference", "--check"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("page", ["codes.md", "commands.md"])
+def test_every_exit_code_stands_in_a_table_on_top(page):
+    table = (ROOT / "docs/reference" / page).read_text().split("\n## ")[0]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StrongroomError)]
+    codes = {0, 1, INTERRUPTED, READER_GONE} | {kind.exit_code for kind in kinds}
+    assert set(map(int, re.findall(r"^\| (\d+) \| \S", table, re.MULTILINE))) == codes
 
 
 @pytest.mark.parametrize(
