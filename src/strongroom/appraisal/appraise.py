@@ -66,6 +66,8 @@ class AttestationResult(Generic[EvidenceT]):
     """Every reason to refuse."""
     flags: tuple[Finding, ...] = ()
     """What else the reader should know: where the policy is weak. No reason to refuse."""
+    matched: tuple[str, ...] = ()
+    """The alternatives of the policy that fit, by name; nothing where something was found."""
 
     def require(self) -> EvidenceT:
         """Return the evidence, which is trusted then. Raises NotTrusted with all findings, the reasons first."""
@@ -97,7 +99,8 @@ def appraise(
     """
     _expect_types((evidence, VerifiedEvidence), (policy, AppraisalPolicy))
     asked = _asked(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
-    return AttestationResult(evidence, (*asked, *policy.misfits(evidence, now=now)), policy.flags)
+    findings = (*asked, *policy.misfits(evidence, now=now))
+    return AttestationResult(evidence, findings, policy.flags, () if findings else policy.matched(evidence, now=now))
 
 
 def appraise_enclave(

@@ -55,6 +55,10 @@ class Rule(ABC):
         """Return the rules that this one is made of."""
         return ()
 
+    def matched(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of the alternatives inside that fit; nothing where there are none to choose from."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class PcrRule(Rule):

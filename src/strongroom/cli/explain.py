@@ -54,8 +54,9 @@ def command(
     trusted.
 
     \b
-    Example:  strongroom explain --measurements pcr_measurements.json --document document.cbor
-              strongroom explain --image BOOTX64.EFI --document document.cbor --event-log binary_bios_measurements
+    Example:  strongroom explain --measurements ref.json --document doc.cbor
+              strongroom explain --image BOOTX64.EFI --event-log log
+              strongroom explain --document old.cbor --document new.cbor
     """
     sources = Sources(measurements=measurements, image=image, document=document, event_log=event_log)
     reference, seen = read_accounts(sources, roots=read_roots(root, ()), secure_boot=secure_boot)
@@ -94,8 +95,7 @@ def _print(console: Console, found: Explanation) -> None:
 
     line(_headline(found))
     _print_differences(line, "What keeps the machine from being trusted:", found.gated)
-    title = "Beside that, and gating nothing:" if found.gated else "Gating nothing:"
-    _print_differences(line, title, found.ungated)
+    _print_differences(line, "Moved, but no gate:", found.ungated)
     if found.same:
         line(f"The same in both: PCR {_listed(found.same)}.")
     if found.unknown:

@@ -60,7 +60,7 @@ def command() -> None:
     """Verify instance identity documents: who EC2 says an instance is.
 
     \b
-    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
+    Example:  strongroom identity verify id --rsa2048 sig --region us-east-1
     """
 
 
@@ -85,8 +85,8 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
     An identity document says who the instance is, not what it runs, and whoever saw it can show it again for ever.
 
     \b
-    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
-              strongroom identity verify document --rsa2048 rsa2048 --document attestation.cbor --ec2
+    Example:  strongroom identity verify id --rsa2048 sig --region us-east-1
+              strongroom identity verify id --rsa2048 sig --document d.cbor --ec2
     """
     kind, signature_file = _one_signature(options)
     _expect_options_that_fit(kind, options)

@@ -34,6 +34,7 @@ _KINDS = {
     (OID_SHA256, OID_SHA256_WITH_RSA): IdentityKind.RSA2048,
     (OID_SHA1, OID_DSA_WITH_SHA1): IdentityKind.PKCS7,
 }
+_POINTER = "`strongroom identity verify` says whether EC2 signed it."
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -41,7 +42,7 @@ def recognise(data: bytes) -> Inspection | None:
     if len(data) <= MAX_IDENTITY_DOCUMENT_BYTES and data.lstrip().startswith(b"{") and _is_marked(data):
         document = parse_identity_document(data)
         return Inspection(
-            "identity-document", "an instance identity document", _lines(document), identity_members(document)
+            "identity-document", "an instance identity document", _lines(document), identity_members(document), _POINTER
         )
     signature = _signature(data)
     if _SIGNED_DATA.match(signature) and _is_marked(signature):
@@ -80,6 +81,7 @@ def _pkcs7(signature: bytes) -> Inspection:
         "a PKCS#7 signature that holds an instance identity document",
         (served, *_lines(document)),
         {"signature_kind": kind, **identity_members(document)},
+        _POINTER,
     )
 
 
@@ -90,6 +92,7 @@ def _plain_signature() -> Inspection:
         "document",
         (f"If it is one: {IdentityKind.SIGNATURE.algorithm}, over the document, of which nothing shows in it.",),
         {"signature_kind": IdentityKind.SIGNATURE},
+        _POINTER,
     )
 
 
@@ -99,5 +102,4 @@ def _lines(document: IdentityDocument) -> tuple[str, ...]:
         f"{document.region} (zone {document.availability_zone}) on {document.instance_type}, {document.architecture}, "
         f"last started at {document.pending_time}."
     )
-    whether = "`strongroom identity verify` tells whether EC2 says so. Even then:"
-    return (claim, whether, f"  {NOT_INTEGRITY}", f"  {NO_AGE}")
+    return (claim, "Even where EC2 says so:", f"  {NOT_INTEGRITY}", f"  {NO_AGE}")

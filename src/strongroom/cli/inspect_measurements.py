@@ -13,6 +13,7 @@ from strongroom.formats.pcrs import PcrIndex
 
 _MARK = b'"Measurements"'
 _ASSUMED = " (assumed: the file does not name it)"
+_POINTER = "Compare a document with it: `strongroom verify --measurements`."
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -21,7 +22,7 @@ def recognise(data: bytes) -> Inspection | None:
     if guess_kind(head) is not FileKind.JSON or _MARK not in head:
         return None
     measurements = parse_measurements(data)
-    return Inspection("measurements", "a measurements file", _lines(measurements), _facts(measurements))
+    return Inspection("measurements", "a measurements file", _lines(measurements), _facts(measurements), _POINTER)
 
 
 def _lines(measurements: Measurements) -> tuple[str, ...]:

@@ -108,10 +108,12 @@ def command(context: click.Context, document: Path, **options: Unpack[Options]) 
     """Verify an attestation DOCUMENT, or the last receipt in a saved console, and compare it with what you expect.
 
     \b
-    Example:  strongroom verify document.cbor --measurements pcr_measurements.json --nonce 6f1d2a40
-              strongroom verify document.cbor --policy acme.json --no-nonce --sarif
+    Example:  strongroom verify doc.cbor --measurements ref.json --nonce 6f1d2a40
+              strongroom verify doc.cbor --policy acme.json --no-nonce --sarif
               strongroom verify old.cbor --authentic-only --at document
-              strongroom verify console.txt --measurements pcr_measurements.json --no-nonce --at document
+              strongroom verify boot.txt --policy p.json --no-nonce --at document
+
+    Exits with 0: yes; 2: usage; 3: malformed; 4: not authentic; 5: authentic, not trusted; 9: this machine.
 
     The document may be as old as the policy file says, else 5m. --max-age comes on top: the stricter age wins.
     """

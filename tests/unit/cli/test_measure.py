@@ -175,6 +175,8 @@ def test_what_lies_beside_the_image_is_told(disk, capsys):
     code, out, _ = said(capsys, disk)
     assert code == 0
     assert "disk.credential: expected no credentials" in out
+    assert out.count("Zero, unless the findings above come true.") == 2
+    assert "was added" not in out
     assert "root.cred in \\loader\\credentials" in out
     assert "may leave other values than the ones below" in out
     assert [finding["code"] for finding in json.loads(said(capsys, disk, "--json")[1])["findings"]] == [
