@@ -25,7 +25,9 @@ from strongroom.measure.explain.account import (
     account_of_image,
     account_of_log,
     account_of_measurements,
+    is_image_of,
     with_image,
+    with_image_that_booted,
     with_log,
 )
 from strongroom.measure.secure_boot import SecureBootKeys
@@ -54,7 +56,9 @@ def read_accounts(
     logs = [_log(path) for path in sources["event_log"]]
     predicted, recorded = [*files, *images], [*documents, *(log.account for log in logs)]
     if predicted and recorded:
-        return _expected(files, images), _recorded(documents, logs)
+        _expect_one_each(files, images)
+        _expect_one_each(documents, logs)
+        return _with_images(files, images, _recorded(documents, logs))
     return _pair(predicted or recorded)
 
 
@@ -66,15 +70,19 @@ class _Log:
     account: BootAccount
 
 
-def _expected(files: Sequence[BootAccount], images: Sequence[BootAccount]) -> BootAccount:
-    """Return the one account of what was predicted: of a file, of an image, or of both."""
-    _expect_one_each(files, images)
-    return with_image(files[0], images[0]) if files and images else (*files, *images)[0]
+def _with_images(
+    files: Sequence[BootAccount], images: Sequence[BootAccount], recorded: BootAccount
+) -> tuple[BootAccount, BootAccount]:
+    """Return what was predicted and what was recorded. An image beside a file tells of the side that has its PCR 4."""
+    if not (files and images):
+        return (*files, *images)[0], recorded
+    if is_image_of(images[0], files[0]) or not is_image_of(images[0], recorded):
+        return with_image(files[0], images[0], recorded=recorded.name), recorded
+    return files[0], with_image_that_booted(recorded, images[0])
 
 
 def _recorded(documents: Sequence[BootAccount], logs: Sequence[_Log]) -> BootAccount:
     """Return the one account of what was recorded: of a document, of a log, or of both."""
-    _expect_one_each(documents, logs)
     if not documents:
         return logs[0].account
     return _document_with_log(documents[0], logs[0]) if logs else documents[0]

@@ -136,6 +136,26 @@ def test_an_image_of_other_measurements_is_not_used_and_said(explain):
     code, said = explain("--measurements", "measurements", "--image", "other-image", "--document", "clean.cbor")
     assert code == 0
     assert "is not the one that the measurements measurements was made of" in said.out
+    assert "PCR 4 of the document clean.cbor is not its own: nothing of it is used" in said.out
+
+
+def test_the_image_that_did_boot_names_the_section_that_moved(explain):
+    files = ("--measurements", "measurements", "--document", "other.cbor")
+    assert "Give the image of the document other.cbor" in explain(*files)[1].out
+    code, said = explain(*files, "--image", "other-image")
+    assert code == 1
+    assert "PCR 4, 11 (proven): the os-release (.osrel) moved" in said.out
+    assert "the image other-image is the one that booted, by PCR 4 of the document other.cbor" in said.out
+    assert "nothing of it is used" not in said.out
+
+
+def test_an_image_that_did_boot_explains_nothing_that_its_replay_does_not_give(explain, folder):
+    other = events_of(image(osrel=b"ID=other\n"))
+    (folder / "both.cbor").write_bytes(as_document(inserted(other, 0, LINE)))
+    result = explain("--measurements", "measurements", "--image", "other-image", "--document", "both.cbor", "--json")
+    grounds = {each["code"]: each["grounds"] for each in json.loads(result[1].out)["differences"]}
+    assert grounds["explain.section"] == "proven"
+    assert grounds["explain.added-input"] == "inferred"
 
 
 @pytest.mark.parametrize(
