@@ -52,8 +52,8 @@ def read_accounts(
     """
     images = [_image(path, secure_boot) for path in sources["image"]]
     files = [_measurements(path) for path in sources["measurements"]]
-    documents = [_document(path, roots) for path in sources["document"]]
-    logs = [_log(path) for path in sources["event_log"]]
+    documents = [read_document(path, roots) for path in sources["document"]]
+    logs = [read_log(path) for path in sources["event_log"]]
     predicted, recorded = [*files, *images], [*documents, *(log.account for log in logs)]
     if predicted and recorded:
         _expect_one_each(files, images)
@@ -63,7 +63,7 @@ def read_accounts(
 
 
 @dataclass(frozen=True, slots=True)
-class _Log:
+class Log:
     """An event log, and what it tells."""
 
     log: EventLog
@@ -81,7 +81,7 @@ def _with_images(
     return files[0], with_image_that_booted(recorded, images[0])
 
 
-def _recorded(documents: Sequence[BootAccount], logs: Sequence[_Log]) -> BootAccount:
+def _recorded(documents: Sequence[BootAccount], logs: Sequence[Log]) -> BootAccount:
     """Return the one account of what was recorded: of a document, of a log, or of both."""
     if not documents:
         return logs[0].account
@@ -93,7 +93,7 @@ def _expect_one_each(*kinds: Sequence[object]) -> None:
         raise _no_pair()
 
 
-def _document_with_log(document: BootAccount, log: _Log) -> BootAccount:
+def _document_with_log(document: BootAccount, log: Log) -> BootAccount:
     """Return both in one, and say in which of the gated or logged PCRs the log is none of this document."""
     compared = compare_log(log.log, document.pcrs)
     others = sorted({*compared.differing, *(index for index in compared.uncovered if index in GATES)})
@@ -115,7 +115,7 @@ def _no_pair() -> UsageError:
     return UsageError(
         "explain.no-pair",
         "expected two accounts of a boot: measurements or an image, against a document or an event log; or two of a "
-        "kind. With both sides given, at most one file of each kind",
+        "kind; or a document and its log. With both sides given, at most one file of each kind",
         remedy="Example: strongroom explain --measurements pcr_measurements.json --document document.cbor",
     )
 
@@ -131,7 +131,8 @@ def _measurements(path: Path) -> BootAccount:
     return account_of_measurements(f"the measurements {path.name}", read_measurements_file(path))
 
 
-def _document(path: Path, roots: NitroRoots) -> BootAccount:
+def read_document(path: Path, roots: NitroRoots) -> BootAccount:
+    """Return what an attestation document tells, verified as of its own time. Raises as `verify_evidence`."""
     presented = read_presented(path)
     evidence = verify_evidence(presented.evidence, roots=roots, at=AT_DOCUMENT_TIME)
     expect_own_console(presented, evidence)
@@ -140,10 +141,11 @@ def _document(path: Path, roots: NitroRoots) -> BootAccount:
     return replace(account, notes=(*presented.lines, *notices))
 
 
-def _log(path: Path) -> _Log:
+def read_log(path: Path) -> Log:
+    """Return an event log and what it tells. Raises FormatError for what is none, or has no SHA-384 bank."""
     data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
     kind = guess_kind(data[:HEAD_BYTES])
     if kind not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
         raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {kind}", offset=0)
     log = parse_event_log(data)
-    return _Log(log, account_of_log(f"the event log {path.name}", log))
+    return Log(log, account_of_log(f"the event log {path.name}", log))

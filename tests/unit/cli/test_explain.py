@@ -18,7 +18,7 @@ from strongroom.cli.main import run
 from strongroom.formats.console import encode_receipt
 from strongroom.formats.measurements import encode_measurements
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.measure.events import EVENT_TYPES, replay
+from strongroom.measure.events import EVENT_TYPES, EventType, event_over, replay
 from strongroom.measure.predict import measure_image
 
 NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
@@ -51,6 +51,7 @@ def folder(tmp_path):
 
 
 CLEAN = events_of(image())
+READY = event_over(11, EventType.IPL, b"enter-initrd", "a boot phase")
 BOOTS = {
     "clean": CLEAN,
     "line": inserted(CLEAN, 0, LINE),
@@ -204,6 +205,46 @@ def test_the_image_on_a_disk_is_taken_and_what_lies_beside_it_is_noted(explain, 
     assert code == 1
     assert "PCR 12 (inferred)" in said.out
     assert "root.cred" in said.out
+
+
+def test_a_log_of_the_documents_boot_is_said_to_be_one(explain):
+    code, said = explain("--document", "clean.cbor", "--event-log", "clean.log")
+    assert code == 0
+    assert said.out.startswith("the event log clean.log is of the boot that the document clean.cbor shows.\n")
+    assert "It leads to PCR 0, 1, 2, 4, 5, 7, " in said.out
+
+
+@pytest.mark.attack("A21")
+def test_a_log_of_another_boot_is_said_to_be_none_of_the_document(explain):
+    files = ("--document", "clean.cbor", "--event-log", "line.log")
+    code, said = explain(*files)
+    assert code == 1
+    assert said.out.startswith("the event log line.log is not of this boot: it leads to other values in PCR 12.\n")
+    assert "keeps the machine from being trusted" not in said.out
+    result = json.loads(explain(*files, "--json")[1].out)
+    assert (result["moved"], result["differences"][0]["pcrs"]) == (True, [12])
+    assert 4 in result["same"]
+
+
+def test_a_log_that_ends_before_the_running_system_measured_is_of_the_boot(explain, folder):
+    (folder / "running.cbor").write_bytes(as_document([*CLEAN, READY]))
+    code, said = explain("--document", "running.cbor", "--event-log", "clean.log")
+    assert code == 0
+    assert "is of the boot that the document running.cbor shows" in said.out
+    assert "Not to PCR 11: what was measured after the log's last event is not in it" in said.out
+
+
+def test_what_only_a_log_says_is_not_called_proven(explain):
+    said = explain("--measurements", "measurements", "--event-log", "line.log")[1].out
+    assert "PCR 12 (logged)" in said
+    assert "(proven)" not in said
+
+
+def test_the_words_for_grounds_are_told_where_they_are_used(explain, capsys):
+    assert "inferred: only the" in explain("--measurements", "measurements", "--document", "line.cbor")[1].out
+    assert "inferred: only the" not in explain("--measurements", "measurements", "--document", "clean.cbor")[1].out
+    assert run(["explain", "--help"]) == 0
+    assert "inferred: only the" in capsys.readouterr().out
 
 
 def test_what_is_no_log_is_named(explain):

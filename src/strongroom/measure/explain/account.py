@@ -57,6 +57,8 @@ class BootAccount:
     """For the PCRs of which every event is known, in order: their replay is the value in `pcrs`."""
     parts: ImageParts = field(default_factory=ImageParts)
     notes: tuple[str, ...] = ()
+    unvouched: bool = False
+    """Of a log that no document was given with: no digest of it is authentic."""
 
 
 def account(
@@ -140,7 +142,8 @@ def account_of_log(name: str, log: EventLog) -> BootAccount:
 def of_events(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
     """Return the account of a log with these events and their replay."""
     note = f"{name} is vouched for by nobody: anyone can write one"
-    return account(name, pcrs, events=events, parts=parts_of_events(events), notes=[note])
+    told = account(name, pcrs, events=events, parts=parts_of_events(events), notes=[note])
+    return replace(told, unvouched=True)
 
 
 def _as_event(logged: LoggedEvent) -> Event:
