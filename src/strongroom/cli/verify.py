@@ -113,7 +113,8 @@ def command(context: click.Context, document: Path, **options: Unpack[Options]) 
               strongroom verify old.cbor --authentic-only --at document
               strongroom verify console.txt --measurements pcr_measurements.json --no-nonce --at document
 
-    The document may be as old as the policy file says, else 5m. --max-age comes on top: the stricter age wins.
+    How old the document may be: what --max-age says, and what the policy file says. Without --max-age and without an
+    age in the policy file, 5m. With both, the stricter wins.
     """
     if options["as_sarif"]:
         context.exit(emit_sarif(document, lambda: _ask(options), _judge))

@@ -71,6 +71,13 @@ def test_the_remedy_of_other_pcrs_names_the_commands_that_explain_them():
     assert caught.value.remedy == ""
 
 
+def test_the_remedy_of_an_old_document_is_a_new_one():
+    with pytest.raises(NotTrusted) as caught:
+        appraise(evidence(), POLICY, nonce=NONCE, now=NOW + timedelta(minutes=5, seconds=15)).require()
+    assert caught.value.remedy.startswith("Ask the machine for a new document.")
+    assert caught.value.findings[0].message == "expected a document no older than 5m, found one of 5m 15s"
+
+
 def test_findings_carry_what_programs_need():
     result = appraise(evidence(), AppraisalPolicy.of(IMAGE | {4: {OTHER}}), nonce=b"mine", now=NOW)
     nonce, pcr = result.findings
