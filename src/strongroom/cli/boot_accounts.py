@@ -11,12 +11,13 @@ from typing import TypedDict
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_evidence
 from strongroom.cli.image_file import read_image_file
+from strongroom.cli.paths import named
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.event_log import MAX_LOG_BYTES, EventLog, parse_event_log
-from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
+from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
 from strongroom.formats.pcrs import GATES
 from strongroom.measure.compare_log import compare_log
 from strongroom.measure.explain.account import (
@@ -133,8 +134,9 @@ def _measurements(path: Path) -> BootAccount:
 
 def read_document(path: Path, roots: NitroRoots) -> BootAccount:
     """Return what an attestation document tells, verified as of its own time. Raises as `verify_evidence`."""
-    presented = read_presented(path)
-    evidence = verify_evidence(presented.evidence, roots=roots, at=AT_DOCUMENT_TIME)
+    with named(path):
+        presented = read_presented(path)
+        evidence = verify_evidence(presented.evidence, roots=roots, at=AT_DOCUMENT_TIME)
     expect_own_console(presented, evidence)
     account = account_of_document(f"the document {path.name}", evidence.pcrs)
     notices = (finding.message for finding in console_notices(presented, evidence))
@@ -144,8 +146,9 @@ def read_document(path: Path, roots: NitroRoots) -> BootAccount:
 def read_log(path: Path) -> Log:
     """Return an event log and what it tells. Raises FormatError for what is none, or has no SHA-384 bank."""
     data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
-    kind = guess_kind(data[:HEAD_BYTES])
-    if kind not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
-        raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {kind}", offset=0)
-    log = parse_event_log(data)
+    head = data[:HEAD_BYTES]
+    if guess_kind(head) not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
+        raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {looks_like(head)}")
+    with named(path):
+        log = parse_event_log(data)
     return Log(log, account_of_log(f"the event log {path.name}", log))

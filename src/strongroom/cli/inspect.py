@@ -58,8 +58,7 @@ def inspect(data: memoryview, *, path: Path) -> Inspection:
     kind = guess_kind(bytes(data[:HEAD_BYTES]))
     raise FormatError(
         "inspect.unknown",
-        f"expected {_KNOWN}; this looks like {kind}",
-        offset=0,
+        f"expected {_KNOWN}, found what looks like {kind}",
         remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else "",
     )
 

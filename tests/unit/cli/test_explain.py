@@ -249,7 +249,7 @@ def test_the_words_for_grounds_are_told_where_they_are_used(explain, capsys):
 
 def test_what_is_no_log_is_named(explain):
     code, said = explain("--measurements", "measurements", "--event-log", "measurements")
-    assert (code, "found JSON text" in said.err) == (3, True)
+    assert (code, "found a measurements file" in said.err) == (3, True)
 
 
 def test_a_saved_console_is_explained_and_said_to_be_unchallenged(explain, folder):

@@ -89,7 +89,7 @@ def test_a_malformed_document_is_malformed(inspect):
 def test_a_file_of_no_known_kind_is_named_as_well_as_can_be(inspect):
     code, said = inspect(b"\x7fELF and so on")
     assert code == 3
-    assert "this looks like an ELF program" in said.err
+    assert "found what looks like an ELF program" in said.err
 
 
 def test_a_disk_in_another_format_is_named_with_the_way_to_a_raw_one(inspect):
