@@ -32,6 +32,9 @@ _OTHER_PCRS = (
     "PCRs differ when something else booted. `strongroom inspect` says what each PCR of the document stands for; "
     "`strongroom explain` names the component that moved."
 )
+_NEW_DOCUMENT = (
+    "Ask the machine for a new document. To look at this one: on the command line, --max-age, or --at document."
+)
 
 
 class UnsafeNoNonce(enum.Enum):
@@ -77,9 +80,15 @@ class AttestationResult(Generic[EvidenceT]):
                 self.findings[0].code,
                 f"the document is authentic and not trusted: {reasons} reason{'s' if reasons > 1 else ''}",
                 findings=(*self.findings, *self.flags),
-                remedy=_OTHER_PCRS if any(finding.pcr is not None for finding in self.findings) else "",
+                remedy=" ".join(self._remedies()),
             )
         return self.evidence
+
+    def _remedies(self) -> Iterator[str]:
+        if any(finding.code == "age.too-old" for finding in self.findings):
+            yield _NEW_DOCUMENT
+        if any(finding.pcr is not None for finding in self.findings):
+            yield _OTHER_PCRS
 
 
 def appraise(

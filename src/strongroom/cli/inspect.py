@@ -55,10 +55,10 @@ def inspect(data: memoryview, *, path: Path) -> Inspection:
             return found
     kind = guess_kind(bytes(data[:HEAD_BYTES]))
     ours = own_file(bytes(data[: MAX_SMALL_BYTES + 1]), kind)
+    seen = kind if ours is None else ours.title
     raise FormatError(
         "inspect.unknown",
-        f"expected {', '.join(_KNOWN[:-1])}, or {_KNOWN[-1]}; this looks like {kind if ours is None else ours.title}",
-        offset=0,
+        f"expected {', '.join(_KNOWN[:-1])}, or {_KNOWN[-1]}, found what looks like {seen}",
         remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else "" if ours is None else ours.remedy,
     )
 

@@ -24,7 +24,7 @@ from strongroom.appraisal.evidence import (
 )
 from strongroom.cli.expectations import Expectations, Options, read_expectations, read_time
 from strongroom.cli.output import json_option
-from strongroom.cli.paths import PATH
+from strongroom.cli.paths import PATH, named
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.cli.verify_output import Evidence, Judgement, Result, emit_judgement
 from strongroom.cli.verify_sarif import emit_sarif
@@ -115,7 +115,8 @@ def command(context: click.Context, document: Path, **options: Unpack[Options]) 
 
     Exits with 0: yes; 2: usage; 3: malformed; 4: not authentic; 5: authentic, not trusted; 9: this machine.
 
-    The document may be as old as the policy file says, else 5m. --max-age comes on top: the stricter age wins.
+    How old the document may be: what --max-age says, and what the policy file says. Without --max-age and without an
+    age in the policy file, 5m. With both, the stricter wins.
     """
     if options["as_sarif"]:
         context.exit(emit_sarif(document, lambda: _ask(options), _judge))
@@ -137,9 +138,10 @@ def _ask(options: Options) -> _Question:
 
 
 def _judge(document: Path, question: _Question) -> Judgement:
-    presented = read_presented(document)
     verify = verify_enclave_evidence if question.enclave else verify_evidence
-    evidence = verify(presented.evidence, roots=question.roots, at=question.at, deny_list=question.deny_list)
+    with named(document):
+        presented = read_presented(document)
+        evidence = verify(presented.evidence, roots=question.roots, at=question.at, deny_list=question.deny_list)
     expect_own_console(presented, evidence)
     given = (
         *_time_notice(question.at_option),

@@ -91,7 +91,7 @@ def test_a_malformed_document_is_malformed(inspect):
 def test_a_file_of_no_known_kind_is_named_as_well_as_can_be(inspect):
     code, said = inspect(b"\x7fELF and so on")
     assert code == 3
-    assert "this looks like an ELF program" in said.err
+    assert "found what looks like an ELF program" in said.err
 
 
 def test_a_disk_in_another_format_is_named_with_the_way_to_a_raw_one(inspect):
@@ -123,13 +123,13 @@ def test_every_kind_that_is_known_is_named_in_the_help_and_in_the_error(inspect,
 )
 def test_another_file_of_ours_is_named_with_its_page(inspect, data, title, page):
     code, said = inspect(data)
-    assert (code, f"this looks like {title} at byte 0 [inspect.unknown]" in said.err) == (3, True)
+    assert (code, f"found what looks like {title} [inspect.unknown]" in said.err) == (3, True)
     assert f"docs/formats/{page}" in said.err
 
 
 @pytest.mark.parametrize("data", [b'{"version": 1}', b'{"a": 1, "a": 2}', b'{"a"', b"[[1]]", b'{"any_of": [1]}'])
 def test_other_json_is_called_json(inspect, data):
-    assert "this looks like JSON text at byte 0 [inspect.unknown]" in inspect(data)[1].err
+    assert "found what looks like JSON text [inspect.unknown]" in inspect(data)[1].err
 
 
 def test_each_kind_points_to_the_command_that_says_more(inspect):

@@ -203,4 +203,4 @@ def test_a_malformed_measurements_file_is_malformed(refused):
 
 
 def test_json_of_another_kind_is_not_taken_for_measurements(refused):
-    assert "this looks like JSON text" in refused(b'{"Version": "2012-10-17"}')
+    assert "found what looks like JSON text" in refused(b'{"Version": "2012-10-17"}')

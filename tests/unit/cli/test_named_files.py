@@ -2,12 +2,16 @@
 """Commands that read several files say which of them is not what it should be, and what it looks like."""
 
 import pytest
+from tests.images import make_uki
 from tests.verify_world import AT, CHALLENGED, GATES, make_world, measured
 
 from strongroom.cli.main import run
 
 ZIP = b"PK\x03\x04 and so on"
 VERIFY = ("verify", "document", "--authentic-only", *AT)
+
+
+IDENTITY = b'{"accountId": "1", "instanceId": "i", "pendingTime": "t"}'
 
 
 @pytest.fixture
@@ -29,7 +33,9 @@ def world(tmp_path, capsys, monkeypatch):
         ("verify", "document", "--measurements", "measurements", "--measurements", "wrong", *CHALLENGED),
         ("explain", "--measurements", "wrong", "--document", "document", "--root", "root"),
         ("explain", "--measurements", "measurements", "--document", "document", "--root", "wrong"),
+        ("explain", "--measurements", "measurements", "--document", "wrong"),
         ("explain", "--measurements", "measurements", "--event-log", "wrong"),
+        ("verify", "wrong", "--measurements", "measurements", "--no-nonce"),
         ("explain", "--measurements", "measurements", "--image", "wrong"),
         ("identity", "verify", "wrong", "--rsa2048", "root"),
     ],
@@ -41,3 +47,31 @@ def test_the_wrong_one_of_several_files_is_named(world, arguments):
     first, *_ = said.err.splitlines()
     assert "wrong" in first
     assert "a ZIP archive" in first
+
+
+@pytest.mark.parametrize(
+    ("contents", "reader"),
+    [
+        (IDENTITY, "an instance identity document, which `strongroom identity verify` reads"),
+        (make_uki(), "a PE image (an EFI program or a unified kernel image), which `strongroom measure` reads"),
+        (b"\x89SRB\r\n\x1a\n\0\1", "a Strongroom bundle, which the agent of an instance opens"),
+        (b'{"Measurements": {}}', "a measurements file, which `strongroom verify` takes with --measurements"),
+    ],
+)
+def test_what_is_no_document_is_named_with_what_reads_it(world, contents, reader):
+    world.write("wrong", contents)
+    assert run(["verify", "wrong", "--authentic-only"]) == 3
+    said = world.capsys.readouterr().err
+    assert said.startswith("strongroom: wrong: expected an attestation document (a COSE_Sign1 message), found what")
+    assert f"looks like {reader} [document.not-a-document]" in said
+    assert "at byte" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments", [("measure", "measurements"), ("explain", "--document", "document", "--image", "measurements")]
+)
+def test_what_is_no_image_is_named_with_what_reads_it(world, arguments):
+    assert run([*arguments, *(("--root", "root") if "explain" in arguments else ())]) == 3
+    assert (
+        "in measurements, found a measurements file, which `strongroom verify` takes" in world.capsys.readouterr().err
+    )

@@ -188,7 +188,7 @@ def test_a_policy_file_never_meets_a_document_of_an_enclave(world):
 )
 def test_a_policy_stands_alone(world, others):
     code, _, err = world.verify("--policy", world.policy(pcrs=GATES), *others, *CHALLENGED, *AT)
-    assert (code, "[verify.no-policy]" in err, "--policy" in err) == (2, True, True)
+    assert (code, "[verify.two-policies]" in err, "--policy" in err) == (2, True, True)
     code, _, err = world.verify("--policy", world.policy(pcrs=GATES), "--authentic-only")
     assert (code, "[verify.contradiction]" in err) == (2, True)
 
