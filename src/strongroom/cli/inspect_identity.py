@@ -15,6 +15,7 @@ from strongroom.formats.identity_document import (
     parse_identity_document,
 )
 from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, decode_signature_file
+from strongroom.formats.oids import describe_oid
 from strongroom.formats.pkcs7 import (
     OID_DSA_WITH_SHA1,
     OID_RSA,
@@ -73,8 +74,8 @@ def _pkcs7(signature: bytes) -> Inspection:
     served = (
         f"The metadata service calls such a signature `{kind}`: {kind.algorithm}."
         if kind
-        else f"Its algorithms are those of the OIDs {signed.digest_algorithm.hex()} and "
-        f"{signed.signature_algorithm.hex()}, which EC2 does not use."
+        else f"Its algorithms are {describe_oid(signed.digest_algorithm)} and "
+        f"{describe_oid(signed.signature_algorithm)}, which EC2 does not use together."
     )
     return Inspection(
         "identity-pkcs7",
