@@ -33,6 +33,8 @@ from strongroom.measure.explain.account import (
 )
 from strongroom.measure.secure_boot import SecureBootKeys
 
+_WHERE_LOGS_ARE = "Copy it from the machine: /sys/kernel/security/tpm0/binary_bios_measurements."
+
 
 class Sources(TypedDict):
     """The files of `strongroom explain`, as click hands them over."""
@@ -145,7 +147,8 @@ def read_document(path: Path, roots: NitroRoots) -> BootAccount:
 
 def read_log(path: Path) -> Log:
     """Return an event log and what it tells. Raises FormatError for what is none, or has no SHA-384 bank."""
-    data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
+    with named(path, missing=_WHERE_LOGS_ARE):
+        data = read_file(path, maximum_bytes=MAX_LOG_BYTES)
     head = data[:HEAD_BYTES]
     if guess_kind(head) not in {FileKind.EVENT_LOG, FileKind.UNKNOWN}:
         raise FormatError("explain.not-a-log", f"expected a TCG event log in {path}, found {looks_like(head)}")

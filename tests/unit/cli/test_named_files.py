@@ -37,6 +37,7 @@ def world(tmp_path, capsys, monkeypatch):
         ("explain", "--measurements", "measurements", "--event-log", "wrong"),
         ("verify", "wrong", "--measurements", "measurements", "--no-nonce"),
         ("explain", "--measurements", "measurements", "--image", "wrong"),
+        ("explain", "--image", "wrong", "--document", "document", "--uefi-data", "wrong"),
         ("identity", "verify", "wrong", "--rsa2048", "root"),
     ],
 )
@@ -75,3 +76,42 @@ def test_what_is_no_image_is_named_with_what_reads_it(world, arguments):
     assert (
         "in measurements, found a measurements file, which `strongroom verify` takes" in world.capsys.readouterr().err
     )
+
+
+def test_what_is_no_root_is_named_in_our_own_words(world):
+    world.write("wrong", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    for root, words in (
+        ("document", "an attestation document"),
+        ("wrong", "a PEM certificate, whose contents"),
+    ):
+        assert run([*VERIFY, "--root", root]) == 3
+        said = world.capsys.readouterr().err
+        assert words in said
+        assert "http" not in said
+
+
+def test_uefi_data_that_is_none_is_named(world):
+    world.write("image", make_uki())
+    for option in ("--uefi-data", "--pk"):
+        assert run(["measure", "image", option, "measurements"]) == 3
+        assert world.capsys.readouterr().err.startswith("strongroom: measurements: ")
+
+
+def test_a_measurements_file_that_a_policy_lacks_is_said_to_be_the_policys(world):
+    world.write("policy", {"version": 1, "measurements": "nosuch.json"})
+    assert run(["verify", "document", "--policy", "policy", *CHALLENGED]) == 9
+    said = world.capsys.readouterr().err
+    assert "expected a file at nosuch.json, found nothing: the policy policy names it as 'nosuch.json'" in said
+    assert "count from its own folder. `strongroom measure IMAGE -o FILE` writes one." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("--measurements", "nosuch", "--document", "document", "--root", "root"), "`strongroom measure IMAGE"),
+        (("--measurements", "measurements", "--event-log", "nosuch"), "binary_bios_measurements"),
+    ],
+)
+def test_what_is_missing_comes_with_what_makes_it_where_that_is_known(world, arguments, remedy):
+    assert run(["explain", *arguments]) == 9
+    assert remedy in world.capsys.readouterr().err
