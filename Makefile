@@ -9,13 +9,13 @@ export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
-setup: .venv/.ready ## the virtual environment and the Debian packages that the tests use
+setup: .venv/.ready ## the virtual environment, and Debian packages for the tests
 	@tools/setup system
 
 .venv/.ready: requirements.lock pyproject.toml tools/setup
 	@tools/setup venv "$(PYTHON)"
 
-demo: .venv/.ready ## the whole story, on this machine; KEEP=folder leaves its pieces there
+demo: .venv/.ready ## the whole story; KEEP=folder leaves its pieces there
 	@$(BIN)/strongroom demo $(if $(KEEP),--keep "$(KEEP)")
 
 check: .venv/.ready ## the fast tests and the linters, for the inner loop
@@ -24,13 +24,13 @@ check: .venv/.ready ## the fast tests and the linters, for the inner loop
 test: setup ## everything, as CI runs it
 	@tools/check all
 
-fuzz: .venv/.ready ## fuzz every reader for a minute, and keep what is new; SECONDS=600, TARGET=cbor.aws
+fuzz: .venv/.ready ## fuzz every reader for a minute (docs/testing.md)
 	@$(BIN)/python tools/fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(TARGET)
 
-mutants: .venv/.ready ## change the verification and the policies a thousand times, and list what no test notices
+mutants: .venv/.ready ## change the source a thousand times: what does no test notice?
 	@$(BIN)/python tools/mutants
 
-bench: .venv/.ready ## how fast we are, against others and against what the machine allows (docs/benchmarks.md)
+bench: .venv/.ready ## how fast we are, and others (docs/benchmarks.md)
 	@$(BIN)/python -m bench
 
 lint: .venv/.ready ## ruff, mypy and the layering contracts
@@ -40,7 +40,7 @@ fix: .venv/.ready ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix --quiet src tests conformance bench
 	$(BIN)/ruff format --quiet src tests conformance bench
 
-reference: .venv/.ready ## write docs/reference again, after a change of codes or commands
+reference: .venv/.ready ## write docs/reference again, after a new code or command
 	@$(BIN)/python tools/reference
 
 lock: .venv/.ready ## pin every package again (needs uv)

@@ -100,13 +100,17 @@ class Finding:
 
 
 class NotTrusted(StrongroomError):  # noqa: N818
-    """Authentic, yet refused by an appraisal policy, a nonce, an age limit or a floor."""
+    """Authentic, yet refused by an appraisal policy, a nonce, an age limit or a floor. Its text names the reasons."""
 
     exit_code = 5
 
     def __init__(self, code: str, message: str, *, findings: Sequence[Finding] = (), remedy: str = "") -> None:
         super().__init__(code, message, remedy=remedy)
         self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        reasons = dict.fromkeys(each.code for each in self.findings if each.severity is Severity.ERROR)
+        return f"{self.message} ({', '.join(reasons)})" if reasons else self.message
 
 
 class KeyRefused(StrongroomError):  # noqa: N818

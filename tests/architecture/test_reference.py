@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from strongroom.cli.main import COMMANDS, strongroom
+from strongroom import errors
+from strongroom.cli.main import COMMANDS, INTERRUPTED, READER_GONE, strongroom
+from strongroom.errors import StrongroomError
 
 ROOT = Path(__file__).parents[2]
 CODES = (ROOT / "docs/reference/codes.md").read_text()
@@ -34,6 +36,14 @@ def test_the_pages_are_what_the_source_gives():
         [sys.executable, ROOT / "tools/reference", "--check"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("page", ["codes.md", "commands.md"])
+def test_every_exit_code_stands_in_a_table_on_top(page):
+    table = (ROOT / "docs/reference" / page).read_text().split("\n## ")[0]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StrongroomError)]
+    codes = {0, 1, INTERRUPTED, READER_GONE} | {kind.exit_code for kind in kinds}
+    assert set(map(int, re.findall(r"^\| (\d+) \| \S", table, re.MULTILINE))) == codes
 
 
 @pytest.mark.parametrize(
@@ -71,6 +81,19 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_documentation(
     command = commands()[name]
     assert re.search(r"^\s*Examples?:", command.help or "", re.MULTILINE), "an example in the help"
     assert f"## `strongroom {name}`" in (ROOT / "docs/reference/commands.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_line_of_help_fits_a_terminal_of_80_columns(name):
+    settings = {"terminal_width": 80, "max_content_width": 80, **strongroom.context_settings}
+    context = click.Context(commands()[name], info_name=f"strongroom {name}", **settings)
+    assert [line for line in commands()[name].get_help(context).splitlines() if len(line) > 80] == []
+
+
+def test_every_line_of_make_help_fits_too():
+    run = subprocess.run(["make", "-s", "-C", ROOT, "help"], capture_output=True, text=True, check=True)
+    assert [line for line in run.stdout.splitlines() if len(line) > 80] == []
+    assert "make demo" in run.stdout
 
 
 @pytest.mark.parametrize("name", sorted(n for n, c in commands().items() if not isinstance(c, click.Group)))

@@ -39,6 +39,8 @@ pytestmark = pytest.mark.slow
 
 IMAGE_PATH = "\\EFI\\BOOT\\BOOTX64.EFI"
 PREDICTED = (2, 4, 7, 11, 12, 13)
+REPRODUCED = (*PREDICTED, 9)
+"""What the twin measures exactly as these boots do."""
 EXTENSION_FOLDER = "EFI/BOOT/BOOTX64.EFI.extra.d"
 
 
@@ -130,11 +132,11 @@ def test_nothing_was_added_to_a_clean_boot(clean_boot):
 
 def replayed(image: bytes, **firmware) -> dict[int, bytes]:
     pcrs = replay_boot(image, firmware=Firmware(**firmware), instance_id="i-0").pcrs
-    return {int(index): digest for index, digest in pcrs.items() if index in PREDICTED}
+    return {int(index): digest for index, digest in pcrs.items() if index in REPRODUCED}
 
 
 def promised(booted: Booted) -> dict[int, bytes]:
-    return {index: booted.pcrs[index] for index in PREDICTED}
+    return {index: booted.pcrs[index] for index in REPRODUCED}
 
 
 def test_the_twin_measures_a_clean_boot(image):

@@ -11,10 +11,13 @@ import pytest
 
 from strongroom.cli.demo import command, stage, story
 from strongroom.cli.demo.images import stand_in_parts
+from strongroom.cli.demo.keepsake import DESCRIPTIONS
 from strongroom.cli.demo.ledger import Row, Verdict
 from strongroom.cli.main import run
 from strongroom.crypto import header_signature
 from strongroom.flows import open as opening
+from strongroom.formats.console import parse_console
+from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.uki import Architecture
 from strongroom.keypolicy import generate
@@ -207,9 +210,20 @@ def test_the_command_plays_the_real_thing_and_leaves_what_it_says(tmp_path):
     report = json.loads(done.stdout)
     assert report["holds"]
     assert sorted(report["left"]) == sorted(file.name for file in kept.iterdir())
+    assert report["left"] == list(DESCRIPTIONS)
+    assert all(len(f"  {name:<26}{what}") <= 80 for name, what in DESCRIPTIONS.items())
     assert not any(b"PRIVATE KEY" in file.read_bytes() for file in kept.iterdir())
     for line in command.next_commands(str(kept)):
         again = subprocess.run(
             [sys.executable, "-m", "strongroom", *line.split()], capture_output=True, text=True, check=False
         )
         assert again.returncode == 0, line + again.stderr
+    console = parse_console((kept / "console.txt").read_bytes())
+    assert ([failure.code for failure in console.failures], len(console.complete)) == (["bundle.account"], 1)
+    documents = [unverified_instance(kept / f"{name}.json") for name in ("identity", "tampered-identity")]
+    assert list(parse_deny_list((kept / "deny.json").read_bytes()).instances) == documents[1:]
+    assert documents[0] not in documents[1:]
+
+
+def unverified_instance(file):
+    return json.loads(file.read_text())["instanceId"]

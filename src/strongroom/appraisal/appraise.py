@@ -32,6 +32,9 @@ _OTHER_PCRS = (
     "PCRs differ when something else booted. `strongroom inspect` says what each PCR of the document stands for; "
     "`strongroom explain` names the component that moved."
 )
+_NEW_DOCUMENT = (
+    "Ask the machine for a new document. To look at this one: on the command line, --max-age, or --at document."
+)
 
 
 class UnsafeNoNonce(enum.Enum):
@@ -66,6 +69,8 @@ class AttestationResult(Generic[EvidenceT]):
     """Every reason to refuse."""
     flags: tuple[Finding, ...] = ()
     """What else the reader should know: where the policy is weak. No reason to refuse."""
+    matched: tuple[str, ...] = ()
+    """The alternatives of the policy that fit, by name; nothing where something was found."""
 
     def require(self) -> EvidenceT:
         """Return the evidence, which is trusted then. Raises NotTrusted with all findings, the reasons first."""
@@ -75,9 +80,15 @@ class AttestationResult(Generic[EvidenceT]):
                 self.findings[0].code,
                 f"the document is authentic and not trusted: {reasons} reason{'s' if reasons > 1 else ''}",
                 findings=(*self.findings, *self.flags),
-                remedy=_OTHER_PCRS if any(finding.pcr is not None for finding in self.findings) else "",
+                remedy=" ".join(self._remedies()),
             )
         return self.evidence
+
+    def _remedies(self) -> Iterator[str]:
+        if any(finding.code == "age.too-old" for finding in self.findings):
+            yield _NEW_DOCUMENT
+        if any(finding.pcr is not None for finding in self.findings):
+            yield _OTHER_PCRS
 
 
 def appraise(
@@ -97,7 +108,8 @@ def appraise(
     """
     _expect_types((evidence, VerifiedEvidence), (policy, AppraisalPolicy))
     asked = _asked(evidence, policy, _Expected(nonce, now, max_age, public_key, user_data))
-    return AttestationResult(evidence, (*asked, *policy.misfits(evidence, now=now)), policy.flags)
+    findings = (*asked, *policy.misfits(evidence, now=now))
+    return AttestationResult(evidence, findings, policy.flags, () if findings else policy.matched(evidence, now=now))
 
 
 def appraise_enclave(

@@ -56,6 +56,11 @@ class AllOf(Rule):
         """Return the rules."""
         return self.rules
 
+    def matched(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[str, ...]:
+        """Return what fits inside the rules, each name once."""
+        found = (name for rule in self.rules for name in rule.matched(evidence, now=now))
+        return tuple(dict.fromkeys(found))
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf(Rule):
@@ -96,6 +101,21 @@ class AnyOf(Rule):
     def inside(self) -> tuple[Rule, ...]:
         """Return the alternatives."""
         return self.rules
+
+    def matched(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[str, ...]:
+        """Return the names of all alternatives that fit, each with what fits inside it."""
+        found: dict[str, None] = {}
+        for number, rule in enumerate(self.rules, 1):
+            if not rule.misfits(evidence, now=now):
+                name = self._name_of(rule, number)
+                inside = rule.matched(evidence, now=now)
+                found |= dict.fromkeys(_joined(name, each) for each in inside or ("",))
+        return tuple(name for name in found if name)
+
+    def _name_of(self, rule: Rule, number: int) -> str:
+        """Return the name of an alternative, else its number where there are others."""
+        name = rule.name if isinstance(rule, AllOf) else ""
+        return name or (f"alternative {number}" if len(self.rules) > 1 else "")
 
 
 def image(values: Image, *, name: str = "") -> AllOf:

@@ -35,6 +35,7 @@ from strongroom.crypto.identity_signatures import (
 )
 from strongroom.errors import NotAuthentic
 from strongroom.formats.identity_document import IdentityDocument, parse_identity_document
+from strongroom.formats.oids import describe_oid
 from strongroom.formats.pkcs7 import (
     OID_DSA_WITH_SHA1,
     OID_RSA,
@@ -172,8 +173,8 @@ def _expect_algorithms(signed: SignedData, *, digest: bytes, signature: tuple[by
     if signed.digest_algorithm != digest or signed.signature_algorithm not in signature:
         raise NotAuthentic(
             "identity.wrong-algorithm",
-            f"expected {kind.algorithm}, found the OIDs "
-            f"{signed.digest_algorithm.hex()} and {signed.signature_algorithm.hex()}",
+            f"expected {kind.algorithm}, found "
+            f"{describe_oid(signed.digest_algorithm)} and {describe_oid(signed.signature_algorithm)}",
             remedy="The metadata service serves three signatures, `rsa2048`, `pkcs7` and `signature`. Is this the "
             f"one called `{kind}`?",
         )

@@ -69,6 +69,10 @@ class AppraisalPolicy:
         """Return what keeps `evidence` from fitting at `now`; nothing when it fits."""
         return self.rule.misfits(evidence, now=now)
 
+    def matched(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[str, ...]:
+        """Return the names of the alternatives that fit, for evidence that the policy accepts."""
+        return self.rule.matched(evidence, now=now)
+
     def _expect_strength(self, weak: list[Finding]) -> None:
         if weak:
             raise UsageError(

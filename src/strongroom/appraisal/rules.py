@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from strongroom.appraisal.evidence import VerifiedEvidence
 from strongroom.errors import Finding, UsageError
+from strongroom.formats.durations import say_duration
 from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import (
     ALWAYS_MEASURED,
@@ -53,6 +54,10 @@ class Rule(ABC):
 
     def inside(self) -> tuple[Rule, ...]:
         """Return the rules that this one is made of."""
+        return ()
+
+    def matched(self, evidence: VerifiedEvidence, *, now: datetime) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the names of the alternatives inside that fit; nothing where there are none to choose from."""
         return ()
 
 
@@ -206,8 +211,8 @@ def too_old(timestamp: datetime, now: datetime, limit: timedelta) -> tuple[Findi
     return (
         Finding(
             "age.too-old",
-            f"expected a document no older than {limit}, found one of {age}",
-            expected=(str(limit),),
-            found=str(age),
+            f"expected a document no older than {say_duration(limit)}, found one of {say_duration(age)}",
+            expected=(say_duration(limit),),
+            found=say_duration(age),
         ),
     )

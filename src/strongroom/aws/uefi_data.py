@@ -29,7 +29,7 @@ from strongroom.formats.efi_variables import (
     encode_aws_variables,
     parse_aws_variables,
 )
-from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.file_kind import looks_like
 
 MAX_TEXT_BYTES = 262_144
 """Of base64 or JSON: four times what RegisterImage takes."""
@@ -94,7 +94,7 @@ def _decoded(text: bytes) -> bytes:
     except binascii.Error as error:
         raise FormatError(
             "uefi-data.base64",
-            f"expected base64; this looks like {guess_kind(text)}: {error}",
+            f"expected base64, found what looks like {looks_like(text)}: {error}",
             spec="RFC 4648 section 4",
             remedy=_REMEDY,
         ) from error

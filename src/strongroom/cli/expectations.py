@@ -114,11 +114,17 @@ def _policy(options: Options) -> tuple[AppraisalPolicy | EnclavePolicy, tuple[Fi
 def _expect_one_policy(options: Options) -> None:
     kinds = {"--measurements": options["measurements"], "--pcr": options["pcr"], "--policy": options["policy"]}
     given = [name for name, value in kinds.items() if value]
-    if len(given) != 1:
+    if len(given) > 1:
+        raise UsageError(
+            "verify.two-policies",
+            f"expected one of {', '.join(kinds)}, found {' and '.join(given)}",
+            remedy="What any of several policies accepts is written as `any_of` in a policy file "
+            "(docs/formats/appraisal-policy.md).",
+        )
+    if not given:
         raise UsageError(
             "verify.no-policy",
-            f"expected one of {', '.join(kinds)}, found {' and '.join(given) or 'none'}: without a policy there is no "
-            "verdict",
+            f"expected one of {', '.join(kinds)}, found none: without a policy there is no verdict",
             remedy="`--authentic-only` looks at signature, certificates and time alone.",
         )
     if options["enclave"] and given != ["--pcr"]:

@@ -32,7 +32,11 @@ TEXTS: Mapping[str, RuleText] = MappingProxyType(
         "age.in-the-future": RuleText(
             "The document's timestamp lies in the future", "Compare this machine's clock with a trusted one."
         ),
-        "age.too-old": RuleText("The document is too old", _REPLAY),
+        "age.too-old": RuleText(
+            "The document is too old",
+            "Ask the machine for a new document, with a fresh nonce: an old one may be a copy. To look at this one: "
+            "`--max-age`, or `--at document`.",
+        ),
         "console.later-damage": RuleText(
             "A later receipt on the console cannot be read",
             "Save the console again: what was verified may be of an earlier boot than the last.",

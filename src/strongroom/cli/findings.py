@@ -10,11 +10,11 @@ from strongroom.errors import Finding, Severity
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:
-    """Yield a finding as lines, without their ends: what it is, the part of the policy, the PCR in words."""
+    """Yield a finding as lines, without their ends: what it is, who wants it so, the PCR in words."""
     kind = "" if finding.severity is Severity.ERROR else f"{finding.severity} "
     yield f"  {kind}{finding.code}: {printable(finding.message)}"
     if finding.part:
-        yield f"      part of the policy: {printable(finding.part)}"
+        yield f"      from: {printable(finding.part)}"
     if finding.pcr is not None and finding.meaning:
         yield f"      PCR{finding.pcr} is {printable(finding.meaning)}"
 

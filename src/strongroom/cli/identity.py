@@ -7,7 +7,8 @@ A14): it names an instance to whoever holds a copy, and says nothing of what tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -29,8 +30,8 @@ from strongroom.cli.identity_report import Comparisons, report
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
 from strongroom.cli.verify_trust import MAX_PEM_BYTES, read_roots
-from strongroom.crypto.certificates import parse_pem_certificates
-from strongroom.errors import UsageError
+from strongroom.crypto.certificates import parse_pem_certificates, sha256_fingerprint
+from strongroom.errors import NotAuthentic, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
 from strongroom.formats.identity_document import MAX_IDENTITY_DOCUMENT_BYTES, parse_identity_document
@@ -60,7 +61,7 @@ def command() -> None:
     """Verify instance identity documents: who EC2 says an instance is.
 
     \b
-    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
+    Example:  strongroom identity verify id --rsa2048 sig --region us-east-1
     """
 
 
@@ -85,8 +86,8 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
     An identity document says who the instance is, not what it runs, and whoever saw it can show it again for ever.
 
     \b
-    Example:  strongroom identity verify document --rsa2048 rsa2048 --region eu-central-1
-              strongroom identity verify document --rsa2048 rsa2048 --document attestation.cbor --ec2
+    Example:  strongroom identity verify id --rsa2048 sig --region us-east-1
+              strongroom identity verify id --rsa2048 sig --document d.cbor --ec2
     """
     kind, signature_file = _one_signature(options)
     _expect_options_that_fit(kind, options)
@@ -96,7 +97,8 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
     certificates = _certificates(kind, claimed, options["certificate"])
     with named(signature_file):
         signature = decode_signature_file(read_file(signature_file, maximum_bytes=MAX_SIGNATURE_FILE_BYTES))
-        identity = _verify(kind, document, signature, certificates)
+        with _judged_by(certificates.get(claimed), claimed, options["certificate"]):
+            identity = _verify(kind, document, signature, certificates)
     if region is not None:
         expect_region(identity, region)
     evidence = _evidence(options, now)
@@ -162,6 +164,21 @@ def _certificates(kind: IdentityKind, claimed: Region, pem: Path | None) -> Mapp
     if len(found) != 1:
         raise UsageError("identity.certificates", f"expected one certificate in {pem}, found {len(found)}")
     return {claimed: found[0]}
+
+
+@contextmanager
+def _judged_by(packaged: CertificateDer | None, region: Region, given: Path | None) -> Iterator[None]:
+    """Let a signature that does not fit say with which certificate it was compared, if nobody named that."""
+    try:
+        yield
+    except NotAuthentic as error:
+        if error.code != "signature.invalid" or packaged is None or given is not None:
+            raise
+        remedy = (
+            f"It was judged by the packaged certificate of {region}, SHA-256 {sha256_fingerprint(packaged).hex()}. "
+            "Where EC2 signs with another one: --certificate names it."
+        )
+        raise NotAuthentic(error.code, error.message, remedy=remedy) from error
 
 
 def _verify(

@@ -17,7 +17,7 @@ from rich.console import Console
 from strongroom.cli.terminal import printable
 from strongroom.errors import Finding, FormatError
 from strongroom.flows.files import map_file
-from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
+from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
 from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.disk import BootFile, boot_image, in_boot_file
 
@@ -75,7 +75,8 @@ class ImageFile:
 def read_image_file(path: Path) -> ImageFile:
     """Find the image in a file. Raises FormatError for what holds none or more than one, LocalFault as `map_file`."""
     data = map_file(path, maximum_piped_bytes=MAX_IMAGE_BYTES)
-    kind = guess_kind(bytes(data[:HEAD_BYTES]))
+    head = bytes(data[:HEAD_BYTES])
+    kind = guess_kind(head)
     if kind is FileKind.EFI_IMAGE:
         return ImageFile(path, data, None)
     if kind is FileKind.DISK:
@@ -83,8 +84,7 @@ def read_image_file(path: Path) -> ImageFile:
         return ImageFile(path, memoryview(boots.image), boots)
     raise FormatError(
         "measure.not-an-image",
-        f"expected a unified kernel image (.efi) or a raw disk image in {path}, found {kind}",
-        offset=0,
+        f"expected a unified kernel image (.efi) or a raw disk image in {path}, found {looks_like(head)}",
         remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else _REMEDY,
     )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,8 +20,9 @@ from strongroom.cli import (
     inspect_uefi,
 )
 from strongroom.cli.image_file import CONTAINERS, raw_disk_remedy
-from strongroom.cli.inspection import Inspection, Recogniser, of_small
+from strongroom.cli.inspection import MAX_SMALL_BYTES, Inspection, Recogniser, of_small
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.own_files import own_file
 from strongroom.cli.paths import PATH
 from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
@@ -30,37 +32,34 @@ from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
 MAX_PIPED_BYTES = 1 << 30
 """A file may be of any size; what comes through a pipe is kept in memory."""
 
-RECOGNISERS: tuple[Recogniser, ...] = (
-    of_small(inspect_document.recognise),
-    of_small(inspect_event_log.recognise),
-    of_small(inspect_identity.recognise),
-    of_small(inspect_console.recognise),
-    of_small(inspect_uefi.recognise),
-    of_small(inspect_measurements.recognise),
-    inspect_image.recognise,
-    inspect_disk.recognise,
-)
-"""Asked in this order; the first that knows the file describes it."""
-
-_KNOWN = (
-    "an attestation or identity document, a signature of the latter, a saved console, measurements, an event log, UEFI "
-    "variables, an EFI program or a raw disk image"
-)
-_WARNING = "Unverified: anybody can write such a file. `strongroom verify` says whether a document is authentic."
+RECOGNISERS: Mapping[str, Recogniser] = {
+    "an attestation document": of_small(inspect_document.recognise),
+    "a TCG event log": of_small(inspect_event_log.recognise),
+    "an instance identity document or its signature": of_small(inspect_identity.recognise),
+    "a saved console": of_small(inspect_console.recognise),
+    "UEFI variables": of_small(inspect_uefi.recognise),
+    "a measurements file": of_small(inspect_measurements.recognise),
+    "an EFI program (.efi) such as a unified kernel image": inspect_image.recognise,
+    "a raw disk image": inspect_disk.recognise,
+}
+"""What each knows, in the words of help and errors. Asked in this order; the first that knows the file describes it."""
+_KNOWN = tuple(RECOGNISERS)
+_WARNING = "Unverified: anybody can write such a file."
 
 
 def inspect(data: memoryview, *, path: Path) -> Inspection:
     """Describe the file at `path`. Raises FormatError for a kind that no recogniser knows."""
-    for recognise in RECOGNISERS:
+    for recognise in RECOGNISERS.values():
         found = recognise(data)
         if found is not None:
             return found
     kind = guess_kind(bytes(data[:HEAD_BYTES]))
+    ours = own_file(bytes(data[: MAX_SMALL_BYTES + 1]), kind)
+    seen = kind if ours is None else ours.title
     raise FormatError(
         "inspect.unknown",
-        f"expected {_KNOWN}; this looks like {kind}",
-        offset=0,
-        remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else "",
+        f"expected {', '.join(_KNOWN[:-1])}, or {_KNOWN[-1]}, found what looks like {seen}",
+        remedy=raw_disk_remedy(path, kind) if kind in CONTAINERS else "" if ours is None else ours.remedy,
     )
 
 
@@ -70,8 +69,9 @@ def inspect(data: memoryview, *, path: Path) -> Inspection:
 def command(file: Path, *, as_json: bool) -> None:
     """Show what is in FILE in plain words. Nothing is verified.
 
-    FILE is an attestation document, a measurements file, a unified kernel image or another EFI program (.efi), or a
-    raw disk image, of which it says what firmware boots.
+    FILE is an attestation document, a TCG event log, an instance identity document or its signature, a saved console,
+    UEFI variables, a measurements file, an EFI program (.efi) such as a unified kernel image, or a raw disk image, of
+    which it says what firmware boots.
 
     \b
     Example:  strongroom inspect document.cbor
@@ -80,7 +80,7 @@ def command(file: Path, *, as_json: bool) -> None:
     found = inspect(map_file(file, maximum_piped_bytes=MAX_PIPED_BYTES), path=file)
 
     def human(console: Console) -> None:
-        console.print(f"This is {found.title}. {_WARNING}", markup=False)
+        console.print(f"This is {found.title}. {_WARNING} {found.pointer}", markup=False)
         for line in found.lines:
             console.print(printable(line), markup=False)
 

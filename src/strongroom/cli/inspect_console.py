@@ -15,6 +15,8 @@ from strongroom.formats.console_model import Console, ConsoleFailure, DamagedRec
 from strongroom.formats.console_text import is_console
 from strongroom.formats.pcr_meanings import pcr_sentence
 
+_POINTER = "`strongroom verify` verifies the receipt in it."
+
 
 def recognise(data: bytes) -> Inspection | None:
     """Describe a saved console; None for anything else. Raises FormatError."""
@@ -29,7 +31,7 @@ def recognise(data: bytes) -> Inspection | None:
         "unreadable": console.unreadable,
         "other_versions": console.other_versions,
     }
-    return Inspection("console", "a saved console of an instance", tuple(_lines(console)), facts)
+    return Inspection("console", "a saved console of an instance", tuple(_lines(console)), facts, _POINTER)
 
 
 def _lines(console: Console) -> Iterator[str]:

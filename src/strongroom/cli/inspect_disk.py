@@ -33,11 +33,13 @@ def recognise(data: memoryview) -> Inspection | None:
         boots = boot_image(data)
     except FormatError as error:
         facts |= {"boots": None, "boot_problem": {"code": error.code, "message": error.message}, "findings": []}
-        return Inspection(
-            "disk", "a raw disk image", (*_lines(layout), f"What firmware boots from it cannot be told: {error}"), facts
-        )
+        return _inspection((*_lines(layout), f"What firmware boots from it cannot be told: {error}"), facts)
     facts |= {"boots": _boots(boots), "boot_problem": None, "findings": _findings(boots)}
-    return Inspection("disk", "a raw disk image", (*_lines(layout), *_boot_lines(boots)), facts)
+    return _inspection((*_lines(layout), *_boot_lines(boots)), facts)
+
+
+def _inspection(lines: tuple[str, ...], facts: dict[str, object]) -> Inspection:
+    return Inspection("disk", "a raw disk image", lines, facts, "`strongroom measure` says what it leaves in the PCRs.")
 
 
 def _partition(partition: DiskPartition) -> dict[str, object]:

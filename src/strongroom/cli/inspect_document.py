@@ -41,7 +41,8 @@ def recognise(data: bytes) -> Inspection | None:
     tpm = isinstance(document, AttestationDocument)
     kind = "nitrotpm-document" if tpm else "enclave-document"
     title = "a NitroTPM attestation document" if tpm else "a Nitro Enclaves attestation document"
-    return Inspection(kind, title, _lines(document, claims, certificates), _facts(claims, certificates))
+    pointer = f"`strongroom verify{'' if tpm else ' --enclave'}` says whether it is authentic."
+    return Inspection(kind, title, _lines(document, claims, certificates), _facts(claims, certificates), pointer)
 
 
 def _parse(data: EvidenceBytes) -> AttestationDocument | EnclaveDocument:

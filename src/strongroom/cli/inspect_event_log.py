@@ -24,6 +24,7 @@ _LEGEND = (
     "Each event: PCR, what vouches for the words, type, words. What vouches is the digest, so that they are right if",
     "the PCR is; or the log alone, which anybody can have written; or nothing (-) for what is not measured at all.",
 )
+_POINTER = "Compare it with `strongroom explain --event-log`."
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -34,7 +35,7 @@ def recognise(data: bytes) -> Inspection | None:
     replayed = {bank: replay_log(log, bank) for bank in log.banks}
     events = describe_events(log, _shown_bank(log)) if log.banks else ()
     lines = tuple(_lines(log, events, replayed))
-    return Inspection("event-log", _TITLES[log.format], lines, _facts(log, events, replayed))
+    return Inspection("event-log", _TITLES[log.format], lines, _facts(log, events, replayed), _POINTER)
 
 
 def _shown_bank(log: EventLog) -> PcrBank:

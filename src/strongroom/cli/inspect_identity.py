@@ -15,6 +15,7 @@ from strongroom.formats.identity_document import (
     parse_identity_document,
 )
 from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, decode_signature_file
+from strongroom.formats.oids import describe_oid
 from strongroom.formats.pkcs7 import (
     OID_DSA_WITH_SHA1,
     OID_RSA,
@@ -34,6 +35,7 @@ _KINDS = {
     (OID_SHA256, OID_SHA256_WITH_RSA): IdentityKind.RSA2048,
     (OID_SHA1, OID_DSA_WITH_SHA1): IdentityKind.PKCS7,
 }
+_POINTER = "`strongroom identity verify` says whether EC2 signed it."
 
 
 def recognise(data: bytes) -> Inspection | None:
@@ -41,7 +43,7 @@ def recognise(data: bytes) -> Inspection | None:
     if len(data) <= MAX_IDENTITY_DOCUMENT_BYTES and data.lstrip().startswith(b"{") and _is_marked(data):
         document = parse_identity_document(data)
         return Inspection(
-            "identity-document", "an instance identity document", _lines(document), identity_members(document)
+            "identity-document", "an instance identity document", _lines(document), identity_members(document), _POINTER
         )
     signature = _signature(data)
     if _SIGNED_DATA.match(signature) and _is_marked(signature):
@@ -72,14 +74,15 @@ def _pkcs7(signature: bytes) -> Inspection:
     served = (
         f"The metadata service calls such a signature `{kind}`: {kind.algorithm}."
         if kind
-        else f"Its algorithms are those of the OIDs {signed.digest_algorithm.hex()} and "
-        f"{signed.signature_algorithm.hex()}, which EC2 does not use."
+        else f"Its algorithms are {describe_oid(signed.digest_algorithm)} and "
+        f"{describe_oid(signed.signature_algorithm)}, which EC2 does not use together."
     )
     return Inspection(
         "identity-pkcs7",
         "a PKCS#7 signature that holds an instance identity document",
         (served, *_lines(document)),
         {"signature_kind": kind, **identity_members(document)},
+        _POINTER,
     )
 
 
@@ -90,6 +93,7 @@ def _plain_signature() -> Inspection:
         "document",
         (f"If it is one: {IdentityKind.SIGNATURE.algorithm}, over the document, of which nothing shows in it.",),
         {"signature_kind": IdentityKind.SIGNATURE},
+        _POINTER,
     )
 
 
@@ -99,5 +103,4 @@ def _lines(document: IdentityDocument) -> tuple[str, ...]:
         f"{document.region} (zone {document.availability_zone}) on {document.instance_type}, {document.architecture}, "
         f"last started at {document.pending_time}."
     )
-    whether = "`strongroom identity verify` tells whether EC2 says so. Even then:"
-    return (claim, whether, f"  {NOT_INTEGRITY}", f"  {NO_AGE}")
+    return (claim, "Even where EC2 says so:", f"  {NOT_INTEGRITY}", f"  {NO_AGE}")

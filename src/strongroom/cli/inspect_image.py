@@ -14,6 +14,8 @@ from strongroom.measure.stub import recognise_stub
 
 _MAX_SHOWN_BYTES = 4_096
 _MACHINES = {MACHINE_X86_64: "x86_64", MACHINE_AARCH64: "arm64"}
+_POINTER = "`strongroom measure` says what it leaves in the PCRs."
+_NOT_MEASURED = "`strongroom measure` takes unified kernel images alone."
 
 
 def recognise(data: memoryview) -> Inspection | None:
@@ -30,10 +32,10 @@ def recognise(data: memoryview) -> Inspection | None:
     }
     if all(section.name != ".linux" for section in image.sections):
         lines = (*_lines(facts), *_section_lines(sections))
-        return Inspection("efi-program", "an EFI program, and no unified kernel image", lines, facts)
+        return Inspection("efi-program", "an EFI program, and no unified kernel image", lines, facts, _NOT_MEASURED)
     facts |= _uki_facts(parse_uki(data))
     lines = (*_lines(facts), *_uki_lines(facts), *_section_lines(sections))
-    return Inspection("uki", "a unified kernel image", lines, facts)
+    return Inspection("uki", "a unified kernel image", lines, facts, _POINTER)
 
 
 def _sections(image: PeImage) -> list[dict[str, object]]:

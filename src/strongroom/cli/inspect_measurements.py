@@ -11,17 +11,16 @@ from strongroom.formats.measurements import ImageFacts, Measurements, encode_mea
 from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import PcrIndex
 
-_MARK = b'"Measurements"'
 _ASSUMED = " (assumed: the file does not name it)"
+_POINTER = "Compare a document with it: `strongroom verify --measurements`."
 
 
 def recognise(data: bytes) -> Inspection | None:
     """Describe a measurements file; None for anything else. Raises FormatError."""
-    head = data[:HEAD_BYTES]
-    if guess_kind(head) is not FileKind.JSON or _MARK not in head:
+    if guess_kind(data[:HEAD_BYTES]) is not FileKind.MEASUREMENTS:
         return None
     measurements = parse_measurements(data)
-    return Inspection("measurements", "a measurements file", _lines(measurements), _facts(measurements))
+    return Inspection("measurements", "a measurements file", _lines(measurements), _facts(measurements), _POINTER)
 
 
 def _lines(measurements: Measurements) -> tuple[str, ...]:

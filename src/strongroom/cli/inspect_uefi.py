@@ -56,7 +56,7 @@ def recognise(data: bytes) -> Inspection | None:
             *_key_lines(variables, keys),
             *_option_lines(options),
             *_variable_lines(variables),
-            *_finding_lines(findings),
+            *_finding_lines(variables, findings),
         ),
         facts={
             "secure_boot": bool(variables.content("PK")),
@@ -65,6 +65,7 @@ def recognise(data: bytes) -> Inspection | None:
             "variables": [_variable_facts(variable) for variable in variables],
             "findings": [finding_members(finding) for finding in findings],
         },
+        pointer="Measure with them: `strongroom measure IMAGE --uefi-data FILE`.",
     )
 
 
@@ -137,14 +138,21 @@ def _variable_lines(variables: EfiVariables) -> Iterator[str]:
         yield f"  {variable.name}: {variable_sentence(variable)}"
 
 
-def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _finding_lines(variables: EfiVariables, findings: Sequence[Finding]) -> Iterator[str]:
     yield ""
     if not findings:
-        yield "They leave the boot as `strongroom measure` predicts it."
+        yield _same_boot(variables)
         return
     yield "They make another boot than `strongroom measure` predicts:"
     for finding in findings:
         yield f"  {finding.code}: {finding.message}"
+
+
+def _same_boot(variables: EfiVariables) -> str:
+    if not variables.variables:
+        return "No variables."
+    with_keys = " Measure with these keys: `strongroom measure IMAGE --uefi-data FILE`."
+    return f"Nothing here makes another boot.{with_keys if variables.content('PK') else ''}"
 
 
 def _variable_facts(variable: EfiVariable) -> dict[str, object]:

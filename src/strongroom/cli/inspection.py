@@ -24,6 +24,8 @@ class Inspection:
     lines: tuple[str, ...]
     """Each is printed as one line: what a file holds makes no further ones."""
     facts: Mapping[str, object]
+    pointer: str
+    """A sentence: which command says more of such a file, as this one verifies nothing."""
 
 
 Recogniser: TypeAlias = Callable[[memoryview], "Inspection | None"]

@@ -90,7 +90,8 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(json.dumps(describe(error)) + "\n")
         return error.exit_code
-    sys.stderr.write(f"strongroom: {printable(str(error))} [{error.code}]\n")
+    said = error.message if isinstance(error, NotTrusted) else str(error)  # its findings follow, one a line
+    sys.stderr.write(f"strongroom: {printable(said)} [{error.code}]\n")
     if isinstance(error, NotTrusted):
         for finding in error.findings:
             sys.stderr.writelines(f"{line}\n" for line in finding_lines(finding))

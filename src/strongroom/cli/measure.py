@@ -31,6 +31,9 @@ _SENTENCES = {
     13: "Zero: no system extension was added from outside.",
 }
 
+_FROM_OUTSIDE = (12, 13)
+_ZERO_UNLESS = "Zero, unless the findings above come true."
+
 
 @click.command()
 @click.argument("image", type=PATH)
@@ -85,18 +88,19 @@ def _print(console: Console, found: ImageFile, measurements: Measurements, outpu
         console.print(f"{facts.architecture} image with {facts.stub} {facts.stub_version}", markup=False)
     for index, digest in measurements.pcrs.items():
         console.print(f"PCR{index:<3} {digest.hex()}", markup=False)
-        console.print(f"       {_sentence(index, digest)}", markup=False)
+        console.print(f"       {_sentence(index, digest, found)}", markup=False)
     if PcrIndex(11) not in measurements.pcrs:
         console.print("PCR11  left out: not predicted for this version of the stub.", markup=False)
     gates = ", ".join(str(index) for index in measurements.gates)
     console.print(
-        f"Gate on PCR {gates}. PCRs tell what booted, not for whom: tenants are told apart by the key policy."
+        f"Gate on PCR {gates}. PCRs tell what booted, not for whom: tenants are told apart by the key policy.",
+        markup=False,
     )
     if output is not None:
         console.print(printable(f"Written to {output}"), markup=False)
 
 
-def _sentence(index: PcrIndex, digest: bytes) -> str:
+def _sentence(index: PcrIndex, digest: bytes, found: ImageFile) -> str:
     if index == PcrIndex(7):
         return _PCR7_OFF if digest == SECURE_BOOT_OFF_PCR7_SHA384 else _PCR7_ON
-    return _SENTENCES[index]
+    return _ZERO_UNLESS if index in _FROM_OUTSIDE and found.findings else _SENTENCES[index]

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,9 +15,30 @@ from rich.console import Console
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, for machines.")
 
 
+class _Terminal(Console):
+    """Wraps prose at the terminal's width, between words. A line with a longer word stays whole: digests are copied."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 -- the signature is rich's
+        """Print as rich does; plain text (`markup=False`) with its lines wrapped."""
+        if len(objects) == 1 and isinstance(objects[0], str) and options.get("markup") is False:
+            objects = ("\n".join(wrapped(line, self.width) for line in objects[0].split("\n")),)
+        super().print(*objects, **options)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line as lines of at most `width` characters, indented as it is; itself where a word is longer."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    if len(line) <= width or any(len(indent) + len(word) > width for word in line.split(" ")):
+        return line
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+
+
 def console() -> Console:
-    """Return the console for human text. Plain when stdout is not a terminal."""
-    return Console(highlight=False, soft_wrap=True)
+    """Return the console for human text. Plain, and one line a line, when stdout is not a terminal."""
+    kind = _Terminal if sys.stdout.isatty() else Console
+    return kind(highlight=False, soft_wrap=True)
 
 
 def error_console() -> Console:

@@ -10,17 +10,24 @@ from typing import Final
 
 import click
 
-from strongroom.errors import FormatError
+from strongroom.errors import FormatError, LocalFault
 
 PATH: Final = click.Path(path_type=Path, readable=False)
 """`readable=False` asks click for no look at the file: it would call an unreadable one a usage error (exit 2)."""
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Let a FormatError say in which file it is, for commands that read several."""
+def named(path: Path, *, missing: str = "") -> Iterator[None]:
+    """Let a FormatError say in which file it is, for commands that read several.
+
+    `missing` is what to do where there is no such file.
+    """
     try:
         yield
+    except LocalFault as error:
+        if error.code != "file.missing" or not missing:
+            raise
+        raise LocalFault(error.code, error.message, remedy=missing) from error
     except FormatError as error:
         message = error.message if str(path) in error.message else f"{path}: {error.message}"
         raise FormatError(error.code, message, offset=error.offset, spec=error.spec, remedy=error.remedy) from error

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from strongroom.aws.uefi_data import MAX_TEXT_BYTES, read_uefi_data
-from strongroom.cli.paths import PATH
+from strongroom.cli.paths import PATH, named
 from strongroom.crypto.certificates import load_certificate, parse_pem_certificates
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
@@ -86,8 +86,9 @@ def _read_keys(given: _Given) -> SecureBootKeys | None:
                 "measure.two-sources",
                 "expected --uefi-data alone, found --pk, --kek, --db, --dbx or --owner with it: it holds all keys",
             )
-        data = read_file(given.uefi_data, maximum_bytes=max(MAX_FILE_BYTES, MAX_TEXT_BYTES))
-        return keys_of_predicted_boot(read_variables(data))
+        with named(given.uefi_data):
+            data = read_file(given.uefi_data, maximum_bytes=max(MAX_FILE_BYTES, MAX_TEXT_BYTES))
+            return keys_of_predicted_boot(read_variables(data))
     if not given.pk:
         if given.kek or given.db or given.dbx:
             raise UsageError(
@@ -100,7 +101,11 @@ def _read_keys(given: _Given) -> SecureBootKeys | None:
 
 
 def _database(files: Sequence[Path], owner: uuid.UUID | None) -> bytes:
-    return b"".join(_signature_lists(path, owner) for path in files)
+    lists = []
+    for path in files:
+        with named(path):
+            lists.append(_signature_lists(path, owner))
+    return b"".join(lists)
 
 
 def _signature_lists(path: Path, owner: uuid.UUID | None) -> bytes:

@@ -63,7 +63,7 @@ def new(
 
     \b
     Example:  strongroom signer new main
-              strongroom signer new ci --role bundle --role release --private-key /secure/ci.pem
+              strongroom signer new ci --role bundle --private-key ci.pem
     """
     file = read_project(project_path)
     file.expect_target(target)

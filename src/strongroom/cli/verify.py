@@ -24,7 +24,7 @@ from strongroom.appraisal.evidence import (
 )
 from strongroom.cli.expectations import Expectations, Options, read_expectations, read_time
 from strongroom.cli.output import json_option
-from strongroom.cli.paths import PATH
+from strongroom.cli.paths import PATH, named
 from strongroom.cli.verify_console import console_notices, expect_own_console, read_presented
 from strongroom.cli.verify_output import Evidence, Judgement, Result, emit_judgement
 from strongroom.cli.verify_sarif import emit_sarif
@@ -108,12 +108,15 @@ def command(context: click.Context, document: Path, **options: Unpack[Options]) 
     """Verify an attestation DOCUMENT, or the last receipt in a saved console, and compare it with what you expect.
 
     \b
-    Example:  strongroom verify document.cbor --measurements pcr_measurements.json --nonce 6f1d2a40
-              strongroom verify document.cbor --policy acme.json --no-nonce --sarif
+    Example:  strongroom verify doc.cbor --measurements ref.json --nonce 6f1d2a40
+              strongroom verify doc.cbor --policy acme.json --no-nonce --sarif
               strongroom verify old.cbor --authentic-only --at document
-              strongroom verify console.txt --measurements pcr_measurements.json --no-nonce --at document
+              strongroom verify boot.txt --policy p.json --no-nonce --at document
 
-    The document may be as old as the policy file says, else 5m. --max-age comes on top: the stricter age wins.
+    Exits with 0: yes; 2: usage; 3: malformed; 4: not authentic; 5: authentic, not trusted; 9: this machine.
+
+    How old the document may be: what --max-age says, and what the policy file says. Without --max-age and without an
+    age in the policy file, 5m. With both, the stricter wins.
     """
     if options["as_sarif"]:
         context.exit(emit_sarif(document, lambda: _ask(options), _judge))
@@ -135,9 +138,10 @@ def _ask(options: Options) -> _Question:
 
 
 def _judge(document: Path, question: _Question) -> Judgement:
-    presented = read_presented(document)
     verify = verify_enclave_evidence if question.enclave else verify_evidence
-    evidence = verify(presented.evidence, roots=question.roots, at=question.at, deny_list=question.deny_list)
+    with named(document):
+        presented = read_presented(document)
+        evidence = verify(presented.evidence, roots=question.roots, at=question.at, deny_list=question.deny_list)
     expect_own_console(presented, evidence)
     given = (
         *_time_notice(question.at_option),

@@ -13,6 +13,7 @@ from strongroom.appraisal.evidence import VerifiedEnclaveEvidence, VerifiedEvide
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit
 from strongroom.cli.pcr_output import hex_member, pcr_members
+from strongroom.cli.terminal import printable
 from strongroom.cli.verify_console import Presented
 from strongroom.cli.verify_trust import root_facts, root_line
 from strongroom.errors import Finding
@@ -40,6 +41,11 @@ class Judgement:
         return self.result.findings if self.result else ()
 
     @property
+    def matched(self) -> tuple[str, ...]:
+        """The names of the alternatives that fit."""
+        return self.result.matched if self.result else ()
+
+    @property
     def flags(self) -> tuple[Finding, ...]:
         """Everything else that the reader should know."""
         return (*self.notices, *(self.result.flags if self.result else ()))
@@ -56,7 +62,7 @@ def emit_judgement(judgement: Judgement, *, as_json: bool) -> None:
         console.print(f"{word}: {evidence.module_id} in {evidence.region}", markup=False)
         console.print(f"  made at {evidence.timestamp:%Y-%m-%d %H:%M:%S.%f} UTC", markup=False)
         console.print(f"  its certificates end at {evidence.certificate_expires:%Y-%m-%d %H:%M:%S} UTC", markup=False)
-        for line in (root_line(evidence), *judgement.presented.lines):
+        for line in (root_line(evidence), *judgement.presented.lines, *_fits(judgement.matched)):
             console.print(f"  {line}", markup=False)
         for line in flag_lines(judgement.flags):
             console.print(line, markup=False)
@@ -65,11 +71,16 @@ def emit_judgement(judgement: Judgement, *, as_json: bool) -> None:
         "verdict": judgement.verdict,
         **document_facts(evidence),
         **judgement.presented.facts,
+        "matched": list(judgement.matched),
         "findings": [finding_members(finding) for finding in judgement.findings],
         "flags": [finding_members(flag) for flag in judgement.flags],
         "notices": list(dict.fromkeys(flag.message for flag in judgement.flags)),
     }
     emit(said, as_json=as_json, human=human)
+
+
+def _fits(matched: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"fits: {'; '.join(map(printable, matched))}",) if matched else ()
 
 
 def document_facts(evidence: Evidence) -> dict[str, object]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
 from strongroom.appraisal.deny_list import NOTHING_DENIED
 from strongroom.appraisal.endorsements import NitroRoots, root_name
@@ -17,6 +19,7 @@ from strongroom.errors import Finding, Severity
 from strongroom.flows.files import read_file
 from strongroom.formats.deny_list import MAX_DENY_LIST_BYTES, DenyList, parse_deny_list
 
+Denied = TypeVar("Denied")
 MAX_PEM_BYTES = 262_144
 """Of a file of certificates."""
 
@@ -52,7 +55,17 @@ def read_deny_lists(files: Sequence[Path]) -> DenyList:
 
 def _deny_list_in(path: Path) -> DenyList:
     with named(path):
-        return parse_deny_list(read_file(path, maximum_bytes=MAX_DENY_LIST_BYTES))
+        found = parse_deny_list(read_file(path, maximum_bytes=MAX_DENY_LIST_BYTES))
+    return DenyList(
+        _reasons_of(path, found.certificates),
+        _reasons_of(path, found.modules),
+        _reasons_of(path, found.instances),
+    )
+
+
+def _reasons_of(path: Path, denied: Mapping[Denied, str]) -> Mapping[Denied, str]:
+    """Return the entries with their file in each reason, so that a refusal names the list that it comes from."""
+    return MappingProxyType({each: f"{reason} (in {path})" for each, reason in denied.items()})
 
 
 def deny_notices(files: Sequence[Path]) -> tuple[Finding, ...]:

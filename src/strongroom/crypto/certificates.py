@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.errors import FormatError
 from strongroom.formats.ber import encode_definite
-from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.file_kind import FileKind, guess_kind, looks_like
 from strongroom.ids import CertificateDer
 
 P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
@@ -69,9 +69,10 @@ def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
     try:
         certificates = x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion) as error:
+        broken = ", whose contents are damaged" if guess_kind(pem) is FileKind.PEM_CERTIFICATE else ""
         raise FormatError(
             "certificate.not-pem",
-            f"expected certificates in PEM; this looks like {guess_kind(pem)}: {error}",
+            f"expected certificates in PEM, found what looks like {looks_like(pem)}{broken}",
             spec="RFC 7468",
         ) from error
     return tuple(CertificateDer(certificate.public_bytes(Encoding.DER)) for certificate in certificates)

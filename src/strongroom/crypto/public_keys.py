@@ -9,7 +9,7 @@ import hashlib
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from strongroom.errors import FormatError
 from strongroom.ids import KeyId, SpkiDer
@@ -25,6 +25,15 @@ def load_spki(spki: SpkiDer) -> PublicKeyTypes:
             "expected a public key as DER SubjectPublicKeyInfo, found something else",
             spec="RFC 5280 section 4.1",
         ) from error
+
+
+def key_of_nobody() -> SpkiDer:
+    """Return the public half of a new EC key (P-256) whose private half nobody has: what receipts carry.
+
+    KMS encrypts to RSA keys alone, so a document with this key opens nothing (docs/formats/console.md).
+    """
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return SpkiDer(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def key_id_of(spki: SpkiDer) -> KeyId:

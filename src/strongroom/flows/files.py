@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from strongroom.errors import FormatError, LocalFault
-from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.file_kind import FileKind, guess_kind, looks_like
 
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
@@ -28,9 +28,15 @@ def read_file(path: Path, *, maximum_bytes: int) -> bytes:
     if len(data) > maximum_bytes:
         raise FormatError(
             "file.too-large",
-            f"expected at most {maximum_bytes} bytes in {path}, found more; this looks like {guess_kind(data)}",
+            f"expected at most {maximum_bytes} bytes in {path}, found more; this looks like {_too_large(data)}",
         )
     return data
+
+
+def _too_large(data: bytes) -> str:
+    """Return what a file is that is too large, with its reader where that is a command which takes any size."""
+    kind = guess_kind(data)
+    return looks_like(data) if kind in {FileKind.EFI_IMAGE, FileKind.DISK} else str(kind)
 
 
 def read_head(path: Path, *, maximum_bytes: int) -> bytes:

@@ -25,7 +25,7 @@ from strongroom.errors import FormatError
 from strongroom.formats import cbor, cose
 from strongroom.formats.cbor import CborItem, Kind, Profile
 from strongroom.formats.cose import CoseSign1
-from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.file_kind import guess_kind, looks_like
 from strongroom.formats.names import INSTANCE_ID
 from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrBank, PcrDigests, PcrIndex
 from strongroom.ids import CertificateDer, EvidenceBytes
@@ -129,8 +129,7 @@ def _parse_envelope(data: bytes) -> CoseSign1:
     if data[:1] not in (b"\x84", b"\xd2"):
         raise FormatError(
             "document.not-a-document",
-            f"expected an attestation document (a COSE_Sign1 message); this looks like {guess_kind(data)}",
-            offset=0,
+            f"expected an attestation document (a COSE_Sign1 message), found what looks like {looks_like(data)}",
             spec=_SPEC,
         )
     envelope = cose.parse_cose_sign1(data, Profile.AWS, maximum_bytes=MAX_DOCUMENT_BYTES)

@@ -31,6 +31,8 @@ _MAY_HOLD_ONE = frozenset(
     {
         FileKind.TEXT,
         FileKind.JSON,
+        FileKind.IDENTITY_DOCUMENT,
+        FileKind.MEASUREMENTS,
         FileKind.BASE64,
         FileKind.HEX,
         FileKind.PEM,

@@ -23,6 +23,17 @@ def read_duration(text: str) -> timedelta | None:
     return None if match is None else int(match[1]) * _UNITS[match[2]]
 
 
+def say_duration(duration: timedelta) -> str:
+    """Return a duration in words for people, such as `5m 15s`, rounded up to whole seconds."""
+    seconds = -(-duration // _UNITS["s"])
+    sign, rest = ("-" if seconds < 0 else ""), abs(seconds) * _UNITS["s"]
+    parts = []
+    for name, length in _UNITS.items():
+        count, rest = divmod(rest, length)
+        parts += [f"{count}{name}"] if count else []
+    return sign + (" ".join(parts) or "0s")
+
+
 def write_duration(duration: timedelta) -> str:
     """Write a duration of whole seconds in the largest unit that leaves no rest."""
     unit = next(name for name, length in _UNITS.items() if not duration % length)

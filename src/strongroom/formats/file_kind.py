@@ -53,6 +53,8 @@ class FileKind(enum.StrEnum):
     PEM = "a PEM file"
     BER = "BER: perhaps a CMS or PKCS#7 message"
     DER = "DER: perhaps a certificate, a key or a PKCS#7 message"
+    IDENTITY_DOCUMENT = "an instance identity document"
+    MEASUREMENTS = "a measurements file"
     JSON = "JSON text"
     HEX = "hex text"
     BASE64 = "base64 text"
@@ -116,6 +118,35 @@ _TEXTS: tuple[tuple[re.Pattern[bytes], FileKind], ...] = (
 )
 
 
+_JSON_MARKS = (
+    ((b'"accountId"', b'"instanceId"', b'"pendingTime"'), FileKind.IDENTITY_DOCUMENT),
+    ((b'"Measurements"',), FileKind.MEASUREMENTS),
+)
+"""Names that stand together in one kind of JSON only."""
+_READERS = {
+    FileKind.EFI_IMAGE: "`strongroom measure` reads",
+    FileKind.DISK: "`strongroom measure` reads",
+    FileKind.ATTESTATION_DOCUMENT: "`strongroom verify` reads",
+    FileKind.CONSOLE: "`strongroom verify` reads",
+    FileKind.MEASUREMENTS: "`strongroom verify` takes with --measurements",
+    FileKind.IDENTITY_DOCUMENT: "`strongroom identity verify` reads",
+    FileKind.EVENT_LOG: "`strongroom explain` takes with --event-log",
+    FileKind.UEFI_DATA: "`strongroom measure` takes with --uefi-data",
+    FileKind.BUNDLE: "the agent of an instance opens",
+}
+"""What reads a kind, as it follows "which"."""
+
+
+def looks_like(head: bytes) -> str:
+    """Return what a file is that was given in another's place, and what reads it; it can follow "what looks like"."""
+    kind = guess_kind(head)
+    return f"{kind}, which {_READERS[kind]}" if kind in _READERS else str(kind)
+
+
+def _json_kind(head: bytes) -> FileKind:
+    return next((kind for marks, kind in _JSON_MARKS if all(mark in head for mark in marks)), FileKind.JSON)
+
+
 def guess_kind(head: bytes) -> FileKind:
     """Return the kind of a file whose first bytes (HEAD_BYTES, or all there are) these are."""
     if not head:
@@ -123,4 +154,5 @@ def guess_kind(head: bytes) -> FileKind:
     marked = (kind for offset, mark, kind in _MARKS if head.startswith(mark, offset))
     console = FileKind.CONSOLE if _CONSOLE.match(head[:HEAD_BYTES]) else None
     texts = (kind for pattern, kind in _TEXTS if pattern.fullmatch(head[:_SAMPLE_BYTES]))
-    return next(marked, None) or console or next(texts, FileKind.UNKNOWN)
+    kind = next(marked, None) or console or next(texts, FileKind.UNKNOWN)
+    return _json_kind(head[:HEAD_BYTES]) if kind is FileKind.JSON else kind

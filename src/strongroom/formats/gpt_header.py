@@ -24,6 +24,7 @@ SPEC = "UEFI 2.10 section 5.3"
 
 _HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 _CRC_OFFSET, _CRC_END = 16, 20
+_OTHER_LBA_OFFSET = 32
 _REVISION = 0x0001_0000
 _REPAIR = (
     "A firmware may repair this from the other copy of the table, or use that one. Write the table again with a "
@@ -71,6 +72,7 @@ def read_headers(disk: memoryview) -> tuple[GptHeader, bytes]:
     """
     sector_bytes = _sector_bytes(disk)
     sectors, odd = divmod(len(disk), sector_bytes)
+    _expect_not_cut_off(disk, sector_bytes)
     if odd:
         raise _refused("size", f"expected whole sectors of {sector_bytes} bytes, found {odd} bytes more", len(disk))
     expect_protective_mbr(disk, sectors=sectors)
@@ -83,6 +85,23 @@ def read_headers(disk: memoryview) -> tuple[GptHeader, bytes]:
     if primary.shared != backup.shared or entries != _entries(disk, backup):
         raise _refused("disagreement", "expected two tables that say the same, found different ones", backup.offset)
     return primary, entries
+
+
+def _expect_not_cut_off(disk: memoryview, sector_bytes: int) -> None:
+    """Refuse a disk that ends before the place that its first header gives for the other, whatever else is wrong."""
+    at = sector_bytes + _OTHER_LBA_OFFSET
+    if len(disk) < at + 8:
+        return  # too short for a header: refused as such
+    (other,) = struct.unpack_from("<Q", disk, at)
+    if (other + 1) * sector_bytes > len(disk):
+        raise FormatError(
+            "gpt.cut-off",
+            f"the disk image is shorter than its partition table says: was the copy cut off? Expected "
+            f"{(other + 1) * sector_bytes} bytes, found {len(disk)}",
+            offset=at,
+            spec=SPEC,
+            remedy="Copy the disk again, and compare the sizes.",
+        )
 
 
 def _sector_bytes(disk: memoryview) -> int:

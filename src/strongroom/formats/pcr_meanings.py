@@ -54,6 +54,14 @@ _SOMEWHERE = {
     (0, _EC2_FIRMWARE_PCR0): "the value that every genuine document so far has shown",
     (7, SECURE_BOOT_OFF_PCR7_SHA384): "Secure Boot is off and no keys are enrolled; the same on every such machine",
 }
+_FROM_OUTSIDE = "NOT zeros: something came from outside the image"
+_SET_BY = {
+    4: "set by the programs that ran",
+    11: "set by the image, then by systemd's boot phases",
+    12: _FROM_OUTSIDE,
+    13: _FROM_OUTSIDE,
+}
+"""Of the PCRs whose values come of what booted alone, and not of the machine."""
 
 
 def pcr_sentence(index: PcrIndex, digest: bytes) -> str:
@@ -69,4 +77,4 @@ def _value(index: PcrIndex, digest: bytes) -> str:
         return "all zeros, which no measured boot leaves: do not trust this machine"
     if digest in _ANYWHERE:
         return _ANYWHERE[digest]
-    return _SOMEWHERE.get((index, digest), "depends on the machine and on what booted")
+    return _SOMEWHERE.get((index, digest)) or _SET_BY.get(index, "depends on the machine and on what booted")

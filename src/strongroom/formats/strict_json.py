@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NoReturn, TypeAlias
 
 from strongroom.errors import FormatError
-from strongroom.formats.file_kind import guess_kind
+from strongroom.formats.file_kind import looks_like
 from strongroom.formats.tree import Node, Path, json_path, shown
 
 MAX_DIGITS = 18
@@ -38,8 +38,7 @@ def parse(data: bytes, *, maximum_bytes: int, spec: str) -> Node:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        looks = f"expected JSON in UTF-8; this looks like {guess_kind(data)}"
-        raise FormatError("json.not-utf8", looks, offset=error.start, spec=_SPEC) from error
+        raise _not_utf8(data, error.start) from error
     return Node(_loads(text), (), json_path, spec)
 
 
@@ -62,8 +61,10 @@ def _loads(text: str) -> object:
         value = json.loads(text, object_pairs_hook=members, parse_int=_integer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         before = text[: error.pos].encode()
-        kind = "" if before.strip() else f"; this looks like {guess_kind(text.encode())}"
-        raise FormatError("json.syntax", f"expected JSON: {error.msg}{kind}", offset=len(before), spec=_SPEC) from error
+        if not before.strip():
+            message = f"expected JSON, found what looks like {looks_like(text.encode())}"
+            raise FormatError("json.syntax", message, offset=len(before) or None, spec=_SPEC) from error
+        raise FormatError("json.syntax", f"expected JSON: {error.msg}", offset=len(before), spec=_SPEC) from error
     except RecursionError as error:
         raise FormatError("json.too-deep", "expected fewer levels of nesting", spec=_SPEC) from error
     if repeated:
@@ -96,6 +97,13 @@ def _grown(places: list[_Place]) -> Iterator[tuple[int, object]]:
             places.extend((each, number, key) for key, each in value.items())
         if isinstance(value, list):
             places.extend((each, number, index) for index, each in enumerate(value))
+
+
+def _not_utf8(data: bytes, offset: int) -> FormatError:
+    """Return what to say of other bytes: where they stand in JSON, or what the file is that is none."""
+    if data[:offset].strip():
+        return FormatError("json.not-utf8", "expected JSON in UTF-8, found other bytes", offset=offset, spec=_SPEC)
+    return FormatError("json.not-utf8", f"expected JSON in UTF-8, found what looks like {looks_like(data)}", spec=_SPEC)
 
 
 def _integer(digits: str) -> int:

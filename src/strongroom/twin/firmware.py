@@ -6,9 +6,10 @@ systemd-stub(7) and from boots under OVMF; `strongroom.measure` has no part in i
 Hostile changes of the account's owner are fields of `Firmware`: another command line, drivers and programs that run
 before the image, Secure Boot variables, files beside the image, a boot without UEFI at all.
 
-Promised to equal what a machine measures: PCR 2, 4, 7, 11, 12 (command line) and 13 (empty). PCR 0 is the constant of
-genuine NitroTPM documents, taken as it stands. PCR 1, 5, 9 and the digests of credentials and extensions stand for
-values that nobody predicts: they change when they should, and are stable when they should be.
+Promised to equal what a machine measures: PCR 2, 4, 7, 9 (command line and initrd of the image), 11, 12 (command line)
+and 13 (empty). PCR 0 is the constant of genuine NitroTPM documents, taken as it stands. PCR 1, 5 and the digests of
+credentials and extensions, in PCR 9 too, stand for values that nobody predicts: they change when they should, and are
+stable when they should be.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_the_flags_of_a_policy_are_in_the_result_and_refuse_nothing():
     assert [(flag.code, flag.severity) for flag in result.flags] == [("policy.partial", Severity.WARNING)]
     assert (result.findings, result.require()) == ((), result.evidence)
     refused = appraise(evidence(), UnsafePartialPolicy.of({4: {OTHER}}), nonce=NONCE, now=NOW)
-    with pytest.raises(NotTrusted, match=r"1 reason$") as caught:
+    with pytest.raises(NotTrusted, match=r"1 reason \(pcr.mismatch\)$") as caught:
         refused.require()
     assert [finding.code for finding in caught.value.findings] == ["pcr.mismatch", "policy.partial"]
 
@@ -69,6 +69,13 @@ def test_the_remedy_of_other_pcrs_names_the_commands_that_explain_them():
     with pytest.raises(NotTrusted) as caught:
         appraise(evidence(), POLICY, nonce=b"other", now=NOW).require()
     assert caught.value.remedy == ""
+
+
+def test_the_remedy_of_an_old_document_is_a_new_one():
+    with pytest.raises(NotTrusted) as caught:
+        appraise(evidence(), POLICY, nonce=NONCE, now=NOW + timedelta(minutes=5, seconds=15)).require()
+    assert caught.value.remedy.startswith("Ask the machine for a new document.")
+    assert caught.value.findings[0].message == "expected a document no older than 5m, found one of 5m 15s"
 
 
 def test_findings_carry_what_programs_need():
@@ -111,7 +118,17 @@ def test_everything_wrong_is_listed_and_require_raises_it():
         result.require()
     assert caught.value.findings == result.findings
     assert caught.value.code == "nonce.mismatch"
-    assert "6 reasons" in str(caught.value)
+    assert str(caught.value) == (
+        "the document is authentic and not trusted: 6 reasons "
+        "(nonce.mismatch, age.too-old, public-key.mismatch, user-data.mismatch, pcr.mismatch)"
+    )
+
+
+def test_the_text_of_a_refusal_names_no_flag_among_its_reasons():
+    with pytest.raises(NotTrusted) as caught:
+        appraise(evidence(), UnsafePartialPolicy.of({4: {OTHER}}), nonce=NONCE, now=NOW).require()
+    assert len(caught.value.findings) > 1
+    assert str(caught.value).endswith("1 reason (pcr.mismatch)")
 
 
 @pytest.mark.attack("A2")

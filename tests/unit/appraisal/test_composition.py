@@ -232,3 +232,29 @@ def test_the_gates_of_measurements_leave_out_a_pcr_7_that_says_nothing():
     on, off = Measurements(PcrDigests.of(pcrs)), Measurements(PcrDigests.of(pcrs | {7: SECURE_BOOT_OFF_PCR7_SHA384}))
     assert measured_image(on, name="on") == image({i: [pcrs[i]] for i in (2, 4, 7, 12, 13)}, name="on")
     assert measured_image(off) == image({i: [pcrs[i]] for i in (2, 4, 12, 13)})
+
+
+FITS, MISFIT = PcrRule(4, frozenset({A})), PcrRule(4, frozenset({B}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        (FITS, ()),
+        (AllOf((FITS,), "one"), ()),
+        (AnyOf((FITS,)), ()),
+        (AnyOf((AllOf((FITS,), "one"),)), ("one",)),
+        (AnyOf((AllOf((MISFIT,), "one"), AllOf((FITS,), "two"), FITS)), ("two", "alternative 3")),
+        (AllOf((AnyOf((AllOf((FITS,), "one"), AllOf((FITS,), "two"))), FITS), "all"), ("one", "two")),
+        (AnyOf((AllOf((AnyOf((MISFIT, AllOf((FITS,), "b"))),), "a"), MISFIT)), ("a > b",)),
+    ],
+    ids=["single", "all", "one-unnamed", "one", "two-of-three", "within-all", "nested"],
+)
+def test_the_alternatives_that_fit_are_named(rule, names):
+    assert rule.matched(EVIDENCE[A, A], now=NOW) == names
+
+
+@given(several, documents, clocks)
+def test_of_several_alternatives_one_that_fits_always_has_a_name(parts, evidence, now):
+    rule = AnyOf((*parts, MISFIT))
+    assert bool(rule.matched(evidence, now=now)) is not bool(misfits(rule, evidence, now))

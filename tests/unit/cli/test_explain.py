@@ -18,7 +18,7 @@ from strongroom.cli.main import run
 from strongroom.formats.console import encode_receipt
 from strongroom.formats.measurements import encode_measurements
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.measure.events import EVENT_TYPES, replay
+from strongroom.measure.events import EVENT_TYPES, EventType, event_over, replay
 from strongroom.measure.predict import measure_image
 
 NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
@@ -51,6 +51,7 @@ def folder(tmp_path):
 
 
 CLEAN = events_of(image())
+READY = event_over(11, EventType.IPL, b"enter-initrd", "a boot phase")
 BOOTS = {
     "clean": CLEAN,
     "line": inserted(CLEAN, 0, LINE),
@@ -136,6 +137,26 @@ def test_an_image_of_other_measurements_is_not_used_and_said(explain):
     code, said = explain("--measurements", "measurements", "--image", "other-image", "--document", "clean.cbor")
     assert code == 0
     assert "is not the one that the measurements measurements was made of" in said.out
+    assert "PCR 4 of the document clean.cbor is not its own: nothing of it is used" in said.out
+
+
+def test_the_image_that_did_boot_names_the_section_that_moved(explain):
+    files = ("--measurements", "measurements", "--document", "other.cbor")
+    assert "Give the image of the document other.cbor" in explain(*files)[1].out
+    code, said = explain(*files, "--image", "other-image")
+    assert code == 1
+    assert "PCR 4, 11 (proven): the os-release (.osrel) moved" in said.out
+    assert "the image other-image is the one that booted, by PCR 4 of the document other.cbor" in said.out
+    assert "nothing of it is used" not in said.out
+
+
+def test_an_image_that_did_boot_explains_nothing_that_its_replay_does_not_give(explain, folder):
+    other = events_of(image(osrel=b"ID=other\n"))
+    (folder / "both.cbor").write_bytes(as_document(inserted(other, 0, LINE)))
+    result = explain("--measurements", "measurements", "--image", "other-image", "--document", "both.cbor", "--json")
+    grounds = {each["code"]: each["grounds"] for each in json.loads(result[1].out)["differences"]}
+    assert grounds["explain.section"] == "proven"
+    assert grounds["explain.added-input"] == "inferred"
 
 
 @pytest.mark.parametrize(
@@ -186,9 +207,49 @@ def test_the_image_on_a_disk_is_taken_and_what_lies_beside_it_is_noted(explain, 
     assert "root.cred" in said.out
 
 
+def test_a_log_of_the_documents_boot_is_said_to_be_one(explain):
+    code, said = explain("--document", "clean.cbor", "--event-log", "clean.log")
+    assert code == 0
+    assert said.out.startswith("the event log clean.log is of the boot that the document clean.cbor shows.\n")
+    assert "It leads to PCR 0, 1, 2, 4, 5, 7, " in said.out
+
+
+@pytest.mark.attack("A21")
+def test_a_log_of_another_boot_is_said_to_be_none_of_the_document(explain):
+    files = ("--document", "clean.cbor", "--event-log", "line.log")
+    code, said = explain(*files)
+    assert code == 1
+    assert said.out.startswith("the event log line.log is not of this boot: it leads to other values in PCR 12.\n")
+    assert "keeps the machine from being trusted" not in said.out
+    result = json.loads(explain(*files, "--json")[1].out)
+    assert (result["moved"], result["differences"][0]["pcrs"]) == (True, [12])
+    assert 4 in result["same"]
+
+
+def test_a_log_that_ends_before_the_running_system_measured_is_of_the_boot(explain, folder):
+    (folder / "running.cbor").write_bytes(as_document([*CLEAN, READY]))
+    code, said = explain("--document", "running.cbor", "--event-log", "clean.log")
+    assert code == 0
+    assert "is of the boot that the document running.cbor shows" in said.out
+    assert "Not to PCR 11: what was measured after the log's last event is not in it" in said.out
+
+
+def test_what_only_a_log_says_is_not_called_proven(explain):
+    said = explain("--measurements", "measurements", "--event-log", "line.log")[1].out
+    assert "PCR 12 (logged)" in said
+    assert "(proven)" not in said
+
+
+def test_the_words_for_grounds_are_told_where_they_are_used(explain, capsys):
+    assert "inferred: only the" in explain("--measurements", "measurements", "--document", "line.cbor")[1].out
+    assert "inferred: only the" not in explain("--measurements", "measurements", "--document", "clean.cbor")[1].out
+    assert run(["explain", "--help"]) == 0
+    assert "inferred: only the" in capsys.readouterr().out
+
+
 def test_what_is_no_log_is_named(explain):
     code, said = explain("--measurements", "measurements", "--event-log", "measurements")
-    assert (code, "found JSON text" in said.err) == (3, True)
+    assert (code, "found a measurements file" in said.err) == (3, True)
 
 
 def test_a_saved_console_is_explained_and_said_to_be_unchallenged(explain, folder):

@@ -19,7 +19,9 @@ from tests.identity_signer import (
 )
 from tests.moto_server import ACCOUNT, moto_server
 
+from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.cli.main import run
+from strongroom.crypto.certificates import sha256_fingerprint
 
 DOCUMENT = document()
 KINDS = {
@@ -149,12 +151,18 @@ def test_a_newline_that_an_editor_added_is_explained(verify, folder):
 def test_a_stranger_is_not_ec2(verify, folder, kind):
     stranger = {"rsa2048": sign, "pkcs7": sign_dsa, "signature": sign_plainly}[kind](DOCUMENT, name="stranger")
     (folder / kind).write_bytes(base64.b64encode(stranger))
-    refused(verify(kind=kind), 4, "signature.invalid")
+    result = verify(kind=kind)
+    refused(result, 4, "signature.invalid")
+    assert "packaged" not in result[1].err
 
 
 @pytest.mark.attack("A1")
 def test_without_a_certificate_only_awss_signature_counts(verify):
-    refused(verify(given=False), 4, "signature.invalid")
+    result = verify(given=False)
+    refused(result, 4, "signature.invalid")
+    packaged = sha256_fingerprint(aws_identity_certificates()[REGION]).hex()
+    assert f"the packaged certificate of {REGION}, SHA-256 {packaged}" in result[1].err
+    assert "--certificate names" in result[1].err
     refused(verify(kind="pkcs7", given=False), 4, "signature.invalid")
 
 

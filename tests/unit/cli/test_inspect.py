@@ -4,7 +4,9 @@ import json
 import pytest
 from tests.nitro_pki import INSTANCE, MODULE, Pki, document, enclave_document, enclave_pki, payload, sign
 
+from strongroom.cli.inspect import RECOGNISERS
 from strongroom.cli.main import run
+from strongroom.formats.signed import BUNDLE_ESCROW, BUNDLE_HEADER
 
 
 def test_a_document_is_shown_in_plain_words_without_trust(inspect):
@@ -89,7 +91,7 @@ def test_a_malformed_document_is_malformed(inspect):
 def test_a_file_of_no_known_kind_is_named_as_well_as_can_be(inspect):
     code, said = inspect(b"\x7fELF and so on")
     assert code == 3
-    assert "this looks like an ELF program" in said.err
+    assert "found what looks like an ELF program" in said.err
 
 
 def test_a_disk_in_another_format_is_named_with_the_way_to_a_raw_one(inspect):
@@ -99,7 +101,38 @@ def test_a_disk_in_another_format_is_named_with_the_way_to_a_raw_one(inspect):
     assert "qemu-img convert -f qcow2 -O raw" in said.err
 
 
-def test_every_kind_that_is_known_is_named_in_the_help(capsys):
+@pytest.mark.parametrize("kind", RECOGNISERS)
+def test_every_kind_that_is_known_is_named_in_the_help_and_in_the_error(inspect, capsys, kind):
     run(["inspect", "--help"])
-    words = " ".join(capsys.readouterr().out.split())
-    assert all(kind in words for kind in ("attestation document", "measurements", "kernel image", "raw disk image"))
+    assert kind in " ".join(capsys.readouterr().out.split())
+    assert kind in inspect(bytes(100))[1].err
+
+
+@pytest.mark.parametrize(
+    ("data", "title", "page"),
+    [
+        (BUNDLE_HEADER.magic, "a Strongroom bundle", "bundle.md"),
+        (BUNDLE_ESCROW.magic, "an escrow file of a Strongroom bundle", "bundle.md"),
+        (b'{"version": 1, "product": "p", "signers": []}', "a trust file", "trust.md"),
+        (b'{"Version": "2012-10-17", "Statement": []}', "the policy of a KMS key", "key-policy.md"),
+        (b'{"version": 1, "instances": [{"id": "i", "reason": "r"}]}', "a deny list", "deny-list.md"),
+        (b'{"version": 1, "instances": ["i-0123456789abcdef0"]}', "an appraisal policy", "appraisal-policy.md"),
+        (b'{"version": 1, "any_of": []}', "an appraisal policy", "appraisal-policy.md"),
+    ],
+    ids=["bundle", "escrow", "trust", "key-policy", "deny-list", "policy-of-instances", "policy"],
+)
+def test_another_file_of_ours_is_named_with_its_page(inspect, data, title, page):
+    code, said = inspect(data)
+    assert (code, f"found what looks like {title} [inspect.unknown]" in said.err) == (3, True)
+    assert f"docs/formats/{page}" in said.err
+
+
+@pytest.mark.parametrize("data", [b'{"version": 1}', b'{"a": 1, "a": 2}', b'{"a"', b"[[1]]", b'{"any_of": [1]}'])
+def test_other_json_is_called_json(inspect, data):
+    assert "found what looks like JSON text [inspect.unknown]" in inspect(data)[1].err
+
+
+def test_each_kind_points_to_the_command_that_says_more(inspect):
+    tpm, enclave = (inspect(data)[1].out.split("\n")[0] for data in (document(), enclave_document(enclave_pki())))
+    assert tpm.endswith("`strongroom verify` says whether it is authentic.")
+    assert enclave.endswith("`strongroom verify --enclave` says whether it is authentic.")

@@ -23,7 +23,9 @@ def test_receipts_and_failures_are_listed_in_words(inspect):
     first, second = receipt(), receipt(user_data=b"another")
     code, said = inspect(answer(printed(first, second, damaged=[0]) + encode_failure(FAILURE)))
     assert code == 0
-    assert said.out.startswith("This is a saved console of an instance. Unverified: anybody can write such a file.")
+    assert said.out.startswith(
+        "This is a saved console of an instance. Unverified: anybody can write such a file. `strongroom verify`"
+    )
     for words in (
         f"The file says that it is the console of {INSTANCE}.",
         "Receipts: 1 complete, 1 damaged. The machine printed them by itself: nobody challenged it.",

@@ -29,7 +29,7 @@ from strongroom.measure.event_log import replay_log
 def test_every_event_has_its_line_with_what_vouches_for_it(inspect):
     code, said = inspect(SMALL_BOOT)
     assert code == 0
-    assert said.out.startswith("This is a TCG event log. Unverified")
+    assert said.out.startswith("This is a TCG event log. Unverified: anybody can write such a file. Compare")
     assert "Banks: SHA384. Events: 15." in said.out
     assert " 7  digest  EFI_VARIABLE_DRIVER_CONFIG      variable SecureBoot: off\n" in said.out
     assert " 4  log     EFI_BOOT_SERVICES_APPLICATION   EFI program, 4096 bytes, from " in said.out

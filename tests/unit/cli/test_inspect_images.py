@@ -57,7 +57,9 @@ def refused(tmp_path, capsys):
 
 def test_a_unified_kernel_image_is_shown_in_plain_words(shown):
     out = shown(UKI)
-    assert out.startswith("This is a unified kernel image. Unverified")
+    assert out.startswith(
+        "This is a unified kernel image. Unverified: anybody can write such a file. `strongroom measure`"
+    )
     for words in (
         "Architecture: x86_64",
         "Signatures:   none",
@@ -126,7 +128,7 @@ def test_an_image_cannot_speak_to_the_terminal(shown):
 def test_a_disk_is_shown_with_its_partitions_and_what_boots(shown, facts):
     disk = gpt_disk(partition(esp(startup=b"", **{"startup.nsh": b""}), name="esp"), Part(500, 2547, "data", VAR))
     out = shown(disk)
-    assert out.startswith("This is a raw disk image. Unverified")
+    assert out.startswith("This is a raw disk image. Unverified: anybody can write such a file. `strongroom measure`")
     assert "a GUID partition table; sectors of 512 bytes" in out
     assert '  1  "esp", EFI system partition, at 0.0 MiB, 0.0 MiB (00000000-0000-0000-0000-000000000001)' in out
     assert '  2  "data", /var, at 0.2 MiB, 1.0 MiB' in out
@@ -173,7 +175,7 @@ def test_a_disk_whose_partitions_are_not_clear_is_malformed(refused):
 
 def test_measurements_are_shown_with_a_sentence_for_each_pcr(shown, facts):
     out = shown(encode_measurements(MEASUREMENTS))
-    assert out.startswith("This is a measurements file. Unverified")
+    assert out.startswith("This is a measurements file. Unverified: anybody can write such a file. Compare")
     for index, digest in MEASUREMENTS.pcrs.items():
         value, sentence = out.split(f"PCR{index:<3} ", 1)[1].splitlines()[:2]
         assert value == digest.hex()
@@ -201,4 +203,4 @@ def test_a_malformed_measurements_file_is_malformed(refused):
 
 
 def test_json_of_another_kind_is_not_taken_for_measurements(refused):
-    assert "this looks like JSON text" in refused(b'{"Version": "2012-10-17"}')
+    assert "found what looks like JSON text" in refused(b'{"Version": "2012-10-17"}')

@@ -41,7 +41,9 @@ BOOTING = [option("Boot0001", load_option(LOADER)), order("BootOrder", 1)]
 def test_variables_are_shown_in_plain_words_without_trust(inspect):
     code, out, _ = inspect(aws_blob([*KEYS, *BOOTING, Variable("Timeout", b"\x05\0"), Variable("Mine", b"x", OWNER)]))
     assert code == 0
-    assert out.startswith("This is UEFI variables as EC2 stores them (uefi-data). Unverified")
+    assert out.startswith(
+        "This is UEFI variables as EC2 stores them (uefi-data). Unverified: anybody can write such a file. Measure"
+    )
     for line in (
         "Secure Boot is on: there is a platform key (PK).",
         f"  dbx the image with the SHA-256 digest {bytes(32).hex()}, owner {OWNER}",
@@ -50,9 +52,17 @@ def test_variables_are_shown_in_plain_words_without_trust(inspect):
         "  BootOrder: what is tried, in this order: Boot0001",
         "  Timeout: how long the firmware waits for a key: 5 seconds",
         f"  Mine: of vendor {OWNER}, which Strongroom does not know; 1 byte",
-        "They leave the boot as `strongroom measure` predicts it.",
+        "Nothing here makes another boot. Measure with these keys: `strongroom measure IMAGE --uefi-data FILE`.",
     ):
         assert line in out.splitlines()
+
+
+def test_keys_are_spoken_of_where_there_are_some(inspect):
+    assert inspect(aws_blob(BOOTING))[1].splitlines()[-1] == "Nothing here makes another boot."
+
+
+def test_an_empty_store_is_said_to_be_empty(inspect):
+    assert inspect(aws_blob([]))[1].splitlines()[-1] == "No variables."
 
 
 def test_keys_have_their_subject_fingerprint_and_owner(inspect):
@@ -128,11 +138,11 @@ def test_names_and_command_lines_cannot_speak_to_the_terminal(inspect):
 
 @pytest.mark.attack("A16")
 def test_no_name_can_write_a_line_of_its_own(inspect):
-    verdict = "They leave the boot as `strongroom measure` predicts it."
+    verdict = "Nothing here makes another boot."
     hostile = f"x\n{verdict}\r\n\N{LINE SEPARATOR}\N{NEXT LINE}"
     rows = [Variable(hostile, b"x"), Variable("SysPrep0000", b"x"), order("SysPrepOrder", 0)]
     out = inspect(aws_blob(rows))[1]
-    assert verdict in out
+    assert verdict in out.replace("\\n", "\n")
     assert verdict not in out.splitlines()
 
 

@@ -115,7 +115,7 @@ def test_keys_without_a_platform_key_make_no_sense(image, capsys, option):
         (b"\x1f\x8b\x08" + bytes(60), "a gzip file"),
         (bytes(1080) + b"\x53\xef" + bytes(600), "a file system image"),
         (bytes.fromhex("8444a1013822a05911"), "an attestation document"),
-        (b'{"Measurements": {}}', "JSON text"),
+        (b'{"Measurements": {}}', "a measurements file"),
     ],
 )
 def test_another_kind_of_file_is_refused_by_its_name(image, capsys, content, words):
@@ -175,6 +175,8 @@ def test_what_lies_beside_the_image_is_told(disk, capsys):
     code, out, _ = said(capsys, disk)
     assert code == 0
     assert "disk.credential: expected no credentials" in out
+    assert out.count("Zero, unless the findings above come true.") == 2
+    assert "was added" not in out
     assert "root.cred in \\loader\\credentials" in out
     assert "may leave other values than the ones below" in out
     assert [finding["code"] for finding in json.loads(said(capsys, disk, "--json")[1])["findings"]] == [

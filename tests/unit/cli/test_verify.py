@@ -134,7 +134,11 @@ def test_bad_rules_are_usage_errors(verify, rule):
 
 
 def test_one_kind_of_policy_at_a_time(verify, folder):
-    assert verify(*RULES, "--measurements", folder / "measurements", *CHALLENGED, *AT)[0] == 2
+    code, said = verify(*RULES, "--measurements", folder / "measurements", *CHALLENGED, *AT)
+    assert (code, "[verify.two-policies]" in said.err) == (2, True)
+    assert "found --measurements and --pcr" in said.err
+    assert "any_of" in said.err
+    assert "without a policy" not in said.err
 
 
 @pytest.mark.attack("A3")

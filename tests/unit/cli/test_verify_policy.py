@@ -30,6 +30,14 @@ def test_a_document_that_fits_is_trusted(world):
     assert (code, err) == (0, "")
     assert out.startswith("TRUSTED AS OF THEN: ")
     assert out.count("taken as its constant") == 2
+    assert "\n  fits: 1\n" in out
+    assert json.loads(world.verify("--policy", policy, *CHALLENGED, *AT, "--json")[1])["matched"] == ["1"]
+
+
+def test_of_two_measurements_the_one_that_fits_is_named(world):
+    files = [world.write(f"{n}.json", measured(**pcrs)) for n, pcrs in ((1, {"PCR4": OTHER}), (2, {}))]
+    code, out, _ = world.verify("--measurements", files[0], "--measurements", files[1], *CHALLENGED, *AT)
+    assert (code, f"\n  fits: {files[1]}\n" in out) == (0, True)
 
 
 def test_the_example_of_the_documentation_works(world):
@@ -40,7 +48,7 @@ def test_the_example_of_the_documentation_works(world):
     assert (code, err, "WARNING" in out) == (0, "", False)
     world.write("images/1.4.json", measured(PCR4=OTHER[:-1] + "2"))
     code, _, err = world.verify("--policy", policy, *CHALLENGED, *AT)
-    assert (code, "part of the policy: acme, production > 1.4 (nearest of 3)" in err) == (5, True)
+    assert (code, "from: acme, production > 1.4 (nearest of 3)" in err) == (5, True)
 
 
 def test_a_measurements_file_is_looked_for_beside_the_policy(world, monkeypatch, tmp_path):
@@ -63,7 +71,7 @@ def test_a_refusal_names_the_part_of_the_policy_and_the_pcr_in_words(world):
     lines = err.splitlines()
     assert lines[0] == "strongroom: the document is authentic and not trusted: 1 reason [pcr.mismatch]"
     assert lines[1] == f"  pcr.mismatch: expected PCR4 = {OTHER}, found {PCR4.hex()}"
-    assert lines[2] == "      part of the policy: acme > 1.4 (nearest of 2)"
+    assert lines[2] == "      from: acme > 1.4 (nearest of 2)"
     assert lines[3].startswith("      PCR4 is every EFI program that was started: ")
     assert "`strongroom explain`" in lines[4]
 
@@ -180,7 +188,7 @@ def test_a_policy_file_never_meets_a_document_of_an_enclave(world):
 )
 def test_a_policy_stands_alone(world, others):
     code, _, err = world.verify("--policy", world.policy(pcrs=GATES), *others, *CHALLENGED, *AT)
-    assert (code, "[verify.no-policy]" in err, "--policy" in err) == (2, True, True)
+    assert (code, "[verify.two-policies]" in err, "--policy" in err) == (2, True, True)
     code, _, err = world.verify("--policy", world.policy(pcrs=GATES), "--authentic-only")
     assert (code, "[verify.contradiction]" in err) == (2, True)
 
@@ -202,7 +210,7 @@ def test_an_error_names_the_file_it_is_in(world):
     assert "at byte 13 [json.syntax]" in world.verify("--policy", policy, *CHALLENGED, *AT)[2]
 
 
-def test_json_keeps_its_keys_and_gains_findings_and_flags(world):
+def test_json_keeps_its_keys_and_gains_findings_flags_and_matches(world):
     world.write("m.json", measured())
     code, out, _ = world.verify("--measurements", world.folder / "m.json", "--no-nonce", *AT, "--json")
     said = json.loads(out)
@@ -210,6 +218,7 @@ def test_json_keeps_its_keys_and_gains_findings_and_flags(world):
     assert said.keys() == {
         *("ok", "verdict", "module_id", "instance_id", "region", "timestamp", "certificate_expires", "digest"),
         *("pcrs", "public_key", "user_data", "nonce", "root_sha256", "root_name", "notices", "findings", "flags"),
+        "matched",
     }
     assert said["findings"] == []
     assert [flag["code"] for flag in said["flags"]] == [
@@ -240,7 +249,7 @@ def test_findings_in_json_have_the_same_keys_always(world):
 def test_a_name_in_a_policy_cannot_write_to_the_terminal(world):
     name = "x\N{RIGHT-TO-LEFT OVERRIDE}y"
     _, _, err = world.verify("--policy", world.policy(name=name, pcrs=GATES | {"4": [OTHER]}), *CHALLENGED, *AT)
-    assert r"part of the policy: x\u202ey" in err
+    assert r"from: x\u202ey" in err
 
 
 @pytest.mark.attack("A24")

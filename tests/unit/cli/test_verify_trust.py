@@ -131,7 +131,8 @@ def test_whatever_one_of_several_lists_names_is_refused(verify, folder, deny):
     named = deny("named", instances=[{"id": INSTANCE}])
     assert verify("--root", folder / "root", *empty, *other)[0] == 0
     for order in ((*empty, *other, *named), (*named, *other, *empty)):
-        assert verify("--root", folder / "root", *order)[0] == 4
+        code, said = verify("--root", folder / "root", *order)
+        assert (code, f"because of named (in {named[1]}) [evidence.denied-instance]" in said.err) == (4, True)
 
 
 def test_a_deny_list_is_said_to_be_unsigned_where_it_is_used(verify, folder, deny):

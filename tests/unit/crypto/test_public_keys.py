@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from strongroom.crypto.public_keys import KeyKind, key_id_of, key_kind, load_spki
+from strongroom.crypto.public_keys import KeyKind, key_id_of, key_kind, key_of_nobody, load_spki
 from strongroom.errors import FormatError
 
 
@@ -27,6 +27,11 @@ def spki(key):
 )
 def test_a_key_is_called_by_its_kind(data, kind):
     assert key_kind(data) is kind
+
+
+def test_the_key_of_nobody_is_a_new_ec_key_each_time():
+    assert key_kind(key_of_nobody()) is KeyKind.EC
+    assert key_of_nobody() != key_of_nobody()
 
 
 def test_what_is_no_public_key_is_malformed():

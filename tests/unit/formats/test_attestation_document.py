@@ -249,7 +249,7 @@ def test_large_files_are_refused_before_anything_is_read():
         (b"", "an empty file"),
         (b"-----BEGIN CERTIFICATE-----\n", "a PEM certificate"),
         (b"-----BEGIN PUBLIC KEY-----\n", "a PEM file"),
-        (b'{"Measurements": {}}', "JSON text"),
+        (b'{"Measurements": {}}', "a measurements file"),
         (b"[]", "JSON text"),
         (base64.b64encode(document()), "an attestation document in base64 text"),
         (document().hex().encode(), "an attestation document in hex text"),

@@ -76,8 +76,11 @@ HEADER, BACKUP = 512, 63 * 512
         (patched(bytes(len(GOOD)), 0, "<B", 1), "gpt.none"),
         (GOOD[:HEADER] + bytes(512) + GOOD[HEADER + 512 :], "gpt.no-primary"),
         (GOOD[:BACKUP] + bytes(512), "gpt.no-backup"),
-        (GOOD[:-512], "mbr.protective-size"),
-        (GOOD[: HEADER + 40], "gpt.size"),
+        (GOOD[:-512], "gpt.cut-off"),
+        (GOOD[:-1], "gpt.cut-off"),
+        (GOOD[: HEADER + 40], "gpt.cut-off"),
+        (GOOD[: HEADER + 39], "gpt.size"),
+        (built(*PARTS, primary={"other": (1 << 64) - 1}), "gpt.cut-off"),
         (GOOD + bytes(100), "gpt.size"),
         (GOOD[:4096] + b"EFI PART" + GOOD[4104:], "gpt.two-tables"),
         (patched(GOOD, HEADER + 16, "<I", 1), "gpt.header-crc"),
@@ -123,6 +126,13 @@ HEADER, BACKUP = 512, 63 * 512
 )
 def test_one_fault_each(disk, code):
     assert code_of(disk) == code
+
+
+def test_a_copy_that_was_cut_off_is_said_to_be_one_with_both_sizes():
+    with pytest.raises(FormatError) as caught:
+        parse_gpt(memoryview(GOOD[: len(GOOD) // 2]))
+    assert caught.value.message.startswith("the disk image is shorter than its partition table says: was the copy cut")
+    assert caught.value.message.endswith("Expected 32768 bytes, found 16384")
 
 
 def test_entries_that_differ_under_the_same_checksum_are_noticed(monkeypatch):

@@ -12,7 +12,10 @@ from strongroom.formats.pcrs import (
     SECURE_BOOT_OFF_PCR7_SHA384,
     SEPARATOR_ONLY_SHA384,
     ZERO_SHA384,
+    PcrIndex,
 )
+from strongroom.measure.explain.account import account_of_document, account_of_image
+from strongroom.measure.explain.compare import explain
 from strongroom.measure.predict import measure_image
 from strongroom.twin.authenticode import authenticode_sha384, read_image
 from strongroom.twin.firmware import GENUINE_PCR0, Firmware, SecureBoot, boot, replay
@@ -80,8 +83,8 @@ def test_another_command_line_inside_the_image_moves_pcr4():
 
 
 @pytest.mark.attack("B1")
-def test_a_command_line_from_the_boot_option_moves_pcr12_alone():
-    assert changed(load_options="init=/bin/sh") == {12}
+def test_a_command_line_from_the_boot_option_moves_pcr12_and_what_the_kernel_got():
+    assert changed(load_options="init=/bin/sh") == {9, 12}
     text = "init=/bin/sh".encode("utf-16-le") + b"\0\0"
     extended = hashlib.sha384(ZERO_SHA384 + hashlib.sha384(text).digest()).digest()
     assert pcrs(load_options="init=/bin/sh")[12] == extended
@@ -105,13 +108,39 @@ def test_a_loader_in_the_images_place_moves_pcr4():
 
 
 @pytest.mark.attack("B2")
-def test_a_credential_beside_the_image_moves_pcr12_alone():
-    assert changed(credentials={"passwd.cred": b"x"}) == {12}
+def test_a_credential_beside_the_image_moves_pcr12_and_the_initrd_that_the_kernel_got():
+    assert changed(credentials={"passwd.cred": b"x"}) == {9, 12}
 
 
 @pytest.mark.attack("B3")
-def test_a_system_extension_beside_the_image_moves_pcr13_alone():
-    assert changed(extensions={"evil.raw": b"x"}) == {13}
+def test_a_system_extension_beside_the_image_moves_pcr13_and_the_initrd_that_the_kernel_got():
+    assert changed(extensions={"evil.raw": b"x"}) == {9, 13}
+
+
+def extended(*inputs: bytes) -> bytes:
+    value = ZERO_SHA384
+    for data in inputs:
+        value = hashlib.sha384(value + hashlib.sha384(data).digest()).digest()
+    return value
+
+
+def test_pcr9_is_the_command_line_in_utf16_and_the_initrd():
+    line = "root=/dev/mapper/root\0".encode("utf-16-le")
+    assert pcrs()[9] == extended(line, b"initrd")
+
+
+def test_pcr9_holds_the_command_line_that_replaced_the_images_own_and_no_other():
+    line = "init=/bin/sh\0".encode("utf-16-le")
+    assert pcrs(load_options="init=/bin/sh")[9] == extended(line, b"initrd")
+    assert pcrs(load_options="init=/bin/sh", secure_boot=SECURE)[9] == pcrs()[9]
+
+
+def test_explain_finds_nothing_between_an_image_and_its_honest_boot_but_the_machines_own():
+    image = account_of_image("the image", IMAGE, secure_boot=None)
+    document = account_of_document("the document", boot(IMAGE, firmware=Firmware(), instance_id="i-0").pcrs)
+    found = explain(image, document)
+    assert found.differences == ()
+    assert PcrIndex(9) in found.same
 
 
 @pytest.mark.attack("B8")

@@ -18,11 +18,12 @@ from rich.table import Table
 
 from strongroom.cli.demo.attempts import has_memory
 from strongroom.cli.demo.images import Parts, find_parts
-from strongroom.cli.demo.keepsake import Keepsakes, leave, make_folder
+from strongroom.cli.demo.keepsake import DESCRIPTIONS, Keepsakes, leave, make_folder
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
 from strongroom.cli.output import console, emit, json_option
 from strongroom.cli.paths import PATH
+from strongroom.cli.terminal import printable
 from strongroom.formats.pcrs import GATES
 from strongroom.twin.server import Twin
 
@@ -121,7 +122,9 @@ def _print_next(out: Console, left: Keepsakes) -> None:
     if left.folder is None:
         out.print(f"nothing is left of it; to look at the pieces: {_program()} demo --keep kept", markup=False)
     else:
-        out.print(f"left in {left.folder}: {', '.join(left.names)}", markup=False)
+        out.print(printable(f"left in {left.folder}:"), markup=False)
+        for name in left.names:
+            out.print(f"  {name:<26}{DESCRIPTIONS[name]}", markup=False)
     folder = shlex.quote(str(left.folder or "kept"))
     out.print("next:")
     for line in next_commands(folder):

@@ -6,20 +6,52 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.cli.demo.attempts import APPENDED_COMMAND_LINE, launch
+from strongroom.cli.demo.attempts import APPENDED_COMMAND_LINE, launch, run_agent, shelf_of, watch
 from strongroom.cli.demo.ledger import rows_as_json
-from strongroom.cli.demo.stage import PROMPT
+from strongroom.cli.demo.stage import PROMPT, Stage
 from strongroom.cli.demo.story import Outcome
 from strongroom.cli.demo.witness import metadata_of
-from strongroom.errors import LocalFault
+from strongroom.crypto.public_keys import key_of_nobody
+from strongroom.errors import LocalFault, StrongroomError
 from strongroom.flows.files import PUBLIC_MODE, write_file
+from strongroom.formats.appraisal_policy import PolicyFile, PolicyRule, encode_appraisal_policy
+from strongroom.formats.console import encode_failure, encode_receipt
+from strongroom.formats.console_model import ConsoleFailure
 from strongroom.formats.measurements import encode_measurements
+from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.ids import CertificateDer
 from strongroom.twin.firmware import Firmware
 from strongroom.twin.machine import Instance
+
+_ON_CONSOLE = tuple(map(PcrIndex, (2, 4, 7, 12, 13)))
+"""The PCRs that an agent prints with a failure (docs/formats/console.md)."""
+DESCRIPTIONS: Mapping[str, str] = {
+    "image.efi": "the vendor's unified kernel image",
+    "measurements.json": "what it was measured to leave in the PCRs",
+    "trust.json": "the trust file in the image: whom its agent believes",
+    "twin-root.pem": "the twin's root, for --root, instead of AWS's",
+    "document.cbor": "an attestation document of an honest boot",
+    "tampered.cbor": "one of a boot with an appended command line",
+    "identity.json": "who EC2 says the honest instance is",
+    "identity.rsa2048": "EC2's signature on that",
+    "tampered-identity.json": "who EC2 says the tampered instance is",
+    "tampered-identity.rsa2048": "EC2's signature on that",
+    "identity-certificate.pem": "the certificate for both signatures",
+    "nonce.hex": "the nonce that both documents answer",
+    "policy.json": "an appraisal policy that fits document.cbor",
+    "deny.json": "a deny list that names the tampered instance",
+    "console.txt": "a console of the honest instance: failure, receipt",
+    "prompt.bundle": "Acme's prompt, sealed",
+    "prompt.escrow": "its data key, wrapped for the vendor's escrow",
+    "key-policy.json": "the policy of Acme's KMS key",
+    "cloudtrail.json": "what KMS decided, as CloudTrail records it",
+    "rows.json": "the table above, for programs",
+}
+"""What `leave` writes: the names of the files, and what each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +97,39 @@ def _files(outcome: Outcome) -> dict[str, bytes]:
         **_identity("tampered-identity", appended),
         "identity-certificate.pem": _pem(stage.twin.identity_certificate(honest.region)),
         "nonce.hex": nonce.hex().encode() + b"\n",
+        "policy.json": _policy(honest),
+        "deny.json": _deny_list(appended),
+        "console.txt": _console(stage, honest),
         "prompt.bundle": sealed.bundle,
         "prompt.escrow": sealed.escrow or b"",
         "key-policy.json": json.dumps(json.loads(policy), indent=2).encode() + b"\n",
         "cloudtrail.json": json.dumps(events, indent=2).encode() + b"\n",
         "rows.json": json.dumps(rows_as_json(outcome.rows), indent=2).encode() + b"\n",
     }
+
+
+def _policy(instance: Instance) -> bytes:
+    """Return a policy that accepts the measured image, in the region where the demo plays."""
+    images = (PolicyRule("any_of[0]", name="the image of the demo", measurements="measurements.json"),)
+    whole = PolicyRule("", name="Acme, in the demo", regions=(instance.region,), any_of=images)
+    return encode_appraisal_policy(PolicyFile(whole))
+
+
+def _deny_list(instance: Instance) -> bytes:
+    """Return a deny list that names one instance, and with it every document that its NitroTPM signs."""
+    named = {"id": instance.instance_id, "reason": "booted with an appended command line"}
+    return json.dumps({"version": 1, "instances": [named]}, indent=2).encode() + b"\n"
+
+
+def _console(stage: Stage, instance: Instance) -> bytes:
+    """Return what an instance prints that was first served another tenant's bundle: a failure, then its receipt."""
+    pcrs = PcrDigests.of({index: instance.pcrs[index] for index in _ON_CONSOLE})
+    printed = b""
+    try:
+        run_agent(stage, watch(stage, instance), shelf_of(stage.globex), PROMPT)
+    except StrongroomError as error:
+        printed = encode_failure(ConsoleFailure.of(error, pcrs))
+    return printed + encode_receipt(instance.attest(public_key=key_of_nobody()))
 
 
 def _identity(name: str, instance: Instance) -> dict[str, bytes]:

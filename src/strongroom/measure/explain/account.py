@@ -57,6 +57,8 @@ class BootAccount:
     """For the PCRs of which every event is known, in order: their replay is the value in `pcrs`."""
     parts: ImageParts = field(default_factory=ImageParts)
     notes: tuple[str, ...] = ()
+    unvouched: bool = False
+    """Of a log that no document was given with: no digest of it is authentic."""
 
 
 def account(
@@ -140,7 +142,8 @@ def account_of_log(name: str, log: EventLog) -> BootAccount:
 def of_events(name: str, events: Sequence[Event], pcrs: PcrDigests) -> BootAccount:
     """Return the account of a log with these events and their replay."""
     note = f"{name} is vouched for by nobody: anyone can write one"
-    return account(name, pcrs, events=events, parts=parts_of_events(events), notes=[note])
+    told = account(name, pcrs, events=events, parts=parts_of_events(events), notes=[note])
+    return replace(told, unvouched=True)
 
 
 def _as_event(logged: LoggedEvent) -> Event:
@@ -157,14 +160,41 @@ def with_log(document: BootAccount, log: BootAccount) -> BootAccount:
     return replace(enriched, parts=parts_of_events(vouched))
 
 
-def with_image(measurements: BootAccount, image: BootAccount) -> BootAccount:
-    """Return the account of a measurements file with what its image tells, if it is the file's image."""
-    if measurements.pcrs.get(PCR4) != image.pcrs[PCR4]:
-        note = f"{image.name} is not the one that {measurements.name} was made of: nothing of it is used"
+def is_image_of(image: BootAccount, other: BootAccount) -> bool:
+    """Tell whether the account `other` has the PCR 4 that the image leads to: no other image has its digest."""
+    return other.pcrs.get(PCR4) == image.pcrs[PCR4]
+
+
+def with_image(measurements: BootAccount, image: BootAccount, *, recorded: str) -> BootAccount:
+    """Return the account of a measurements file with what its image tells, if it is the file's image.
+
+    `recorded` is the name of the other side, whose image it is not either.
+    """
+    if not is_image_of(image, measurements):
+        note = (
+            f"{image.name} is not the one that {measurements.name} was made of, and PCR 4 of {recorded} is not its "
+            "own: nothing of it is used"
+        )
         return replace(measurements, notes=(*measurements.notes, note))
     events = [event for known in image.events.values() for event in known]
     values = PcrDigests.of({**dict(image.pcrs), **dict(measurements.pcrs)})
     return account(measurements.name, values, events=events, parts=image.parts, notes=measurements.notes)
+
+
+def with_image_that_booted(recorded: BootAccount, image: BootAccount) -> BootAccount:
+    """Return the account of a boot with what the image that booted tells, where its replay gives the recorded values.
+
+    The caller has seen with `is_image_of` that it did boot: by its digest, all of its sections are known.
+    """
+    events = [event for known in image.events.values() for event in known]
+    enriched = account(recorded.name, recorded.pcrs, events=events)
+    note = f"{image.name} is the one that booted, by PCR 4 of {recorded.name}: it says what booted there"
+    return replace(
+        recorded,
+        events={**recorded.events, **enriched.events},
+        parts=image.parts,
+        notes=(*recorded.notes, *image.notes, note),
+    )
 
 
 def in_the_light_of(one: BootAccount, other: BootAccount) -> BootAccount:

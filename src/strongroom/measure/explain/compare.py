@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from strongroom.formats.pcrs import GATES, PcrIndex
 from strongroom.measure.explain.account import PCR4, BootAccount, in_the_light_of
@@ -45,7 +46,13 @@ def _differences(reference: BootAccount, seen: BootAccount, moved: list[PcrIndex
         if index == PCR11 and PCR4 in moved:
             continue  # the image moved, and PCR 11 with it
         explainer = _EXPLAINERS.get(index) or other_differences(index)
-        yield from tuple(explainer(reference, seen)) or (_unexplained(index, reference, seen),)
+        found = tuple(explainer(reference, seen)) or (_unexplained(index, reference, seen),)
+        yield from map(_logged, found) if reference.unvouched or seen.unvouched else found
+
+
+def _logged(difference: Difference) -> Difference:
+    """Return what digests of a log show, for which nobody vouches."""
+    return replace(difference, grounds=Grounds.LOGGED) if difference.grounds is Grounds.PROVEN else difference
 
 
 def _unexplained(index: PcrIndex, reference: BootAccount, seen: BootAccount) -> Difference:

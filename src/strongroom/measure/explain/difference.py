@@ -37,7 +37,8 @@ class Grounds(enum.StrEnum):
     PROVEN = "proven"
     """Digests show it."""
     LOGGED = "logged"
-    """Digests show that something moved; what it is, the event log says alone."""
+    """Digests show that something moved; what it is, the event log says alone. So with all that a log says for which
+    no document vouches."""
     INFERRED = "inferred"
     """The register has this one purpose; only its value is known."""
 

@@ -64,7 +64,7 @@ def _another_image(reference: BootAccount, seen: BootAccount) -> Difference:
         Component.IMAGE,
         f"another image, or another EFI program, ran in {seen.name} than in {reference.name}. "
         f"{_narrowed(reference, seen)}Which part of it moved cannot be told from the values alone: {lacking} does not "
-        "say what its sections hold. Give the image itself, or an event log of that boot",
+        f"say what its sections hold. Give the image of {lacking}, or an event log of that boot",
         (PCR4,),
         Grounds.PROVEN if _programs_known(reference, seen) else Grounds.INFERRED,
         details=_programs(reference, seen),
