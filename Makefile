@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 
-.PHONY: help setup demo check test mutants bench lint fix reference lock
+.PHONY: help setup demo check test fuzz mutants bench lint fix reference lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -23,6 +23,9 @@ check: .venv/.ready ## the fast tests and the linters, for the inner loop
 
 test: setup ## everything, as CI runs it
 	@tools/check all
+
+fuzz: .venv/.ready ## fuzz every reader for a minute (docs/testing.md)
+	@$(BIN)/python tools/fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(TARGET)
 
 mutants: .venv/.ready ## change the source a thousand times: what does no test notice?
 	@$(BIN)/python tools/mutants

@@ -63,9 +63,28 @@ def dsa_key(bits: int = 1024, name: str = "region") -> dsa.DSAPrivateKey:
     return _dsa_key(bits, name)
 
 
+FIXED = "fixed"
+"""The name of a DSA key that is the same in every run: what is kept of one run means the same in the next."""
+_FIXED_P = int(
+    "966ba5ef4a3c449a800362006e4a2f83b5a79a2fa6a4ed10839a8c0d34179680bd3e57cfbf7976594da18c34d1f925846560846"
+    "63faadac16c4f447ffe34bb93ff8d691572572cc2402e458636eed12c7fbe6877b53b69e6a4d8627414575f01e6a593e0adf037"
+    "a7d2985ac7b0e05dab22b0de5df9274fe21104384e77bd9001",
+    16,
+)
+_FIXED_Q = 0xF87A5B9139C8DB6B908F58BB02BECF3546A22301
+_FIXED_G = pow(2, (_FIXED_P - 1) // _FIXED_Q, _FIXED_P)
+_FIXED_X = 0x64FFA44C1099B4067C57FEFF6301DCD6D679D839
+
+
+def _fixed_dsa_key() -> dsa.DSAPrivateKey:
+    parameters = dsa.DSAParameterNumbers(_FIXED_P, _FIXED_Q, _FIXED_G)
+    public = dsa.DSAPublicNumbers(pow(_FIXED_G, _FIXED_X, _FIXED_P), parameters)
+    return dsa.DSAPrivateNumbers(_FIXED_X, public).private_key()
+
+
 @functools.cache
-def _dsa_key(bits: int, _name: str) -> dsa.DSAPrivateKey:
-    return _dsa_parameters(bits).generate_private_key()
+def _dsa_key(bits: int, name: str) -> dsa.DSAPrivateKey:
+    return _fixed_dsa_key() if name == FIXED else _dsa_parameters(bits).generate_private_key()
 
 
 @functools.cache

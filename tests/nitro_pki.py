@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,14 +145,24 @@ class Pki:
 
     @property
     def roots(self) -> NitroRoots:
-        import hashlib
-
         return NitroRoots(frozenset({hashlib.sha256(self.certificates["root"]).digest()}))
 
 
 @functools.cache
 def good_pki() -> Pki:
     return Pki()
+
+
+def fixed_key(position: str) -> ec.EllipticCurvePrivateKey:
+    """The same key in every run: what is kept of one run means the same in the next."""
+    return ec.derive_private_key(int.from_bytes(hashlib.sha256(position.encode()).digest()), ec.SECP384R1())
+
+
+@functools.cache
+def fixed_pki() -> Pki:
+    """A PKI that differs from run to run in nothing but the signatures of its certificates."""
+    serials = {position: {"serial": number} for number, position in enumerate(ORDER, 1)}
+    return Pki(**serials, keys={position: fixed_key(position) for position in ORDER})
 
 
 def es384(private_key: Any, message: bytes) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import warnings
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
@@ -29,7 +31,7 @@ def embedded_certificates(pkcs7: bytes) -> tuple[CertificateDer, ...]:
             warnings.simplefilter("ignore")  # it reads what is BER only with a warning; Authenticode allows that
             certificates = load_der_pkcs7_certificates(pkcs7)
             return tuple(CertificateDer(certificate.public_bytes(Encoding.DER)) for certificate in certificates)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise FormatError(
             "signature.not-pkcs7",
             "expected a PKCS#7 SignedData with its certificates, found other bytes",

@@ -54,6 +54,16 @@ def read_subject(certificate: x509.Certificate) -> x509.Name:
         ) from error
 
 
+def read_validity(certificate: x509.Certificate) -> tuple[datetime, datetime]:
+    """Return when a certificate begins and ends. Raises FormatError for what is no date, such as one in the year 0."""
+    try:
+        return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except ValueError as error:
+        raise FormatError(
+            "certificate.unreadable", f"the validity of a certificate cannot be read: {error}", spec="RFC 5280"
+        ) from error
+
+
 def parse_pem_certificates(pem: bytes) -> tuple[CertificateDer, ...]:
     """Return every certificate in a PEM file, at least one, in its order. Raises FormatError."""
     try:
@@ -113,9 +123,10 @@ class CertificateFacts:
 def describe_certificate(der: CertificateDer) -> CertificateFacts:
     """Return what a certificate says. Nobody has vouched for it. Raises FormatError."""
     certificate = load_certificate(der)
+    begins, ends = read_validity(certificate)
     return CertificateFacts(
         subject=read_subject(certificate).rfc4514_string(),
-        begins=certificate.not_valid_before_utc,
-        ends=certificate.not_valid_after_utc,
+        begins=begins,
+        ends=ends,
         sha256=sha256_fingerprint(der),
     )

@@ -38,6 +38,7 @@ from strongroom.crypto.certificates import (
     load_certificate,
     load_public_key,
     read_subject,
+    read_validity,
     sha256_fingerprint,
 )
 from strongroom.crypto.signatures import P384Key
@@ -183,6 +184,7 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
             f"{position}: expected a signature of whole bytes at the end, found unused bits",
             spec="RFC 5280 section 4.1.1.3",
         )
+    begins, ends = read_validity(certificate)
     return _Link(
         position=position,
         certificate=certificate,
@@ -191,8 +193,8 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
         constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
         usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
         critical=frozenset(extension.oid for extension in extensions if extension.critical),
-        begins=certificate.not_valid_before_utc,
-        ends=certificate.not_valid_after_utc,
+        begins=begins,
+        ends=ends,
     )
 
 

@@ -26,7 +26,7 @@ from strongroom.formats.project_model import (
     Target,
     Tenant,
 )
-from strongroom.formats.toml_lines import line_of
+from strongroom.formats.toml_lines import LONG_KEY, line_of
 from strongroom.formats.tree import Node, Path, shown
 from strongroom.formats.trust import ALGORITHMS, MAX_COUNTER, MAX_SPKI_BYTES
 from strongroom.ids import AccountId, KeyArn, KeyId, Region, SpkiDer, TenantId
@@ -68,6 +68,10 @@ def _toml(text: str, name: str) -> object:
         raise FormatError("project.not-utf8", f"{name}: expected UTF-8, found other bytes", spec=_SPEC)
     if len(text.encode()) > MAX_BYTES:
         raise FormatError("project.too-large", f"{name}: expected at most {MAX_BYTES} bytes", spec=_SPEC)
+    if LONG_KEY.search(text):
+        raise FormatError(
+            "project.long-key", f"{name}: expected at most 32 names in a dotted key, found more", spec=_SPEC
+        )
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is an integer of too many digits

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from strongroom.formats.tree import Path
 
 _HEADER = re.compile(r"\s*\[+(?P<key>[^\]#]+)\]")
+LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+"""More than 32 names with dots between them. tomllib keeps every beginning of such a key, so that memory grows with the
+square of its length; no file of ours has more than five."""
 _ASSIGNMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9_\"'. \t-]+?)\s*=")
 
 
@@ -42,7 +45,7 @@ def _keys(text: str) -> Iterator[tuple[int, Path]]:
 def _steps(dotted: str) -> Path:
     try:
         value: object = tomllib.loads(f"{dotted} = 0")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a line of a multi-line string may look like any key at all
         return ()
     steps: list[str | int] = []
     while isinstance(value, dict):

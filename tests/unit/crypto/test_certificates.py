@@ -5,7 +5,7 @@ from importlib import resources
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.nitro_pki import ORDER, good_pki, other_form
+from tests.nitro_pki import NOW, ORDER, Pki, good_pki, other_form
 
 from strongroom.crypto.certificates import (
     describe_certificate,
@@ -49,6 +49,14 @@ def test_a_subject_that_cannot_be_read_is_malformed():
     broken = DER.replace(b"Amazon", b"\xff\xfe\xfdzon")
     with pytest.raises(FormatError) as caught:
         describe_certificate(broken)
+    assert caught.value.code == "certificate.unreadable"
+
+
+@pytest.mark.parametrize("year", [b"2051", b"2052"])
+def test_a_date_that_is_none_is_malformed(year):
+    der = Pki(root={"begins": NOW.replace(year=2051), "ends": NOW.replace(year=2052)}).certificates["root"]
+    with pytest.raises(FormatError) as caught:
+        describe_certificate(der.replace(b"\x18\x0f" + year, b"\x18\x0f0000"))
     assert caught.value.code == "certificate.unreadable"
 
 

@@ -286,6 +286,16 @@ def test_a_key_of_no_known_kind_is_malformed():
     assert caught.value.code == "certificate.unreadable-key"
 
 
+@pytest.mark.parametrize("position", ["root", "leaf"])
+def test_a_date_that_is_none_is_malformed(position):
+    century = NOW.replace(year=2051)
+    pki = Pki(**{position: {"begins": century, "ends": century}})
+    pki.certificates[position] = pki.certificates[position].replace(b"\x18\x0f2051", b"\x18\x0f0000", 1)
+    with pytest.raises(FormatError) as caught:
+        verify(pki, leaf=pki.certificates["leaf"])
+    assert caught.value.code == "certificate.unreadable"
+
+
 @pytest.mark.attack("A1")
 @pytest.mark.slow
 def test_no_flipped_byte_of_any_certificate_is_accepted():

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from tests.boot.variables import OWNER, SECURITY_DATABASE, signature_list
 from tests.images import make_uki, with_certificates
 
+from strongroom.crypto.authenticode_signature import embedded_certificates
 from strongroom.errors import FormatError, NotTrusted
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.pe import parse_pe
@@ -100,6 +101,27 @@ def test_one_entry_twice_in_db_is_one_entry():
 )
 def test_an_image_that_would_not_boot_has_no_measurements(image, secure_boot, code):
     assert code_of(image, secure_boot) == code
+
+
+SIGNED_DATA = serialize_certificates([OURS], Encoding.DER)
+_VERSION_3 = b"\xa0\x03\x02\x01\x02"
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        b"no pkcs7",
+        bytes.fromhex("300b 0609 2a864886f70d010701"),
+        bytes.fromhex("3080 0609 2a864886f70d010705 0000"),
+        SIGNED_DATA.replace(_VERSION_3, b"\xa0\x03\x02\x01\x07"),
+        SIGNED_DATA[:-1],
+    ],
+    ids=["nothing", "data", "digested data", "a certificate of version 8", "cut"],
+)
+def test_a_signature_that_is_no_signed_data_with_certificates_is_refused(signature):
+    with pytest.raises(FormatError) as caught:
+        embedded_certificates(signature)
+    assert caught.value.code == "signature.not-pkcs7"
 
 
 @pytest.mark.parametrize("name", ["pk", "kek", "db", "dbx"])

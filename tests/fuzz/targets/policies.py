@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies: of KMS keys, of IAM identities, and for the appraisal of evidence."""
+
+import json
+import re
+from pathlib import Path
+
+from tests.fuzz.target import Target
+
+from strongroom.appraisal.policy_file import assumptions, rule_of
+from strongroom.errors import FormatError, UsageError
+from strongroom.formats.appraisal_policy import encode_appraisal_policy, parse_appraisal_policy
+from strongroom.formats.measurements import parse_measurements
+from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
+from strongroom.keypolicy.model import (
+    encode_identity_policy,
+    encode_key_policy,
+    parse_identity_policy,
+    parse_key_policy,
+)
+from strongroom.keypolicy.operators import READERS, ValueKind
+
+PAGE = Path(__file__).parents[3] / "docs/formats/appraisal-policy.md"
+DIGEST = "11" * 48
+STATEMENT = {
+    "Sid": "A",
+    "Effect": "Deny",
+    "Principal": {"AWS": "*"},
+    "Action": ["kms:Decrypt"],
+    "Resource": "*",
+    "Condition": {
+        "ForAnyValue:StringLikeIfExists": {"kms:EncryptionContextKeys": ["a*", "b?"]},
+        "Null": {"aws:SourceVpce": True},
+        "DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"},
+        "DateGreaterThan": {"aws:EpochTime": [1800000000, "1900000000"]},
+        "NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2001:db8::/32"]},
+        "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"},
+    },
+}
+IDENTITY = {name: value for name, value in STATEMENT.items() if name != "Principal"}
+
+
+def key_policy(data: bytes) -> None:
+    """Written again it is the same policy, if it still fits."""
+    policy = parse_key_policy(data.decode("latin-1"))
+    written = encode_key_policy(policy)
+    if len(written) <= MAX_POLICY_BYTES:
+        assert parse_key_policy(written) == policy
+
+
+def identity_policy(data: bytes) -> None:
+    policy = parse_identity_policy(data.decode("latin-1"))
+    written = encode_identity_policy(policy)
+    if len(written) <= MAX_POLICY_BYTES:
+        assert parse_identity_policy(written) == policy
+
+
+def condition_values(data: bytes) -> None:
+    """Each kind of value, as a policy or a request gives it. These raise ValueError, for others to say where."""
+    refusals = []
+    for kind, read in READERS.items():
+        try:
+            read(data.decode("latin-1"))
+        except ValueError:
+            refusals.append(kind)
+    assert ValueKind.STRING not in refusals
+
+
+def appraisal_policy(data: bytes) -> None:
+    """Written again it is the same policy, and it means a rule or is refused by name."""
+    policy = parse_appraisal_policy(data)
+    assert parse_appraisal_policy(encode_appraisal_policy(policy)) == policy
+    measured = parse_measurements(json.dumps({"Measurements": PCRS}).encode())
+    files = dict.fromkeys(policy.paths(), measured)
+    rule_of(policy, files)
+    assumptions(policy, files)
+
+
+PCRS = {"HashAlgorithm": "SHA384", "PCR4": DIGEST, "PCR7": DIGEST, "PCR12": "00" * 48}
+
+
+def policy_of(*statements: object) -> bytes:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, separators=(",", ":")).encode()
+
+
+def appraisal_policies() -> list[bytes]:
+    (example,) = re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    small = {"version": 1, "regions": ["eu-west-1"], "any_of": [{"pcrs": {"4": [DIGEST]}}, {"max_age": "5m"}]}
+    return [json.dumps(small).encode(), example.encode()]
+
+
+def many_statements() -> list[bytes]:
+    plain = {"Effect": "Allow", "Principal": "*", "Action": "a:b", "Resource": "*"}
+    stars = STATEMENT | {"Action": ["kms:" + "*" * 30_000, "kms:" + "?*" * 15_000]}
+    return [
+        policy_of(*[plain] * 700),
+        policy_of(stars),
+        policy_of(STATEMENT | {"Action": [f"kms:A{n}" for n in range(4_000)]}),
+        policy_of(STATEMENT | {"Principal": {"AWS": [f"{n:012}" for n in range(4_000)]}}),
+        policy_of(STATEMENT | {"Condition": {"DateEquals": {"aws:EpochTime": ["9" * 30_000]}}}),
+        policy_of(STATEMENT | {"Condition": {"DateEquals": {"aws:EpochTime": ["1e999999999"]}}}),
+    ]
+
+
+def many_rules() -> list[bytes]:
+    rule: object = {"regions": ["eu-west-1"]}
+    wide = {"version": 1, "any_of": [rule] * 1_020}
+    deep = b'{"version":1,' + b'"all_of":[{' * 5_000
+    return [
+        json.dumps(wide).encode(),
+        deep,
+        json.dumps({"version": 1, "regions": [f"eu-west-{n}" for n in range(64)]}).encode(),
+    ]
+
+
+def values() -> list[bytes]:
+    return [
+        b"1800000000",
+        b"2027-01-01T00:00:00Z",
+        b"-1.5",
+        b"True",
+        b"10.0.0.0/8",
+        b"arn:aws:iam::111122223333:role/a",
+    ]
+
+
+TARGETS = (
+    Target("policies.condition-values", condition_values, values, max_bytes=128),
+    Target("policies.key-policy", key_policy, lambda: [policy_of(STATEMENT)], max_bytes=1_024, worst=many_statements),
+    Target(
+        "policies.identity-policy",
+        identity_policy,
+        lambda: [policy_of(IDENTITY)],
+        max_bytes=1_024,
+        worst=many_statements,
+    ),
+    Target(
+        "policies.appraisal-policy", appraisal_policy, appraisal_policies, (FormatError, UsageError), worst=many_rules
+    ),
+)
