@@ -130,6 +130,7 @@ def _parse_envelope(data: bytes) -> CoseSign1:
         raise FormatError(
             "document.not-a-document",
             f"expected an attestation document (a COSE_Sign1 message), found what looks like {looks_like(data)}",
+            offset=0,
             spec=_SPEC,
         )
     envelope = cose.parse_cose_sign1(data, Profile.AWS, maximum_bytes=MAX_DOCUMENT_BYTES)
