@@ -45,8 +45,10 @@ def volume(word: str, **layout: object) -> bytes:
 
 FIRST, SECOND = volume("first", kind=16), volume("second", kind=16)
 AFTER = 64 + len(FIRST) // 512
-BOTH = gpt_disk(partition(FIRST), partition(SECOND, first=AFTER))
-ONE = gpt_disk(partition(FIRST))
+
+
+def one() -> bytes:
+    return gpt_disk(partition(FIRST))
 
 
 def with_hidden_volume() -> bytes:
@@ -87,41 +89,43 @@ def started(disk: bytes, folder: Path, *, sector: int = 512) -> str:
 
 
 @pytest.mark.parametrize(
-    ("disk", "sector"),
+    ("make", "sector"),
     [
-        (ONE, 512),
-        (gpt_disk(partition(FIRST, kind=LINUX)), 512),
-        (gpt_disk(partition(make_fat({}, kind=16).data), partition(FIRST, first=AFTER)), 512),
-        (gpt_disk(partition(volume("first", kind=32, scattered=True), first=2048)), 512),
-        (gpt_disk(partition(volume("first", sector=4096), sector=4096), sector=4096), 4096),
-        (volume("first"), 512),
-        (mbr_disk((0x06, FIRST)), 512),
-        (gpt_disk(partition(SECOND, attributes=ATTRIBUTE_NO_BLOCK_IO), partition(FIRST, first=AFTER)), 512),
+        (one, 512),
+        (lambda: gpt_disk(partition(FIRST, kind=LINUX)), 512),
+        (lambda: gpt_disk(partition(make_fat({}, kind=16).data), partition(FIRST, first=AFTER)), 512),
+        (lambda: gpt_disk(partition(volume("first", kind=32, scattered=True), first=2048)), 512),
+        (lambda: gpt_disk(partition(volume("first", sector=4096), sector=4096), sector=4096), 4096),
+        (lambda: volume("first"), 512),
+        (lambda: mbr_disk((0x06, FIRST)), 512),
+        (lambda: gpt_disk(partition(SECOND, attributes=ATTRIBUTE_NO_BLOCK_IO), partition(FIRST, first=AFTER)), 512),
     ],
     ids=["EFI system partition", "another type", "the second volume", "FAT32 in pieces", "sectors of 4 KiB",
          "whole disk", "master boot record", "beside a withheld one"],
 )  # fmt: skip
-def test_firmware_starts_the_file_that_we_say(disk, sector, tmp_path):
+def test_firmware_starts_the_file_that_we_say(make, sector, tmp_path):
+    disk = make()
     assert boot_image(memoryview(disk)).image == says("first")
     assert started(disk, tmp_path, sector=sector) == "first"
 
 
 @pytest.mark.attack("B6")
 @pytest.mark.parametrize(
-    ("disk", "code", "word"),
+    ("make", "code", "word"),
     [
-        (BOTH, "disk.ambiguous", "first"),
-        (gpt_disk(partition(SECOND), partition(FIRST, first=AFTER)), "disk.ambiguous", "second"),
-        (gpt_disk(partition(mbr_disk((6, FIRST)), kind=LINUX)), "disk.nested", "first"),
-        (gpt_disk(partition(gpt_disk(partition(FIRST)), kind=LINUX)), "disk.nested", "first"),
-        (with_hidden_volume(), "disk.two-layouts", "outer"),  # and "inner" from an NVMe disk
-        (ONE[:512] + bytes(512) + ONE[1024:], "gpt.no-primary", "first"),
-        (gpt_disk(partition(FIRST[:510] + bytes(2) + FIRST[512:], kind=LINUX)), "fat.signature", "first"),
+        (lambda: gpt_disk(partition(FIRST), partition(SECOND, first=AFTER)), "disk.ambiguous", "first"),
+        (lambda: gpt_disk(partition(SECOND), partition(FIRST, first=AFTER)), "disk.ambiguous", "second"),
+        (lambda: gpt_disk(partition(mbr_disk((6, FIRST)), kind=LINUX)), "disk.nested", "first"),
+        (lambda: gpt_disk(partition(gpt_disk(partition(FIRST)), kind=LINUX)), "disk.nested", "first"),
+        (with_hidden_volume, "disk.two-layouts", "outer"),  # and "inner" from an NVMe disk
+        (lambda: one()[:512] + bytes(512) + one()[1024:], "gpt.no-primary", "first"),
+        (lambda: gpt_disk(partition(FIRST[:510] + bytes(2) + FIRST[512:], kind=LINUX)), "fat.signature", "first"),
     ],
     ids=["two volumes", "two volumes, swapped", "a record in a partition", "a table in a partition",
          "a record in a volume", "the backup table", "a volume without signature"],
 )  # fmt: skip
-def test_what_we_refuse_firmware_would_have_started(disk, code, word, tmp_path):
+def test_what_we_refuse_firmware_would_have_started(make, code, word, tmp_path):
+    disk = make()
     with pytest.raises(FormatError) as caught:
         boot_image(memoryview(disk))
     assert caught.value.code == code
@@ -129,15 +133,16 @@ def test_what_we_refuse_firmware_would_have_started(disk, code, word, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("disk", "code"),
+    ("make", "code"),
     [
-        (gpt_disk(partition(FIRST, attributes=ATTRIBUTE_NO_BLOCK_IO)), "disk.no-boot-file"),
-        (make_mbr() + ONE[512:], "mbr.not-protective"),
-        (gpt_disk(partition(volume("first", kind=32, clusters=4_000))), "fat.kind"),
+        (lambda: gpt_disk(partition(FIRST, attributes=ATTRIBUTE_NO_BLOCK_IO)), "disk.no-boot-file"),
+        (lambda: make_mbr() + one()[512:], "mbr.not-protective"),
+        (lambda: gpt_disk(partition(volume("first", kind=32, clusters=4_000))), "fat.kind"),
     ],
     ids=["a withheld partition", "a table that nothing protects", "FAT32 with few clusters"],
 )
-def test_what_we_call_not_bootable_firmware_does_not_start(disk, code, tmp_path):
+def test_what_we_call_not_bootable_firmware_does_not_start(make, code, tmp_path):
+    disk = make()
     with pytest.raises(FormatError) as caught:
         boot_image(memoryview(disk))
     assert caught.value.code == code

@@ -129,7 +129,9 @@ def _parse_envelope(data: bytes) -> CoseSign1:
     if data[:1] not in (b"\x84", b"\xd2"):
         raise FormatError(
             "document.not-a-document",
-            f"expected an attestation document (a COSE_Sign1 message), found what looks like {looks_like(data)}",
+            "expected an attestation document (a COSE_Sign1 message), "
+            f"found what looks like {looks_like(data)}, beginning",
+            offset=0,
             spec=_SPEC,
         )
     envelope = cose.parse_cose_sign1(data, Profile.AWS, maximum_bytes=MAX_DOCUMENT_BYTES)
