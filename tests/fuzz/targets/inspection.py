@@ -17,7 +17,7 @@ from strongroom.cli.terminal import printable
 
 
 def file(data: bytes) -> None:
-    """What is shown are lines of printable characters, as many as it has, and what machines get is JSON."""
+    """What is shown has no control character, and what machines get is JSON."""
     found = inspect(memoryview(data), path=Path("file"))
     assert all(printable(line).isprintable() for line in found.lines)
     assert json.loads(json.dumps({"kind": found.kind, **found.facts}))

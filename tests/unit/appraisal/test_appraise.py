@@ -52,6 +52,12 @@ def test_the_flags_of_a_policy_are_in_the_result_and_refuse_nothing():
     assert [finding.code for finding in caught.value.findings] == ["pcr.mismatch", "policy.partial"]
 
 
+def test_the_alternatives_that_fit_are_named_where_nothing_was_found():
+    policy = AppraisalPolicy(AnyOf((image(IMAGE, name="1.4"), image(IMAGE | {4: {OTHER}}, name="1.3"))))
+    assert appraise(evidence(), policy, nonce=NONCE, now=NOW).matched == ("1.4",)
+    assert appraise(evidence(), policy, nonce=b"another", now=NOW).matched == ()
+
+
 @pytest.mark.attack("A17")
 def test_what_software_can_set_is_compared_where_that_was_allowed():
     policy = UnsafePartialPolicy.of(IMAGE | {16: {PCRS[16]}})

@@ -234,6 +234,7 @@ def test_the_gates_of_measurements_leave_out_a_pcr_7_that_says_nothing():
     assert measured_image(off) == image({i: [pcrs[i]] for i in (2, 4, 12, 13)})
 
 
+YOUNG = MaximumAge(timedelta(hours=1))
 FITS, MISFIT = PcrRule(4, frozenset({A})), PcrRule(4, frozenset({B}))
 
 
@@ -247,8 +248,9 @@ FITS, MISFIT = PcrRule(4, frozenset({A})), PcrRule(4, frozenset({B}))
         (AnyOf((AllOf((MISFIT,), "one"), AllOf((FITS,), "two"), FITS)), ("two", "alternative 3")),
         (AllOf((AnyOf((AllOf((FITS,), "one"), AllOf((FITS,), "two"))), FITS), "all"), ("one", "two")),
         (AnyOf((AllOf((AnyOf((MISFIT, AllOf((FITS,), "b"))),), "a"), MISFIT)), ("a > b",)),
+        (AllOf((AnyOf((AllOf((FITS, YOUNG), "young"), MISFIT)), FITS)), ("young",)),
     ],
-    ids=["single", "all", "one-unnamed", "one", "two-of-three", "within-all", "nested"],
+    ids=["single", "all", "one-unnamed", "one", "two-of-three", "within-all", "nested", "of-an-age"],
 )
 def test_the_alternatives_that_fit_are_named(rule, names):
     assert rule.matched(EVIDENCE[A, A], now=NOW) == names

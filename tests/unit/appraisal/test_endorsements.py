@@ -4,7 +4,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.nitro_pki import NOW, Pki, document, good_pki, key
 
-from strongroom.appraisal.endorsements import AWS_ROOT_NAME, NitroRoots, root_name
+from strongroom.appraisal.endorsements import AWS_ROOT_NAME, NitroRoots, aws_nitro_root_pem, root_name
 from strongroom.appraisal.evidence import verify_evidence
 from strongroom.errors import FormatError, NotAuthentic, UsageError
 
@@ -14,6 +14,7 @@ G1 = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
 def test_the_packaged_root_is_the_one_aws_publishes():
     assert NitroRoots.aws().sha256s == {bytes.fromhex(G1)}
     assert NitroRoots.aws() is NitroRoots.aws()
+    assert NitroRoots.from_pem(aws_nitro_root_pem()) == NitroRoots.aws()
 
 
 def pem(pki):

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 from tests.nitro_pki import MODULE, NOW, ORDER, REGION, SHAPES, Pki, certificate, good_pki, key
 
-from strongroom.crypto.chain import verify_chain
+from strongroom.crypto import chain
+from strongroom.crypto.certificates import load_certificate
+from strongroom.crypto.chain import forget_bundles, verify_chain
 from strongroom.errors import FormatError, NotAuthentic
 
 ISSUERS = ("root", "regional", "zonal", "instance")
@@ -328,6 +330,27 @@ def test_a_refusal_says_which_certificate_it_is_about(position, words):
 def test_a_refused_algorithm_is_named():
     error = refused("chain.wrong-algorithm", Pki(leaf={"hash": hashes.SHA256()}))
     assert "1.2.840.10045.4.3.2" in str(error)
+
+
+def test_what_a_root_vouches_for_is_read_once(monkeypatch):
+    read: list[bytes] = []
+    monkeypatch.setattr(chain, "load_certificate", lambda der: read.append(der) or load_certificate(der))
+    pki = Pki()
+    leaf, (*upper, instance) = pki.certificates["leaf"], pki.cabundle
+    verify(pki)
+    assert read == [*upper, instance, leaf]
+    verify(pki)
+    assert read[5:] == [leaf]
+    another = certificate(key("instance"), key("zonal"), SHAPES["zonal"]["name"], SHAPES["instance"])
+    verify(pki, cabundle=(*upper, another))
+    assert read[6:] == [another, leaf]
+
+
+def test_no_more_is_remembered_than_said(monkeypatch):
+    monkeypatch.setattr(chain, "_REMEMBERED", 3)
+    forget_bundles()
+    verify(Pki())
+    assert 0 < len(chain._vouched) <= 3
 
 
 @pytest.mark.attack("A10")

@@ -2,10 +2,11 @@
 import tracemalloc
 
 import pytest
+from tests.cbor_difference import plain
 
 from strongroom.errors import FormatError
 from strongroom.formats import cbor
-from strongroom.formats.cbor import MAX_DEPTH, CborItem, Kind, Profile, decode, encode
+from strongroom.formats.cbor import MAX_DEPTH, MAX_INPUT_BYTES, CborItem, Kind, Profile, decode, encode
 
 AWS, OURS = Profile.AWS, Profile.DETERMINISTIC
 BOTH = pytest.mark.parametrize("profile", [AWS, OURS])
@@ -16,14 +17,6 @@ def refused(code, data, profile=AWS, **limits):
         decode(data, profile, **limits)
     assert caught.value.code == code, caught.value
     return caught.value
-
-
-def plain(item):
-    if item.kind is Kind.ARRAY:
-        return [plain(child) for child in item.children]
-    if item.kind is Kind.MAP:
-        return {key.scalar: plain(value) for key, value in item.map()}
-    return item.scalar
 
 
 @BOTH
@@ -199,6 +192,62 @@ def test_offsets_count_from_the_start_of_the_input():
 
 
 @pytest.mark.parametrize(
+    ("data", "code", "offset", "found"),
+    [
+        ("81", "truncated", 0, "expected 1 more items, found too few"),
+        ("830101", "truncated", 0, "expected 3 more items, found too few"),
+        ("bf0101", "truncated", 3, "expected another item, found the end"),
+        ("82011a0001", "truncated", 2, "expected 4 more bytes, found 2"),
+        ("82014301", "truncated", 2, "expected 3 more bytes, found 1"),
+        ("820161", "truncated", 2, "expected 1 more bytes, found 0"),
+        ("82011800", "not-shortest", 2, "expected the shortest form"),
+        ("8201f7", "forbidden", 2, "forbidden initial byte 0xf7"),
+        ("82019fff", "indefinite", 2, "expected a definite length"),
+        ("820161ff", "not-utf8", 2, "expected UTF-8"),
+        ("8201f600", "trailing-bytes", 3, "expected the end, found more"),
+        ("8201" + "81" * MAX_DEPTH + "01", "too-deep", 2 + MAX_DEPTH - 1, f"at most {MAX_DEPTH} levels"),
+        ("8201a14001", "wrong-key", 3, "found a byte string"),
+        ("8201a201010102", "duplicate-key", 5, "duplicate key 1"),
+        ("8201a3010103010201", "key-order", 7, "found 2 late"),
+        ("bf01ff", "odd-map", 2, "found the end of the map"),
+    ],
+)
+def test_a_refusal_says_where_and_what_was_found(data, code, offset, found):
+    profile = OURS if code == "key-order" else AWS
+    error = refused(f"cbor.{code}", bytes.fromhex(data), profile, base_offset=100)
+    assert error.offset == 100 + offset
+    assert found in error.message
+
+
+@pytest.mark.parametrize("data", ["bf0101ff", "a10101", "a0", "80", "8101", "20", "6161", "f6"])
+def test_every_item_knows_where_it_stands(data):
+    assert decode(bytes.fromhex(data), AWS, base_offset=100).offset == 100
+    assert decode(bytes.fromhex("01"), AWS).offset == 0
+
+
+RANGES = (  # RFC 8949 appendix B: first byte of a major type, and how it is read
+    (0x00, cbor._Decoder.unsigned, cbor._Decoder.indefinite),
+    (0x20, cbor._Decoder.negative, cbor._Decoder.indefinite),
+    (0x40, cbor._Decoder.byte_string, cbor._Decoder.indefinite),
+    (0x60, cbor._Decoder.text_string, cbor._Decoder.indefinite),
+    (0x80, cbor._Decoder.array, cbor._Decoder.indefinite),
+    (0xA0, cbor._Decoder.map, cbor._Decoder.indefinite_map),
+)
+
+
+def test_every_initial_byte_is_read_as_the_standards_table_says():
+    rest = dict.fromkeys(range(256), (cbor._Decoder.forbidden, 0, 0))
+    for first, read, without_length in RANGES:
+        rest |= {first + small: (read, small, 0) for small in range(24)}
+        widths = ((0x18, 1, 24), (0x19, 2, 1 << 8), (0x1A, 4, 1 << 16), (0x1B, 8, 1 << 32))
+        rest |= {first + info: (read, least, width) for info, width, least in widths}
+        rest[first + 0x1F] = (without_length, 0, 0)
+    rest |= {0xE0 + value: (cbor._Decoder.simple, value, 0) for value in (20, 21, 22)}
+    rest |= {0xDF: (cbor._Decoder.indefinite, 0, 0), 0xFF: (cbor._Decoder.stop, 0, 0)}
+    assert [cbor._head(byte) for byte in range(256)] == list(rest.values()) == list(cbor._HEADS)
+
+
+@pytest.mark.parametrize(
     ("read", "kind"),
     [
         (CborItem.uint, Kind.UNSIGNED),
@@ -242,22 +291,24 @@ def test_integers_of_both_signs_are_read():
 
 @pytest.mark.parametrize("value", [b"abc", "abc", [1, 2, 3]])
 def test_lengths_are_bounded_on_both_sides(value):
-    item = decode(encode(value), AWS)
+    item = decode(encode(value), AWS, base_offset=7)
     read = {bytes: item.bytes, str: item.text, list: item.array}[type(value)]
     read(minimum=3, maximum=3)
     for bounds in ({"minimum": 4}, {"maximum": 2}):
         with pytest.raises(FormatError) as caught:
             read(**bounds)
-        assert caught.value.code == "cbor.wrong-length"
+        assert (caught.value.code, caught.value.offset) == ("cbor.wrong-length", 7)
+        least, most = bounds.get("minimum", 0), bounds.get("maximum", MAX_INPUT_BYTES)
+        assert f"of length {least} to {most}, found length 3" in caught.value.message
 
 
 def test_a_record_has_all_it_must_and_nothing_unknown():
-    item = decode(encode({"a": 1, "b": 2}), AWS)
+    item = decode(encode({"a": 1, "b": 2}), AWS, base_offset=10)
     assert set(item.record(["a"], ["b", "c"])) == {"a", "b"}
-    for required, code in ((["a", "b", "c"], "cbor.missing-key"), (["a"], "cbor.unknown-key")):
+    for required, code, offset in ((["a", "b", "c"], "cbor.missing-key", 10), (["a"], "cbor.unknown-key", 14)):
         with pytest.raises(FormatError) as caught:
             item.record(required)
-        assert caught.value.code == code
+        assert (caught.value.code, caught.value.offset) == (code, offset)
     with pytest.raises(FormatError):
         decode(encode({1: 2}), AWS).record([], ["1"])
 
