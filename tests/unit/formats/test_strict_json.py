@@ -30,6 +30,12 @@ def test_text_with_one_fault_is_refused_for_that_fault(data, code, offset):
     assert (error.code, error.offset) == (code, offset)
 
 
+def test_what_is_no_json_at_all_is_named():
+    error = refusal(b"-----BEGIN CERTIFICATE-----")
+    assert (error.code, error.offset) == ("json.syntax", None)
+    assert error.message == "expected JSON, found what looks like a PEM certificate"
+
+
 def test_nesting_beyond_reason_is_refused():
     with pytest.raises(FormatError) as caught:
         parse(b"[" * 100_000, maximum_bytes=200_000, spec="a test")
