@@ -219,10 +219,11 @@ def test_a_refusal_says_where_and_what_was_found(data, code, offset, found):
     assert found in error.message
 
 
-@pytest.mark.parametrize("data", ["bf0101ff", "a10101", "a0", "80", "8101", "20", "6161", "f6"])
+@pytest.mark.parametrize("data", ["a10101", "a0", "80", "8101", "01", "20", "41ff", "6161", "f6"])
 def test_every_item_knows_where_it_stands(data):
     assert decode(bytes.fromhex(data), AWS, base_offset=100).offset == 100
-    assert decode(bytes.fromhex("01"), AWS).offset == 0
+    assert decode(bytes.fromhex("8201" + data), AWS, base_offset=100).array()[1].offset == 102
+    assert decode(bytes.fromhex("bf01" + data + "ff"), AWS, base_offset=100).offset == 100
 
 
 RANGES = (  # RFC 8949 appendix B: first byte of a major type, and how it is read
