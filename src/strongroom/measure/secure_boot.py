@@ -56,13 +56,13 @@ def secure_boot_events(image: PeImage, keys: SecureBootKeys | None) -> tuple[Eve
     """
     if keys is None:
         return variables_without_secure_boot()
-    policy = _policy(state=1, pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx)
+    policy = _policy(on=True, pk=keys.pk, kek=keys.kek, db=keys.db, dbx=keys.dbx)
     return (*policy, _authority(image, keys))
 
 
-def _policy(*, state: int, pk: bytes, kek: bytes, db: bytes, dbx: bytes) -> tuple[Event, ...]:
+def _policy(*, on: bool, pk: bytes, kek: bytes, db: bytes, dbx: bytes) -> tuple[Event, ...]:
     return (
-        _variable("SecureBoot", bytes([state])),
+        switch_event(on=on),
         _variable("PK", pk),
         _variable("KEK", kek),
         _variable("db", db),
@@ -71,9 +71,14 @@ def _policy(*, state: int, pk: bytes, kek: bytes, db: bytes, dbx: bytes) -> tupl
     )
 
 
+def switch_event(*, on: bool) -> Event:
+    """Return the event that says whether Secure Boot is on: the first of PCR 7, with keys or without."""
+    return _variable("SecureBoot", bytes([on]))
+
+
 def variables_without_secure_boot() -> tuple[Event, ...]:
     """Return the events of PCR 7 where Secure Boot is off and no key is enrolled: the same on every such machine."""
-    return _policy(state=0, pk=b"", kek=b"", db=b"", dbx=b"")
+    return _policy(on=False, pk=b"", kek=b"", db=b"", dbx=b"")
 
 
 def _variable(name: str, data: bytes) -> Event:

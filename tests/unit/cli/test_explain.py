@@ -201,10 +201,11 @@ def test_wrong_files_are_named(explain, words, code):
 def test_the_image_on_a_disk_is_taken_and_what_lies_beside_it_is_noted(explain, folder):
     tree = {"EFI": {"BOOT": {"BOOTX64.EFI": make_uki(), "BOOTX64.EFI.extra.d": {"root.cred": b"c"}}}}
     (folder / "disk").write_bytes(gpt_disk(partition(make_fat(tree).data, first=2048)))
-    code, said = explain("--image", "disk", "--document", "line.cbor")
-    assert code == 1
-    assert "PCR 12 (inferred)" in said.out
-    assert "root.cred" in said.out
+    for predicted in (("--image", "disk"), ("--measurements", "measurements", "--image", "disk")):
+        code, said = explain(*predicted, "--document", "line.cbor")
+        assert code == 1
+        assert "PCR 12 (inferred)" in said.out
+        assert "root.cred" in said.out
 
 
 def test_a_log_of_the_documents_boot_is_said_to_be_one(explain):

@@ -89,26 +89,25 @@ def account_of_image(name: str, image: bytes | memoryview, *, secure_boot: Secur
     uki = parse_uki(image)
     stub = recognise_stub(uki)
     sections = payload_digests(uki)
-    events = (*gate_events(uki, stub, secure_boot), *stub_events(stub, sections), *_kernel_inputs(uki))
+    events = (*gate_events(uki, stub, secure_boot), *stub_events(stub, sections), *_kernel_inputs(uki, sections))
     pcrs = [PcrIndex(12), PcrIndex(13), *(event.pcr for event in events)]
     loaded = [event.digest for event in events if event.kind is EventType.APPLICATION]
     parts = parts_of_image(uki, stub, sections=sections, loaded=loaded)
     return account(name, replay(events, pcrs=pcrs), events=events, parts=parts)
 
 
-def _kernel_inputs(uki: Uki) -> tuple[Event, ...]:
+def _kernel_inputs(uki: Uki, sections: Mapping[str, bytes]) -> tuple[Event, ...]:
     """Return what Linux measures of what its stub gives it: the command line in UTF-16, and the initrd.
 
     Linux, drivers/firmware/efi/libstub/efi-stub-helper.c. Only equality with it says anything: credentials and
     extensions are joined to the initrd, and not every version measures both.
     """
-    initrd = uki.section(".initrd")
-    if initrd is None:
+    if ".initrd" not in sections:
         return ()
     line = uki.command_line.encode("utf-16-le") + b"\0\0"
     return (
         event_over(PCR9, EventType.EVENT_TAG, line, "the kernel command line that Linux got", subject=".cmdline"),
-        event_over(PCR9, EventType.EVENT_TAG, initrd, "the initrd that Linux got", subject=".initrd"),
+        Event(PCR9, EventType.EVENT_TAG, sections[".initrd"], "the initrd that Linux got", ".initrd"),
     )
 
 
@@ -178,7 +177,8 @@ def with_image(measurements: BootAccount, image: BootAccount, *, recorded: str) 
         return replace(measurements, notes=(*measurements.notes, note))
     events = [event for known in image.events.values() for event in known]
     values = PcrDigests.of({**dict(image.pcrs), **dict(measurements.pcrs)})
-    return account(measurements.name, values, events=events, parts=image.parts, notes=measurements.notes)
+    notes = (*measurements.notes, *image.notes)
+    return account(measurements.name, values, events=events, parts=image.parts, notes=notes)
 
 
 def with_image_that_booted(recorded: BootAccount, image: BootAccount) -> BootAccount:

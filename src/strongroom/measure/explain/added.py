@@ -63,7 +63,8 @@ def driver_differences(reference: BootAccount, seen: BootAccount) -> Iterator[Di
             f"in {seen.name}, {what}: {event.about}. {_DRIVER_HINT}", grounds_of(event), subject=event.subject
         )
     for event in changes.gone:
-        yield _driver(f"in {reference.name} there was {event.about}, in {seen.name} there was not", grounds_of(event))
+        gone = f"in {reference.name} there was {event.about}, in {seen.name} there was not"
+        yield _driver(gone, grounds_of(event), subject=event.subject)
 
 
 def _driver_guess(reference: BootAccount, seen: BootAccount) -> str:

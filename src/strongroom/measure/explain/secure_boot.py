@@ -10,10 +10,11 @@ from strongroom.measure.events import Event, EventType
 from strongroom.measure.explain.account import BootAccount
 from strongroom.measure.explain.changes import event_changes
 from strongroom.measure.explain.difference import Component, Difference, Grounds, grounds_of
-from strongroom.measure.secure_boot import variables_without_secure_boot
+from strongroom.measure.secure_boot import switch_event
 
 _PCR = PcrIndex(7)
-_OFF = variables_without_secure_boot()[0].digest
+_SWITCH = "SecureBoot"
+_STATES = {switch_event(on=False).digest: "off", switch_event(on=True).digest: "on"}
 _VARIABLES = {
     "PK": "the platform key (PK)",
     "KEK": "the key exchange keys (KEK)",
@@ -41,6 +42,8 @@ def _by_subject(events: Sequence[Event]) -> dict[str, list[Event]]:
 
 
 def _subject(event: Event) -> str:
+    if event.digest in _STATES:  # whatever a log calls it
+        return _SWITCH
     return "authority" if event.kind is EventType.AUTHORITY else event.subject or event.kind
 
 
@@ -51,8 +54,7 @@ def _moved(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: Boot
 
 
 def _sentence(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: BootAccount) -> tuple[str, str]:
-    if subject == "SecureBoot":
-        state = "off" if any(event.digest == _OFF for event in new) else "on"
+    if subject == _SWITCH and (state := _state(gone, new)):
         return "explain.secure-boot-state", f"Secure Boot is {state} in {seen.name}, and was expected the other way"
     if subject == "authority":
         words = "; ".join(event.about for event in new) or "none"
@@ -63,6 +65,13 @@ def _sentence(subject: str, gone: Sequence[Event], new: Sequence[Event], seen: B
     verb = "was measured too" if not gone else "was not measured" if not new else "moved"
     what = "; ".join(event.about for event in (new or gone))
     return "explain.secure-boot-event", f"in {seen.name}, {what} {verb}"
+
+
+def _state(gone: Sequence[Event], new: Sequence[Event]) -> str | None:
+    """Return the state that was switched to; None where one state did not take the place of the other."""
+    if len(gone) != 1 or len(new) != 1 or gone[0].digest not in _STATES:
+        return None
+    return _STATES.get(new[0].digest)
 
 
 def _from_values(reference: BootAccount, seen: BootAccount) -> Difference:

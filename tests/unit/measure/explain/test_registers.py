@@ -29,6 +29,7 @@ from strongroom.measure.explain.account import (
 )
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
+from strongroom.measure.secure_boot import switch_event
 
 LINE = event_over(12, EventType.IPL, b"q", "'init=/bin/sh'", subject="command-line")
 CREDENTIAL = event_over(12, EventType.IPL, b"c", "the stub's credentials", subject="credential")
@@ -87,7 +88,9 @@ def test_a_driver_before_the_image_is_told_and_named_by_the_log():
     named = differences(image(), enriched)["explain.driver"]
     assert r"\EFI\driver.efi" in named.sentence
     assert (named.grounds, named.subject) == (Grounds.PROVEN, "driver.efi")
-    assert "was not" in differences(enriched, image())["explain.driver"].sentence
+    back = differences(enriched, image())["explain.driver"]
+    assert "was not" in back.sentence
+    assert back.subject == "driver.efi"
 
 
 def test_other_drivers_and_none_at_all_are_told_apart():
@@ -117,6 +120,22 @@ def test_secure_boot_off_is_told_variable_by_variable_when_both_know_their_event
 def test_a_changed_variable_is_named(name, variable):
     moved = differences(secure(), secure(**{name: esl(OTHER) if name == "dbx" else esl(OURS, OTHER)}))
     assert moved["explain.secure-boot-keys"].subject == variable
+
+
+@pytest.mark.attack("A21")
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param((), id="none"),
+        pytest.param((switch_event(on=True), switch_event(on=True)), id="twice"),
+        pytest.param((event_over(7, EventType.VARIABLE, b"?", "variable SecureBoot", subject="SecureBoot"),), id="odd"),
+    ],
+)
+def test_a_state_is_told_only_where_one_took_the_place_of_the_other(others):
+    without = [event for event in events_of(image()) if event.subject != "SecureBoot"]
+    moved = differences(image(), log(inserted(without, 0, *others) if others else without))
+    assert "explain.secure-boot-state" not in moved
+    assert "variable SecureBoot" in moved["explain.secure-boot-event"].sentence
 
 
 def test_from_values_alone_the_state_is_told_where_it_shows():
