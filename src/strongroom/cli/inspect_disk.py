@@ -9,6 +9,7 @@ from strongroom.errors import FormatError
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.measure.disk import BootFile, boot_image
 from strongroom.measure.disk_layout import DiskLayout, DiskPartition, Scheme, parse_disk
+from strongroom.measure.wording.words import quoted
 
 _SCHEMES = {
     Scheme.GPT: "a GUID partition table",
@@ -72,7 +73,7 @@ def _lines(layout: DiskLayout) -> tuple[str, ...]:
 
 def _partition_line(partition: DiskPartition) -> str:
     place = f"at {partition.offset / _MEBIBYTE:,.1f} MiB, {partition.size_bytes / _MEBIBYTE:,.1f} MiB"
-    name = f'"{partition.name}", ' if partition.name else ""
+    name = f"{quoted(partition.name)}, " if partition.name else ""
     unique = f" ({partition.unique})" if partition.unique else ""
     return f"  {partition.number:>3}  {name}{partition.words}, {place}{unique}"
 

@@ -38,6 +38,7 @@ from strongroom.formats.device_path import (
 )
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.formats.load_option import LoadOption, parse_load_option, parse_option_order
+from strongroom.measure.wording.words import quoted
 
 AUTO_CREATED = uuid.UUID("8108ac4e-9f11-4d59-850e-e21a522c59b2")
 """What EDK II writes behind the options it finds by itself, as its mark (mBmAutoCreateBootOptionGuid). It does not give
@@ -115,8 +116,7 @@ def given_to_program(option: LoadOption) -> str:
         return ""
     text = data.decode("utf-16-le", "replace").rstrip("\0")
     if text and text.isprintable() and "\ufffd" not in text:
-        rest = "…" if len(text) > _MAX_COMMAND_LINE else ""
-        return f'the command line "{text[:_MAX_COMMAND_LINE]}{rest}"'
+        return f"the command line {quoted(text, most=_MAX_COMMAND_LINE)}"
     return f"{len(data)} bytes {data[:_MAX_BYTES_SHOWN].hex()}"
 
 
@@ -124,7 +124,7 @@ def describe_option(option: LoadOption) -> str:
     """Return an option's name for people and where it leads, in one line."""
     where = device_path_text(option.paths[0])
     rest = "…" if len(where) > _MAX_PATH else ""
-    return f'"{option.description[:_MAX_DESCRIPTION]}", {where[:_MAX_PATH]}{rest}'
+    return f"{quoted(option.description, most=_MAX_DESCRIPTION)}, {where[:_MAX_PATH]}{rest}"
 
 
 def _options(variables: EfiVariables, order: str, kind: OptionKind) -> tuple[StoredOption, ...]:

@@ -18,6 +18,7 @@ from strongroom.formats.gpt import ATTRIBUTE_NO_BLOCK_IO, GptPartition, GuidPart
 from strongroom.formats.gpt_header import SECTOR_SIZES, SIGNATURE
 from strongroom.formats.mbr import KIND_EFI_SYSTEM, SECTOR_BYTES, MbrRecord, parse_mbr, protects_gpt, seen_records
 from strongroom.formats.partition_types import EFI_SYSTEM, is_mounted_by_type, partition_words
+from strongroom.measure.wording.words import quoted
 
 _SPEC = "UEFI 2.10 section 13.3"
 _OPTICAL_MARKS = (b"CD001", b"BEA01")
@@ -56,7 +57,7 @@ class DiskPartition:
     def __str__(self) -> str:
         if not self.number:
             return "the whole disk"
-        return f'partition {self.number} ("{self.name}")' if self.name else f"partition {self.number}"
+        return f"partition {self.number} ({quoted(self.name)})" if self.name else f"partition {self.number}"
 
 
 @dataclass(frozen=True, slots=True)

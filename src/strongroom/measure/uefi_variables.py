@@ -18,6 +18,7 @@ from strongroom.formats.efi import IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.boot_options import boot_option_findings
 from strongroom.measure.secure_boot import SecureBootKeys
+from strongroom.measure.wording.words import quoted
 
 _ON = b"\x01"
 SYSTEMD = uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67")
@@ -67,8 +68,8 @@ def _systemd_findings(variables: EfiVariables) -> Iterator[Finding]:
         text = options.decode("utf-16-le", "backslashreplace").rstrip("\0")
         yield Finding(
             "running-system.options",
-            f'SystemdOptions gives systemd "{text[:_MAX_OPTIONS]}" as the kernel command line would, which may start '
-            "another program or a shell: NO PCR SHOWS IT. systemd takes it unless Secure Boot is on",
+            f"SystemdOptions gives systemd {quoted(text, most=_MAX_OPTIONS)} as the kernel command line would, which "
+            "may start another program or a shell: NO PCR SHOWS IT. systemd takes it unless Secure Boot is on",
         )
 
 

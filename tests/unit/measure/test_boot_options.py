@@ -122,7 +122,7 @@ def test_a_command_line_is_found_behind_a_good_option_too():
         (b"\x00\xd8\x00\xd8", "4 bytes 00d800d8"),
         ("a\nb".encode("utf-16-le"), "6 bytes 61000a006200"),
         (b"\0\0", "2 bytes 0000"),
-        (("x" * 500).encode("utf-16-le"), f'the command line "{"x" * 400}…"'),
+        (("x" * 500).encode("utf-16-le"), f'the command line "{"x" * 400}"…'),
         (b"\xff" * 500, f"500 bytes {'ff' * 50}"),
     ],
 )
@@ -237,8 +237,17 @@ def test_only_the_default_loader_of_a_local_disk_is_that(path, leads):
 
 def test_an_option_is_described_in_a_line():
     long = LoadOption(1, "d" * 999, parse_load_option(made(file("f" * 9_999))).paths)
-    assert describe_option(long) == f'"{"d" * 80}", {"f" * 200}…'
+    assert describe_option(long) == f'"{"d" * 80}"…, {"f" * 200}…'
     assert describe_option(parse_load_option(GOOD)) == f'"test", {LOADER}'
+
+
+@pytest.mark.attack("A21")
+def test_no_text_of_an_option_can_end_its_quotes():
+    text = 'x", leads nowhere. All is well: "y'
+    inside = text.replace('"', r"\x22")
+    option = LoadOption(1, text, parse_load_option(GOOD).paths, text.encode("utf-16-le"))
+    assert describe_option(option) == f'"{inside}", {LOADER}'
+    assert given_to_program(option) == f'the command line "{inside}"'
 
 
 @pytest.mark.attack("A10")

@@ -66,10 +66,10 @@ class Subject:
         return Proof.COVERED if any(bank_digest(self.bank, each) == digest for each in measured) else Proof.CLAIMED
 
 
-def quoted(text: str) -> str:
-    """Return a text of the log's writer, bounded, in quotes that it cannot close, and fit for a terminal."""
-    shown = "".join(c if c.isprintable() and c != '"' else _escaped(c) for c in text[:MAX_TEXT_CHARACTERS])
-    return f'"{shown}"' if len(text) <= MAX_TEXT_CHARACTERS else f'"{shown}"…'
+def quoted(text: str, *, most: int = MAX_TEXT_CHARACTERS) -> str:
+    """Return a stranger's text, at most so many characters, in quotes that it cannot close, and fit for a terminal."""
+    shown = "".join(c if c.isprintable() and c != '"' else _escaped(c) for c in text[:most])
+    return f'"{shown}"' if len(text) <= most else f'"{shown}"…'
 
 
 def _escaped(character: str) -> str:
