@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The TPM's own cryptography: digests and HMACs by TPM_ALG_ID, key derivation, names, AES-CFB (TPM 2.0, Part 1).
+
+None of it is secret by itself, and both sides of a session need the same: the client on an instance and the twin's
+NitroTPM. libtpms is the judge of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
+from strongroom.formats.tpm.nv_public import NvPublic
+from strongroom.formats.tpm.pcr_selection import PcrSelection
+from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.wire import u16, u32
+
+_BLOCK_BYTES = 16
+
+
+def digest(algorithm: Alg, *parts: bytes) -> bytes:
+    """Return the digest over the parts, one after the other."""
+    return hashlib.new(HASH_NAMES[algorithm], b"".join(parts), usedforsecurity=algorithm is not Alg.SHA1).digest()
+
+
+def mac(algorithm: Alg, key: bytes, *parts: bytes) -> bytes:
+    """Return the HMAC over the parts."""
+    return hmac.digest(key, b"".join(parts), HASH_NAMES[algorithm])
+
+
+def kdf_a(algorithm: Alg, key: bytes, label: str, *, u: bytes = b"", v: bytes = b"", bits: int) -> bytes:
+    """Return KDFa, SP 800-108 in counter mode (Part 1, section 11.4.10.2). `bits` is a multiple of 8."""
+    made = b""
+    counter = 0
+    while len(made) * 8 < bits:
+        counter += 1
+        made += mac(algorithm, key, u32(counter), label.encode() + b"\0", u, v, u32(bits))
+    return made[: bits // 8]
+
+
+def kdf_e(algorithm: Alg, shared: bytes, label: str, *, u: bytes, v: bytes, bits: int) -> bytes:
+    """Return KDFe, SP 800-56A over an ECDH secret (Part 1, section 11.4.10.3). `bits` is a multiple of 8."""
+    made = b""
+    counter = 0
+    while len(made) * 8 < bits:
+        counter += 1
+        made += digest(algorithm, u32(counter), shared, label.encode() + b"\0", u, v)
+    return made[: bits // 8]
+
+
+def cfb_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
+    """Return the data under AES in full-block CFB mode (SP 800-38A)."""
+    # From ECB: `cryptography` moved its CFB out of the modes that it maintains.
+    block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 -- a single block each, as CFB is defined
+    made = bytearray()
+    previous = iv
+    for start in range(0, len(data), _BLOCK_BYTES):
+        previous = xor(data[start : start + _BLOCK_BYTES], block.update(previous))
+        made += previous
+    return bytes(made)
+
+
+def cfb_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
+    """Return what `cfb_encrypt` was given."""
+    block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+    blocks = -(-len(data) // _BLOCK_BYTES)
+    stream = block.update((iv + data)[: blocks * _BLOCK_BYTES])
+    return xor(data, stream)
+
+
+def xor(data: bytes, mask: bytes) -> bytes:
+    """Return the data with as many bytes of the mask on it."""
+    size = len(data)
+    return (int.from_bytes(data) ^ int.from_bytes(mask[:size])).to_bytes(size)
+
+
+def object_name(public: PublicArea) -> bytes:
+    """Return the name of an object: its hash algorithm, and the digest of its public area (Part 1, section 16)."""
+    if public.name_alg is Alg.NULL:
+        return b""
+    return u16(public.name_alg) + digest(public.name_alg, public.encode())
+
+
+def nv_name(public: NvPublic) -> bytes:
+    """Return the name of an NV index. It changes when the index is written first (Part 1, section 16)."""
+    return u16(public.name_alg) + digest(public.name_alg, public.encode())
+
+
+def without_trailing_zeros(auth: bytes) -> bytes:
+    """Return an authorization value as the TPM compares and keys with it (Part 1, section 17.6.4.3)."""
+    return auth.rstrip(b"\0")
+
+
+def pcr_digest(algorithm: Alg, selections: tuple[PcrSelection, ...], values: dict[tuple[Alg, int], bytes]) -> bytes:
+    """Return the digest over the selected PCRs, banks in their order, PCRs ascending (Part 1, section 17.5)."""
+    return digest(algorithm, *(values[each.bank, index] for each in selections for index in each.indices))

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TPM_HT and TPM_RH: kinds of handles, and the permanent ones (Part 2, sections 7.2 and 7.4)."""
+
+from __future__ import annotations
+
+import enum
+
+PCR_COUNT = 24
+"""A PC client's TPM has PCR 0 to 23 (TCG PC Client PTP 1.05, section 4.6)."""
+
+
+class HandleType(enum.IntEnum):
+    """TPM_HT: the first byte of a handle."""
+
+    PCR = 0x00
+    NV_INDEX = 0x01
+    HMAC_SESSION = 0x02
+    POLICY_SESSION = 0x03
+    PERMANENT = 0x40
+    TRANSIENT = 0x80
+    PERSISTENT = 0x81
+
+    @property
+    def first(self) -> int:
+        """The lowest handle of the kind."""
+        return self << 24
+
+
+class Rh(enum.IntEnum):
+    """TPM_RH: the permanent handles."""
+
+    OWNER = 0x40000001
+    NULL = 0x40000007
+    PASSWORD = 0x40000009
+    """TPM_RS_PW: not an entity but a way to authorize, with a password in clear."""
+    LOCKOUT = 0x4000000A
+    ENDORSEMENT = 0x4000000B
+    PLATFORM = 0x4000000C
+    PLATFORM_NV = 0x4000000D
+
+
+HIERARCHIES = (Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM, Rh.NULL)
+
+
+def handle_type(handle: int) -> int:
+    """Return the first byte of a handle; what it stands for may not be in HandleType."""
+    return handle >> 24

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes fields off a TPM's bytes, and puts them together again."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from strongroom.errors import FormatError
+from strongroom.formats.tpm.response_codes import Rc
+
+_SPEC = "TPM 2.0 Library, Part 2"
+
+
+class TpmFormatError(FormatError):
+    """Bytes that are not the structure they should be. `rc` is what a TPM answers to them."""
+
+    def __init__(self, rc: Rc, message: str, *, offset: int | None = None) -> None:
+        super().__init__("tpm.malformed", message, offset=offset, spec=_SPEC)
+        self.rc = rc
+
+
+class Reader:
+    """Where reading has come to in some bytes. Whatever would end behind them is refused before it is read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.offset = 0
+
+    @property
+    def left_bytes(self) -> int:
+        """How many bytes were not taken yet."""
+        return len(self._data) - self.offset
+
+    def take(self, size_bytes: int, what: str) -> bytes:
+        """Return the next bytes. Raises TpmFormatError where there are not as many."""
+        if size_bytes > self.left_bytes:
+            raise TpmFormatError(
+                Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}", offset=self.offset
+            )
+        start = self.offset
+        self.offset += size_bytes
+        return self._data[start : self.offset]
+
+    def u8(self, what: str) -> int:
+        """Return the next byte."""
+        return self.take(1, what)[0]
+
+    def u16(self, what: str) -> int:
+        """Return the next two bytes as a number."""
+        return int.from_bytes(self.take(2, what))
+
+    def u32(self, what: str) -> int:
+        """Return the next four bytes as a number."""
+        return int.from_bytes(self.take(4, what))
+
+    def u64(self, what: str) -> int:
+        """Return the next eight bytes as a number."""
+        return int.from_bytes(self.take(8, what))
+
+    def sized(self, what: str, *, most_bytes: int = 0xFFFF) -> bytes:
+        """Return a TPM2B: two bytes of size, then as many. Raises TpmFormatError for more than `most_bytes`."""
+        size_bytes = self.u16(f"the size of {what}")
+        if size_bytes > most_bytes:
+            raise self.refused(Rc.SIZE, f"expected {what} to have at most {most_bytes} bytes, found {size_bytes}")
+        return self.take(size_bytes, what)
+
+    def choice(self, allowed: Container[int], rc: Rc, what: str) -> int:
+        """Return the next two bytes, which must be one of these; else the refusal carries `rc`."""
+        found = self.u16(what)
+        if found not in allowed:
+            raise self.refused(rc, f"expected a known {what}, found {found:#06x}")
+        return found
+
+    def count(self, most: int, what: str) -> int:
+        """Return the number of entries of a list. Raises TpmFormatError for more than `most`."""
+        found = self.u32(f"the number of {what}")
+        if found > most:
+            raise self.refused(Rc.SIZE, f"expected at most {most} {what}, found {found}")
+        return found
+
+    def rest(self) -> bytes:
+        """Return all that was not taken yet."""
+        return self.take(self.left_bytes, "the rest")
+
+    def expect_end(self, what: str) -> None:
+        """Raise TpmFormatError where bytes are left."""
+        if self.left_bytes:
+            raise self.refused(Rc.SIZE, f"expected the end of {what}, found {self.left_bytes} more bytes")
+
+    def refused(self, rc: Rc, message: str) -> TpmFormatError:
+        """Return the error for what was just read."""
+        return TpmFormatError(rc, message, offset=self.offset)
+
+
+def u8(value: int) -> bytes:
+    """Return a number as one byte."""
+    return value.to_bytes(1)
+
+
+def u16(value: int) -> bytes:
+    """Return a number as two bytes."""
+    return value.to_bytes(2)
+
+
+def u32(value: int) -> bytes:
+    """Return a number as four bytes."""
+    return value.to_bytes(4)
+
+
+def u64(value: int) -> bytes:
+    """Return a number as eight bytes."""
+    return value.to_bytes(8)
+
+
+def sized(data: bytes) -> bytes:
+    """Return bytes as a TPM2B."""
+    return u16(len(data)) + data
+
+
+def listed(entries: Iterable[bytes]) -> bytes:
+    """Return a TPML: the number of entries, then each."""
+    each = tuple(entries)
+    return u32(len(each)) + b"".join(each)
