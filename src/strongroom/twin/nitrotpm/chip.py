@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the TPM remembers: for good, until the next reset, and while it has power."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.handles import Rh
+from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.lockout import Lockout
+from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.pcrs import PcrStore
+from strongroom.twin.nitrotpm.profile import Profile
+from strongroom.twin.nitrotpm.sessions import Session
+
+SEED_BYTES = 64
+PROOF_BYTES = 64
+CONTEXT_KEY_BYTES = 32
+
+
+def new_hierarchy(handle: Rh) -> Hierarchy:
+    """Return a hierarchy with fresh secrets, and no authorization value."""
+    return Hierarchy(handle, secrets.token_bytes(SEED_BYTES), secrets.token_bytes(PROOF_BYTES))
+
+
+@dataclass(slots=True)
+class ResetState:
+    """What lives from one TPM Reset to the next: it survives Shutdown(STATE), and nothing else (Part 1, section 12.2).
+
+    Saved contexts are under `context_key`, so they die with it.
+    """
+
+    null: Hierarchy = field(default_factory=lambda: new_hierarchy(Rh.NULL))
+    context_key: bytes = field(default_factory=lambda: secrets.token_bytes(CONTEXT_KEY_BYTES), repr=False)
+    context_sequence: int = 0
+    saved_sessions: dict[int, int] = field(default_factory=dict)
+    """By handle: the sequence number of the one context that may be loaded."""
+    restart_count: int = 0
+    clear_count: int = 0
+
+
+@dataclass(slots=True)
+class OrderlyState:
+    """What Shutdown(STATE) keeps for the next Startup."""
+
+    reset: ResetState
+    pcrs: dict[tuple[Alg, int], bytes]
+    pcr_counter: int
+    platform: Hierarchy
+    owner_enabled: bool
+    endorsement_enabled: bool
+
+
+@dataclass(slots=True)
+class Permanent:
+    """What survives the loss of power."""
+
+    owner: Hierarchy = field(default_factory=lambda: new_hierarchy(Rh.OWNER))
+    endorsement: Hierarchy = field(default_factory=lambda: new_hierarchy(Rh.ENDORSEMENT))
+    platform: Hierarchy = field(default_factory=lambda: new_hierarchy(Rh.PLATFORM))
+    """Its seed and proof last; its authorization value and policy are empty after each start."""
+    lockout_authority: Hierarchy = field(default_factory=lambda: Hierarchy(Rh.LOCKOUT))
+    lockout: Lockout = field(default_factory=Lockout)
+    nv: dict[int, NvIndex] = field(default_factory=dict)
+    objects: dict[int, TpmObject] = field(default_factory=dict)
+    primary_rsa: dict[str, bytes] = field(default_factory=dict)
+    """Primes of primary RSA keys by seed and template: the same template has to give the same key for ever."""
+    clear_disabled: bool = False
+    reset_count: int = 0
+    clock_ms: int = 0
+    """Powered time until the last start."""
+    orderly: OrderlyState | None = None
+
+
+@dataclass(slots=True)
+class Volatile:
+    """What is gone without power."""
+
+    pcrs: PcrStore
+    reset: ResetState = field(default_factory=ResetState)
+    started: bool = False
+    objects: dict[int, Loaded] = field(default_factory=dict)
+    sessions: dict[int, Session] = field(default_factory=dict)
+    private_keys: dict[bytes, RSAPrivateKey | EllipticCurvePrivateKey] = field(default_factory=dict, repr=False)
+    """Private keys as `cryptography` has them, by name: building one costs ten times what using it does."""
+    retried: bool = False
+    platform_nv_enabled: bool = True
+    boot: int = 0
+    """Counts starts: a policy's end counts in the boot that it was set in."""
+
+
+class Chip:
+    """All of it, and the clock. A command function changes it; `changed` says that the lasting part has to be kept."""
+
+    def __init__(self, profile: Profile, permanent: Permanent, monotonic_ms: Callable[[], int]) -> None:
+        self.profile = profile
+        self.permanent = permanent
+        self.volatile = Volatile(PcrStore(profile.banks))
+        self.changed = False
+        self._monotonic_ms = monotonic_ms
+        self._powered_at_ms = monotonic_ms()
+
+    @property
+    def hierarchies(self) -> Mapping[int, Hierarchy]:
+        """Every permanent entity by its handle."""
+        permanent = self.permanent
+        return {
+            Rh.OWNER: permanent.owner,
+            Rh.ENDORSEMENT: permanent.endorsement,
+            Rh.PLATFORM: permanent.platform,
+            Rh.NULL: self.volatile.reset.null,
+            Rh.LOCKOUT: permanent.lockout_authority,
+        }
+
+    @property
+    def pcrs(self) -> PcrStore:
+        """The PCRs."""
+        return self.volatile.pcrs
+
+    def time_ms(self) -> int:
+        """Milliseconds since power came (TPMS_TIME_INFO.time)."""
+        return self._monotonic_ms() - self._powered_at_ms
+
+    def clock_ms(self) -> int:
+        """Milliseconds of powered time in this TPM's life (TPMS_CLOCK_INFO.clock)."""
+        return self.permanent.clock_ms + self.time_ms()
+
+    def set_clock(self, clock_ms: int) -> None:
+        """Move the clock forward."""
+        self.permanent.clock_ms = clock_ms - self.time_ms()
+        self.changed = True
+
+    def cut_power(self) -> None:
+        """Lose what needs power. What a computer does when it is switched off and on (_TPM_Init)."""
+        boot = self.volatile.boot + 1
+        self.permanent.clock_ms = self.clock_ms()
+        self._powered_at_ms = self._monotonic_ms()
+        self.volatile = Volatile(PcrStore(self.profile.banks), boot=boot)
