@@ -16,7 +16,6 @@ from strongroom.keypolicy.spec import EscrowKeySpec, SecureBoot
 from strongroom.keypolicy.statements import ATTESTED, MANAGEMENT, SIDE_DOORS
 
 PCR = "kms:RecipientAttestation:NitroTPMPCR"
-EPOCH = "kms:EncryptionContext:strongroom:epoch"
 ALL_FOUR = ["kms:Decrypt", "kms:DeriveSharedSecret", "kms:GenerateDataKey", "kms:GenerateDataKeyPair"]
 ZERO, OFF = bytes(48), SECURE_BOOT_OFF_PCR7_SHA384
 
