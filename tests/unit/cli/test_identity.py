@@ -19,6 +19,7 @@ from tests.identity_signer import (
     sign_plainly,
 )
 from tests.moto_server import ACCOUNT, moto_server
+from tests.verify_world import AT
 
 from strongroom.appraisal.identity_certificates import aws_identity_certificates
 from strongroom.cli.main import run
@@ -30,7 +31,6 @@ KINDS = {
     "pkcs7": (sign_dsa(DOCUMENT), dsa_certificate()),
     "signature": (sign_plainly(DOCUMENT), certificate(1024)),
 }
-AT = ["--at", nitro_pki.NOW.isoformat()]
 
 
 def pem(*ders):
