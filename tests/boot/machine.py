@@ -122,8 +122,8 @@ def boot(machine: Machine) -> Booted:
     return _BOOTED[machine.digest]
 
 
-def every_boot() -> tuple[Booted, ...]:
-    """Return what was booted so far."""
+def boots_so_far() -> tuple[Booted, ...]:
+    """Return what this process has booted: which boots these are is up to the tests that ran before."""
     return tuple(_BOOTED.values())
 
 

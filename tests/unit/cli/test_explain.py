@@ -7,8 +7,7 @@ from tests import event_logs
 from tests.disks import gpt_disk, partition
 from tests.fat_volumes import make_fat
 from tests.images import make_uki
-from tests.nitro_pki import PCRS, Pki, document, good_pki
-from tests.unit.cli.test_verify import pem
+from tests.nitro_pki import PCRS, Pki, document, good_pki, root_pem
 from tests.unit.measure.explain.boots import PCRS as MEASURED
 from tests.unit.measure.explain.boots import events_of, image, inserted
 from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE, secure
@@ -46,7 +45,7 @@ def folder(tmp_path):
     for name, events in BOOTS.items():
         (tmp_path / f"{name}.cbor").write_bytes(as_document(events))
         (tmp_path / f"{name}.log").write_bytes(as_log(events))
-    pem(tmp_path / "root", good_pki())
+    (tmp_path / "root").write_bytes(root_pem(good_pki()))
     return tmp_path
 
 
@@ -176,7 +175,7 @@ def test_what_makes_no_pair_is_a_usage_error(explain, words):
 
 
 def test_a_document_of_another_root_is_not_explained(folder, capsys):
-    pem(folder / "root", Pki(root={"name": "another"}, keys={"root": good_pki().key("zonal")}))
+    (folder / "root").write_bytes(root_pem(Pki(root={"name": "another"}, keys={"root": good_pki().key("zonal")})))
     arguments = ["--measurements", str(folder / "measurements"), "--document", str(folder / "clean.cbor")]
     assert run(["explain", *arguments, "--root", str(folder / "root")]) == 4
     assert "chain.unknown-root" in capsys.readouterr().err
