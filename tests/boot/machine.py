@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,6 +18,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.processes import ended, program, wait_until
+from tests.swtpm import start as start_swtpm
 
 from strongroom.twin.initrd import (
     build_initrd,
@@ -34,13 +36,6 @@ FIRMWARE = Path("/usr/share/OVMF")
 CODE = "OVMF_CODE_4M.secboot.fd"
 """As on EC2, a firmware that can do Secure Boot; the variable store says whether it does. The build that cannot leaves
 out the variable SecureBoot since OVMF 2025.02 (Debian 13), and its PCR 7 is another than that of genuine documents."""
-DEBIAN = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "swtpm": "swtpm",
-    "swtpm_setup": "swtpm-tools",
-    "sbsign": "sbsigntool",
-    "sbsiglist": "sbsigntool",
-}
 PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
 LOG_LINE = re.compile(r"^LOGGED ([A-Za-z0-9+/=]{1,76})\r?$", re.MULTILINE)
 LOG_SIZE = re.compile(r"^LOGGED BYTES (\d+)\r?$", re.MULTILINE)
@@ -58,12 +53,6 @@ base64 $log | while read -r line; do echo "LOGGED $line"; done
 echo "LOGGED BYTES $(cat $log | wc -c)"
 poweroff -f
 """
-
-
-def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, f"{name} is missing: install the Debian package {DEBIAN[name]} (make setup does)"
-    return found
 
 
 def initrd_that_prints_pcrs(busybox: bytes) -> bytes:
@@ -160,20 +149,8 @@ def _tpm(folder: Path) -> Iterator[Path]:
     (folder / "setup.conf").touch()
     setup = [program("swtpm_setup"), "--tpm2", "--tpm-state", str(state), "--config", str(folder / "setup.conf")]
     subprocess.run([*setup, "--pcr-banks", "sha384"], check=True, capture_output=True, timeout=60)
-    command = [
-        program("swtpm"),
-        "socket",
-        "--tpm2",
-        "--tpmstate",
-        f"dir={state}",
-        "--ctrl",
-        f"type=unixio,path={socket}",
-    ]
-    with _ended(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)):
-        deadline = time.monotonic() + 10
-        while not socket.exists():
-            assert time.monotonic() < deadline, "swtpm did not start"
-            time.sleep(0.02)
+    with ended(start_swtpm(state, "--ctrl", f"type=unixio,path={socket}")):
+        wait_until(socket.exists, "swtpm did not start")
         yield socket
 
 
@@ -204,7 +181,7 @@ def _empty_disks(folder: Path, count: int) -> Iterator[str]:
 
 
 def _run(command: list[str]) -> str:
-    with _ended(
+    with ended(
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ) as emulator:
         overdue = threading.Timer(BOOT_SECONDS, emulator.kill)
@@ -215,14 +192,3 @@ def _run(command: list[str]) -> str:
             overdue.cancel()
         assert emulator.returncode != -signal.SIGKILL, f"no end after {BOOT_SECONDS} s:\n{output[-3000:]}"
         return output
-
-
-@contextlib.contextmanager
-def _ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
-    """Hand out a process; end it when the block is left, however that happens."""
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
