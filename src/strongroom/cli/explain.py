@@ -77,5 +77,5 @@ def _expect_no_keys(given: Sequence[str]) -> None:
         raise UsageError(
             "explain.keys-without-image",
             f"expected --image with {', '.join(given)}, found none: the keys say what an image is measured under",
-            remedy="Give the image, or leave them out: measurements hold for the keys that `strongroom measure` was given.",
+            remedy="Give the image, or leave the keys out: measurements hold for those that they were made with.",
         )
