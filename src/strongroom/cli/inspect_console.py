@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from strongroom.cli import inspect_document
-from strongroom.cli.inspection import Inspection, pcr_lines
-from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines, pcr_members
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from strongroom.cli.inspection import Inspection, pcr_lines
-from strongroom.cli.pcr_output import hex_member, pcr_members
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import hex_member, pcr_lines, pcr_members
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from strongroom.aws.uefi_data import MAX_TEXT_BYTES
-from strongroom.cli.findings import finding_members
+from strongroom.cli.findings import finding_lines, finding_members
 from strongroom.cli.inspection import Inspection
 from strongroom.cli.secure_boot_options import read_variables
 from strongroom.crypto.certificates import describe_certificate
@@ -145,7 +145,7 @@ def _finding_lines(variables: EfiVariables, findings: Sequence[Finding]) -> Iter
         return
     yield "They make another boot than `strongroom measure` predicts:"
     for finding in findings:
-        yield f"  {finding.code}: {finding.message}"
+        yield from finding_lines(finding)
 
 
 def _same_boot(variables: EfiVariables) -> str:
