@@ -8,7 +8,7 @@ from strongroom.cli.image_file import partition_members
 from strongroom.cli.inspection import Inspection
 from strongroom.errors import FormatError
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
-from strongroom.measure.disk import BootFile, boot_image
+from strongroom.measure.disk import BootFile, boot_file
 from strongroom.measure.disk_layout import DiskLayout, DiskPartition, Scheme, parse_disk
 from strongroom.measure.wording.words import quoted
 
@@ -32,7 +32,7 @@ def recognise(data: memoryview) -> Inspection | None:
         "partitions": [partition_members(partition) for partition in layout.partitions if partition.number],
     }
     try:
-        boots = boot_image(data)
+        boots = boot_file(data, layout)
     except FormatError as error:
         facts |= {"boots": None, "boot_problem": {"code": error.code, "message": error.message}, "findings": []}
         return _inspection((*_lines(layout), f"What firmware boots from it cannot be told: {error}"), facts)
