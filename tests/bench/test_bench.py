@@ -15,7 +15,7 @@ from bench.row import Goal, Row, Unit
 from bench.table import as_json, as_text
 from bench.verify_rows import chain_rows, genuine_row
 
-from bench import go_peer
+from bench import go_peer, verify_rows
 from bench import race as race_module
 
 RATE, TIME = Unit.DOCUMENTS_PER_SECOND, Unit.MILLISECONDS
@@ -110,6 +110,22 @@ def test_without_go_there_is_no_peer(monkeypatch):
     monkeypatch.setattr(go_peer.shutil, "which", lambda *_, **__: None)
     with pytest.raises(PeerAbsentError, match="no Go"):
         go_peer.build()
+
+
+def test_a_peer_that_accepts_no_document_is_none(monkeypatch, tmp_path):
+    class Refusing(GoPeer):
+        def __init__(self, _program, files):
+            self.verdicts = dict.fromkeys(map(str, files), "refused")
+
+        def __exit__(self, *_):
+            pass
+
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents/enclave-1.cbor").write_bytes(b"")
+    monkeypatch.setattr(verify_rows, "build", lambda: None)
+    monkeypatch.setattr(verify_rows, "GoPeer", Refusing)
+    found = genuine_row(tmp_path, 1)
+    assert (found.figure("ours"), found.remark) == (None, "the peer accepts none of the 1 genuine documents")
 
 
 @pytest.mark.slow

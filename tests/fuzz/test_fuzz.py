@@ -155,6 +155,14 @@ def test_the_fuzzer_finds_a_planted_bug_and_says_how_to_see_it_again(name, error
     assert error in again.stdout + again.stderr
 
 
+@pytest.mark.parametrize("options", [("--seconds", "0"), ("--seconds", "-1"), ("--jobs", "0")])
+def test_a_campaign_without_an_end_or_without_hands_is_refused(options):
+    command = [sys.executable, campaign.ROOT / "tools/fuzz", *options, "careless.length"]
+    run = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=30)
+    assert run.returncode == 2
+    assert f"argument {options[0]}: expected at least 1, found {options[1]}" in run.stderr
+
+
 @pytest.mark.slow
 @needs_atheris
 def test_what_a_run_finds_is_kept_once_and_small(tmp_path, monkeypatch):

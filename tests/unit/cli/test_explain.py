@@ -8,6 +8,7 @@ from tests.disks import gpt_disk, partition
 from tests.fat_volumes import make_fat
 from tests.images import make_uki
 from tests.nitro_pki import PCRS, Pki, document, good_pki, root_pem
+from tests.uefi_blobs import aws_blob
 from tests.unit.measure.explain.boots import PCRS as MEASURED
 from tests.unit.measure.explain.boots import events_of, image, inserted
 from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE, secure
@@ -268,6 +269,27 @@ def test_an_image_is_explained_under_the_keys_that_it_should_boot_with(explain, 
     files = ("--image", "signed", "--event-log", "secure.log", "--json")
     assert "explain.secure-boot-state" in codes(explain(*files))
     assert codes(explain(*files, "--pk", "pk", "--db", "db")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (("--pk", "pk"), "--pk"),
+        (("--pk", "pk", "--kek", "pk", "--db", "pk", "--dbx", "pk"), "--pk, --kek, --db, --dbx"),
+        (("--owner", "00000000-0000-0000-0000-000000000000"), "--owner"),
+        (("--uefi-data", "uefi-data"), "--uefi-data"),
+    ],
+)
+@pytest.mark.parametrize("files", [("--measurements", "measurements", *DOCUMENT), (*DOCUMENT, *LOG)])
+def test_keys_that_no_image_is_measured_under_are_a_usage_error(folder, capsys, monkeypatch, files, keys, named):
+    (folder / "pk").write_bytes(esl(OTHER))
+    (folder / "uefi-data").write_bytes(aws_blob([]))
+    monkeypatch.chdir(folder)
+    assert run(["explain", *files, *keys, "--root", "root"]) == 2
+    said = capsys.readouterr()
+    assert f"expected --image with {named}, found none" in said.err
+    assert "[explain.keys-without-image]" in said.err
+    assert said.out == ""
 
 
 def test_a_hostile_log_cannot_write_to_the_terminal(explain, folder):

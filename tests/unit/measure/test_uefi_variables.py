@@ -18,9 +18,10 @@ from tests.boot.variables import (
 from tests.uefi_blobs import efi_variables
 
 from strongroom.errors import FormatError, NotTrusted
+from strongroom.formats.efi import SYSTEMD
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.secure_boot import SecureBootKeys
-from strongroom.measure.uefi_variables import SYSTEMD, keys_of_predicted_boot, variable_findings
+from strongroom.measure.uefi_variables import keys_of_predicted_boot, variable_findings
 
 PK, KEK, DB = (signature_list(name) for name in (b"pk", b"kek", b"db"))
 DBX = signature_list(bytes(32), kind=CERT_SHA256)
