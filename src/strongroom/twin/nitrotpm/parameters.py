@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
+from strongroom.formats.tpm.handles import HIERARCHIES, Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection, read_pcr_selections
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES, PublicArea, read_public_area
 from strongroom.formats.tpm.response_codes import Rc
@@ -36,7 +37,14 @@ def _hash_or_null(reader: Reader) -> Alg:
 
 
 def _selections(reader: Reader) -> tuple[PcrSelection, ...]:
-    return read_pcr_selections(reader)
+    return read_pcr_selections(reader, most=len(HASH_BYTES))
+
+
+def _hierarchy(reader: Reader) -> Rh:
+    found = reader.u32("a hierarchy")
+    if found not in HIERARCHIES:
+        raise reader.refused(Rc.VALUE, f"expected a hierarchy, found {found:#010x}")
+    return Rh(found)
 
 
 def _public(reader: Reader) -> PublicArea:
@@ -54,6 +62,8 @@ HANDLE = Parameter(lambda reader: reader.u32("a handle"))
 YES_NO = Parameter(_yes_no)
 HASH = Parameter(_hash)
 HASH_OR_NULL = Parameter(_hash_or_null)
+HIERARCHY = Parameter(_hierarchy)
+"""TPMI_RH_HIERARCHY, with NULL."""
 DIGEST = sized(MAX_DIGEST_BYTES, "a digest")
 AUTH = sized(MAX_DIGEST_BYTES, "an authorization value")
 NONCE = sized(MAX_DIGEST_BYTES, "a nonce")
