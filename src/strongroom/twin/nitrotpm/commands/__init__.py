@@ -3,7 +3,36 @@
 
 from __future__ import annotations
 
-from strongroom.twin.nitrotpm.commands import random_numbers, sessions, startup
+from strongroom.twin.nitrotpm.commands import (
+    algorithm_parameters,
+    capability,
+    clock,
+    hashing,
+    hierarchy,
+    lockout,
+    nv_access,
+    nv_define,
+    pcr,
+    random_numbers,
+    sequences,
+    sessions,
+    startup,
+)
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
-__all__ = ["COMMANDS", "random_numbers", "sessions", "startup"]
+__all__ = [
+    "COMMANDS",
+    "algorithm_parameters",
+    "capability",
+    "clock",
+    "hashing",
+    "hierarchy",
+    "lockout",
+    "nv_access",
+    "nv_define",
+    "pcr",
+    "random_numbers",
+    "sequences",
+    "sessions",
+    "startup",
+]
