@@ -2,29 +2,91 @@
 """Every story ends the same on every TPM; and a TPM that is a little wrong is found out."""
 
 import pytest
-from tests.conformance.tpm_differential import Difference, Known, Step, differences, judge, play
+from tests.conformance.tpm_differential import Difference, Known, Note, Step, differences, judge, play
 from tests.conformance.tpm_stories.registry import STORIES
 from tests.conformance.tpm_subjects import KNOWN, SUBJECTS
 from tests.libtpms import libtpms as run_libtpms
-from tests.tpm_commands import CODES, Command, send, u16
+from tests.tpm_commands import Command, send, u16
 
-AT_LEAST = {
-    "GetCapability",
-    "GetRandom",
-    "GetTestResult",
-    "PCR_Allocate",
-    "PCR_Event",
-    "PCR_Extend",
-    "PCR_Read",
-    "PCR_Reset",
-    "ReadClock",
-    "SelfTest",
-    "Shutdown",
-    "Startup",
-    "StirRandom",
-    "TestParms",
-}
-"""Commands that must have a story in which they are good at first and then spoilt in every way."""
+SPOILT = set(
+    [
+        "ActivateCredential",
+        "Certify",
+        "Clear",
+        "ClearControl",
+        "ClockSet",
+        "ContextLoad",
+        "ContextSave",
+        "Create",
+        "CreateLoaded",
+        "CreatePrimary",
+        "DictionaryAttackLockReset",
+        "DictionaryAttackParameters",
+        "EventSequenceComplete",
+        "EvictControl",
+        "FlushContext",
+        "GetCapability",
+        "GetRandom",
+        "GetTestResult",
+        "HMAC",
+        "Hash",
+        "HashSequenceStart",
+        "HierarchyChangeAuth",
+        "HierarchyControl",
+        "Load",
+        "LoadExternal",
+        "MakeCredential",
+        "NV_DefineSpace",
+        "NV_Extend",
+        "NV_GlobalWriteLock",
+        "NV_Increment",
+        "NV_Read",
+        "NV_ReadLock",
+        "NV_ReadPublic",
+        "NV_SetBits",
+        "NV_UndefineSpace",
+        "NV_Write",
+        "NV_WriteLock",
+        "ObjectChangeAuth",
+        "PCR_Allocate",
+        "PCR_Event",
+        "PCR_Extend",
+        "PCR_Read",
+        "PCR_Reset",
+        "PolicyAuthValue",
+        "PolicyAuthorize",
+        "PolicyCommandCode",
+        "PolicyCpHash",
+        "PolicyGetDigest",
+        "PolicyLocality",
+        "PolicyNameHash",
+        "PolicyNvWritten",
+        "PolicyOR",
+        "PolicyPCR",
+        "PolicyPassword",
+        "PolicyRestart",
+        "PolicySecret",
+        "PolicySigned",
+        "Quote",
+        "RSA_Decrypt",
+        "RSA_Encrypt",
+        "ReadClock",
+        "ReadPublic",
+        "SelfTest",
+        "SequenceComplete",
+        "SequenceUpdate",
+        "SetPrimaryPolicy",
+        "Shutdown",
+        "Sign",
+        "StartAuthSession",
+        "Startup",
+        "StirRandom",
+        "TestParms",
+        "Unseal",
+        "VerifySignature",
+    ]
+)
+"""Commands that some story spoils in every way and then sends as they should be."""
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -41,6 +103,9 @@ def test_what_a_story_calls_good_is_good_for_libtpms(name, libtpms):
     refused = {label: hex(answer.response.code) for label, answer in answers.items() if answer.response.code != 0}
     assert not {label: code for label, code in refused.items() if label.endswith(": good")}
     assert len(refused) < len(answers)
+    assert not {
+        label for label, answer in answers.items() if isinstance(answer.step, Note) and answer.step.value is False
+    }
 
 
 def test_every_command_that_guests_send_is_spoilt_in_some_story():
@@ -49,8 +114,7 @@ def test_every_command_that_guests_send_is_spoilt_in_some_story():
         with run_libtpms() as tpm:
             answers = play(story, tpm)
         spoilt |= {answer.step.command.name for label, answer in answers.items() if label.endswith(": good")}
-    assert not AT_LEAST - spoilt
-    assert not spoilt - set(CODES)
+    assert not SPOILT ^ spoilt
 
 
 def test_known_differences_are_of_subjects_and_stories_that_there_are():

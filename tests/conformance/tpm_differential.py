@@ -91,11 +91,25 @@ class Step:
             return response.content
         if self.shown:
             return self.shown(response.content)
-        random = isinstance(self.command, Command) and self.command.name in RANDOM
-        return len(response.content) if random else response.content
+        if isinstance(self.command, Command) and self.command.name in RANDOM:
+            return len(response.content)
+        if isinstance(self.command, Command) and self.command.has_sessions:
+            return len(response.content), response.before_sessions
+        return response.content
 
 
-Steps = Generator[Step, Response, Any]
+@dataclass(frozen=True)
+class Note:
+    """What a story made of answers, compared as one: whether an HMAC was right, or two keys the same."""
+
+    label: str
+    value: object
+
+    def of(self, _response: Response) -> object:
+        return self.value
+
+
+Steps = Generator[Step | Note, Response, Any]
 """What it returns is for stories that it is a part of: often a response."""
 Story = Callable[[], Steps]
 POWER_CYCLE = None
@@ -105,7 +119,7 @@ POWER_CYCLE = None
 class Answer:
     """What a TPM said to a step."""
 
-    step: Step
+    step: Step | Note
     sent: bytes
     response: Response
 
@@ -129,7 +143,9 @@ def play(story: Story, tpm: Tpm) -> dict[str, Answer]:
         answers[step.label] = Answer(step, sent, response)
 
 
-def _take(step: Step, tpm: Tpm) -> tuple[bytes, Response]:
+def _take(step: Step | Note, tpm: Tpm) -> tuple[bytes, Response]:
+    if isinstance(step, Note):
+        return b"", Response(b"")
     if step.command is POWER_CYCLE:
         tpm.power_cycle()
         return b"", Response(b"")
@@ -159,6 +175,8 @@ class Difference:
 def _said(answer: Answer | None) -> str:
     if answer is None:
         return "not asked"
+    if isinstance(answer.step, Note):
+        return str(answer.step.value)
     content = answer.response.content
     return f"{answer.response.code:#x} ({len(content)} bytes: {_short(content.hex())})"
 

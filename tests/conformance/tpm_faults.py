@@ -57,7 +57,7 @@ FLUSHED = {
 }
 """Where a spoiled command succeeds nevertheless, what it made is flushed: there is room for three."""
 HEADER_SIZE = 10
-Undo = Callable[[Response], Command]
+Undo = Command | Callable[[Response], Command]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def faults(command: Command, spoilt: Spoilt | None = None) -> Steps:
         response = yield Step(label, wrong, how.shown)
         undo = how.undo or (_flush if command.name in FLUSHED else None)
         if response.code == 0 and undo:
-            yield Step(f"{label}, undone", undo(response))
+            yield Step(f"{label}, undone", undo if isinstance(undo, Command) else undo(response))
     return (yield Step(f"{title}: good", command, how.shown))
 
 
@@ -158,6 +158,6 @@ def _handles(command: Command) -> Iterator[tuple[str, Command]]:
 def _bytes(command: Command) -> Iterator[tuple[str, Command]]:
     parameters = command.parameters
     for position, value in enumerate(parameters):
-        for changed in {value ^ 1, value ^ 0x80, value ^ 0xFF}:
-            spoilt = parameters[:position] + bytes([changed]) + parameters[position + 1 :]
-            yield f"parameter byte {position} is {changed:#04x}", command.but(parameters=spoilt)
+        for bits in (0x01, 0x80, 0xFF):
+            spoilt = parameters[:position] + bytes([value ^ bits]) + parameters[position + 1 :]
+            yield f"parameter byte {position} xor {bits:#04x}", command.but(parameters=spoilt)
