@@ -12,6 +12,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tests.tpm_commands import CODES, SHA1, SHA256, SHA384, SHA512, Command, Response, area, sized, u16, u32
 
@@ -129,3 +131,25 @@ AES256_CFB = u16(6) + u16(256) + u16(0x43)
 
 def xor_with(hash_alg: int) -> bytes:
     return u16(0x0A) + u16(hash_alg)
+
+
+def kdfe(hash_alg: int, shared: bytes, label: bytes, caller: bytes, key: bytes) -> bytes:
+    """Part 1, section 11.4.10.3, for as many bytes as the hash has."""
+    return hashlib.new(HASHES[hash_alg], u32(1) + shared + label + b"\0" + caller + key).digest()
+
+
+def salt_for_rsa(modulus: bytes, salt: bytes) -> bytes:
+    """Encrypt a salt to a storage key of RSA named with SHA-256 (Part 1, section B.10.2)."""
+    key = rsa.RSAPublicNumbers(65537, int.from_bytes(modulus, "big")).public_key()
+    sha256 = hashes.SHA256()
+    return key.encrypt(salt, padding.OAEP(padding.MGF1(sha256), sha256, label=b"SECRET\0"))
+
+
+def salt_for_p256(x: bytes, y: bytes) -> tuple[bytes, bytes]:
+    """Return an ephemeral point for a storage key on P-256 named with SHA-256, and the salt (Part 1, section C.6.1)."""
+    theirs = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1())
+    ours = ec.generate_private_key(ec.SECP256R1())
+    shared = ours.exchange(ec.ECDH(), theirs.public_key())
+    numbers = ours.public_key().public_numbers()
+    own_x, own_y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+    return sized(own_x) + sized(own_y), kdfe(SHA256, shared, b"SECRET", own_x, x)

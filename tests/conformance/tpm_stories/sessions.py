@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions: started, used, misused, bound, audited, and with parameters that nobody else reads."""
 
+import hashlib
+from collections.abc import Callable
+
 from tests.conformance.tpm_differential import Note, Step, Steps, length
 from tests.conformance.tpm_faults import Spoilt, faults
 from tests.conformance.tpm_stories.nv_commands import INDEX, PLAIN, WRITTEN, define, read, write
 from tests.conformance.tpm_stories.steps import flush, patient, primary, session
 from tests.tpm_commands import (
     EMPTY,
+    ENDORSEMENT,
     NONE,
     NULL,
     OWNER,
@@ -34,13 +38,14 @@ from tests.tpm_sessions import (
     ENCRYPT,
     Session,
     names_of_indices,
+    salt_for_p256,
+    salt_for_rsa,
     xor_with,
 )
-from tests.tpm_templates import DECRYPTING_RSA, SIGNING_ECC, SRK_ECC, SRK_RSA
+from tests.tpm_templates import DECRYPTING_RSA, EK_ECC, EK_RSA, FIXED, NO_DA, SIGNING_ECC, SRK_ECC, SRK_RSA, keyed_hash
 
 HMAC_KIND, POLICY, TRIAL = 0, 1, 3
 OWNER_NAME = u32(OWNER)
-OWNERS = (password(b"owner"),)
 
 
 def _start(
@@ -78,6 +83,35 @@ def salted() -> Steps:
             yield Step(f"{name}: {size} bytes", start)
         yield from flush(f"{name}: flush", key)
         yield Step(f"{name}: gone", _start(salt=bytes(36)).but(handles=(key.handle, NULL)))
+
+
+def salted_by_rsa() -> Steps:
+    """As AWS's client does it: the salt goes to an endorsement key, and the session hides what it reads and writes."""
+    yield from _salted_by(EK_RSA, lambda public: _rsa_salt(public[-256:]))
+
+
+def salted_by_ecc() -> Steps:
+    yield from _salted_by(EK_ECC, lambda public: salt_for_p256(public[-66:-34], public[-32:]))
+
+
+def _rsa_salt(modulus: bytes) -> tuple[bytes, bytes]:
+    salt = bytes(range(32))
+    return salt_for_rsa(modulus, salt), salt
+
+
+def _salted_by(template: bytes, make: Callable[[bytes], tuple[bytes, bytes]]) -> Steps:
+    yield from patient()
+    key = yield from primary("EK", template, hierarchy=ENDORSEMENT)
+    sent, salt = make(key.sized(0, 1))
+    for hash_alg, symmetric, bits in ((SHA256, AES128_CFB, 128), (SHA512, AES128_CFB, 128), (SHA384, AES256_CFB, 256)):
+        name = f"{hash_alg:#x}, AES-{bits}"
+        start = _start(salt=sent, symmetric=symmetric, hash_alg=hash_alg).but(handles=(key.handle, NULL))
+        made = yield Step(f"{name}: start", start)
+        ours = Session.started(made, hash_alg=hash_alg, secret=salt, aes_bits=bits)
+        yield from _hidden(name, ours, b"")
+        yield from flush(f"{name}: flush", made)
+    spoilt = sent[:-1] + bytes([sent[-1] ^ 1])
+    yield Step("a spoilt salt", _start(salt=spoilt).but(handles=(key.handle, NULL)))
 
 
 def too_many() -> Steps:
@@ -134,40 +168,62 @@ def bound() -> Steps:
     yield Step("no longer its entity", ours.authorise(wanted, [OWNER_NAME]))
 
 
-def _hidden(name: str, symmetric: bytes, aes_bits: int, hash_alg: int) -> Steps:
+def _hidden(name: str, ours: Session, owner: bytes) -> Steps:
     """Define, write and read an index whose password and content travel hidden."""
-    start = yield Step(f"{name}: start", _start(symmetric=symmetric, hash_alg=hash_alg, bind=OWNER))
-    ours = Session.started(start, hash_alg=hash_alg, secret=b"owner", aes_bits=aes_bits, bound_to=OWNER_NAME)
     plain = define(PLAIN, 64, auth=b"index password")
     public = plain.parameters[2 + 14 + 2 :]
-    response = yield Step(
-        f"{name}: define", ours.authorise(plain, [OWNER_NAME], b"owner", attributes=CONTINUE | DECRYPT)
-    )
-    yield Note(f"{name}: defined, proved", ours.judge("NV_DefineSpace", response))
+    command = ours.authorise(plain, [OWNER_NAME], owner, attributes=CONTINUE | DECRYPT)
+    response = yield Step(f"{name}: define", command)
+    yield Note(f"{name}: defined, proved", ours.judge("NV_DefineSpace", response, b"" if ours.bound_to else owner))
     written = public[:6] + u32(PLAIN | WRITTEN) + public[10:]
     fresh, used = names_of_indices(public, written)
     content = bytes(range(40))
     command = ours.authorise(write(content, by=INDEX), [fresh] * 2, b"index password", attributes=CONTINUE | DECRYPT)
     response = yield Step(f"{name}: write", command)
     yield Note(f"{name}: written, proved", ours.judge("NV_Write", response, b"index password"))
-    yield Step(f"{name}: as the owner reads it", read(40, areas=OWNERS))
+    yield Step(f"{name}: as the owner reads it", read(40, areas=(password(owner),)))
     command = ours.authorise(read(40, by=INDEX), [used] * 2, b"index password", attributes=CONTINUE | ENCRYPT)
     response = yield Step(f"{name}: read", command, length)
     yield Note(f"{name}: read, proved", ours.judge("NV_Read", response, b"index password"))
     yield Note(f"{name}: revealed", ours.reveal(response, b"index password") == sized(content))
     stale = ours.authorise(read(40, by=INDEX), [fresh] * 2, b"index password", attributes=CONTINUE | ENCRYPT)
     yield Step(f"{name}: by its old name", stale)
-    yield Step(f"{name}: undefine", Command("NV_UndefineSpace", (OWNER, INDEX), b"", OWNERS))
-    yield from flush(f"{name}: flush", start)
+    undefined = Command("NV_UndefineSpace", (OWNER, INDEX), b"", (password(owner),))
+    yield Step(f"{name}: undefine", undefined)
 
 
-def hidden_parameters() -> Steps:
+def bound_and_hidden() -> Steps:
+    """The key that hides a parameter holds the owner's password again, though the session is bound to the owner."""
     yield from patient()
     yield Step("owner's password", Command("HierarchyChangeAuth", (OWNER,), sized(b"owner"), EMPTY))
     for hash_alg in (SHA1, SHA256, SHA384, SHA512):
-        yield from _hidden(f"AES-128, {hash_alg:#x}", AES128_CFB, 128, hash_alg)
-        yield from _hidden(f"AES-256, {hash_alg:#x}", AES256_CFB, 256, hash_alg)
-        yield from _hidden(f"XOR, {hash_alg:#x}", xor_with(hash_alg), 0, hash_alg)
+        for symmetric, bits in ((AES128_CFB, 128), (AES256_CFB, 256), (xor_with(hash_alg), 0)):
+            name = f"{symmetric.hex()}, {hash_alg:#x}"
+            made = yield Step(f"{name}: start", _start(symmetric=symmetric, hash_alg=hash_alg, bind=OWNER))
+            ours = Session.started(made, hash_alg=hash_alg, secret=b"owner", aes_bits=bits, bound_to=OWNER_NAME)
+            yield from _hidden(name, ours, b"owner")
+            yield from flush(f"{name}: flush", made)
+
+
+def policy_with_hmac() -> Steps:
+    """PolicyAuthValue: the policy session proves the password of the object that it opens."""
+    yield from patient()
+    trial = yield from session("trial", TRIAL)
+    yield Step("policy", Command("PolicyAuthValue", (trial.handle,)))
+    policy = (yield Step("digest", Command("PolicyGetDigest", (trial.handle,)))).sized()
+    template = keyed_hash(FIXED | NO_DA, policy=policy)
+    sealed = yield from primary("seal", template, data=b"secret", auth=b"auth")
+    made = yield Step("session", _start(kind=POLICY))
+    ours = Session.started(made)
+    name = sealed.sized(0, 1)
+    object_name = u16(SHA256) + hashlib.sha256(name).digest()
+    unseal = Command("Unseal", (sealed.handle,))
+    for label, auth in (("a wrong password", b"wrong"), ("the right password", b"auth")):
+        yield Step(f"{label}: assert", Command("PolicyAuthValue", (made.handle,)))
+        response = yield Step(label, ours.authorise(unseal, [object_name], auth))
+        if label.startswith("the right"):
+            yield Note("proved", ours.judge("Unseal", response, auth))
+        yield Step(f"{label}: restart", Command("PolicyRestart", (made.handle,)))
 
 
 def attributes() -> Steps:
