@@ -73,6 +73,8 @@ class Spoilt:
     """Change each byte of the parameters: not where that makes a new RSA key every time."""
     handles: bool = True
     """Put other handles in."""
+    cut_below: int = 4096
+    """Cut no more than so many bytes: beyond them may lie what is as long as its TPM likes."""
     without: tuple[str, ...] = ()
     """Patterns of faults to leave out: those after which the good command could not succeed."""
 
@@ -97,7 +99,7 @@ def _flush(response: Response) -> Command:
 
 
 def _every_form(command: Command, how: Spoilt) -> Iterator[tuple[str, Command | bytes]]:
-    yield from _frames(command)
+    yield from _frames(command, how.cut_below)
     yield from _sessions(command, how)
     if how.handles:
         yield from _handles(command)
@@ -105,9 +107,9 @@ def _every_form(command: Command, how: Spoilt) -> Iterator[tuple[str, Command | 
         yield from _bytes(command)
 
 
-def _frames(command: Command) -> Iterator[tuple[str, Command | bytes]]:
+def _frames(command: Command, cut_below: int) -> Iterator[tuple[str, Command | bytes]]:
     content = command.content
-    for size in range(HEADER_SIZE, len(content)):
+    for size in range(HEADER_SIZE, min(len(content), cut_below)):
         yield f"cut to {size} bytes", content[:2] + u32(size) + content[6:size]
     yield "one byte left over", command.but(parameters=command.parameters + b"\0")
     yield "four bytes left over", command.but(parameters=command.parameters + bytes(4))

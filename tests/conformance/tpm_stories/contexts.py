@@ -4,9 +4,11 @@
 from tests.conformance.tpm_differential import POWER_CYCLE, Step, Steps, length
 from tests.conformance.tpm_faults import Spoilt, faults
 from tests.conformance.tpm_stories.steps import STARTUP, flush, patient, primary, session
-from tests.tpm_commands import EMPTY, NULL, OWNER, SHA256, Command, sized, u16, u32
+from tests.tpm_commands import EMPTY, NULL, OWNER, SHA256, Command, sized, spoilt, u16, u32
 from tests.tpm_templates import ECDSA_SHA256, OWN, SIGN, SRK_ECC, ST_CLEAR, ecc
 
+_BEFORE_BLOB = 10 + 18
+"""Header, sequence, savedHandle, hierarchy, and the blob's size."""
 RESTARTS = (("resume", 1, 1), ("restart", 1, 0), ("reset", 0, 0))
 
 
@@ -17,15 +19,17 @@ def of_an_object() -> Steps:
     load = Command("ContextLoad", (), saved.content[10:])
     yield Step("beside itself", load)
     yield from flush("flush", key)
-    yield from faults(load, Spoilt(every_byte=False))
-    for position in range(len(load.parameters)):
-        if position < 18 or position % 16 == 0 or position > len(load.parameters) - 4:
-            spoilt = (
-                load.parameters[:position] + bytes([load.parameters[position] ^ 1]) + load.parameters[position + 1 :]
-            )
-            made = yield Step(f"byte {position} from the start", load.but(parameters=spoilt))
-            if made.code == 0:
-                yield from flush(f"byte {position}: flush", made)
+    yield from faults(load, Spoilt(every_byte=False, cut_below=_BEFORE_BLOB))
+    yield from _spoilt_bytes(load)
+
+
+def _spoilt_bytes(load: Command) -> Steps:
+    """Turn a bit of each byte before the blob, and of some inside it."""
+    context = load.parameters
+    for position in (*range(18), *range(-64, 0, 8), -1):
+        made = yield Step(f"byte {position} spoilt", load.but(parameters=spoilt(context, position)))
+        if made.code == 0:
+            yield from flush(f"byte {position} spoilt, flushed", made)
 
 
 def of_a_session() -> Steps:
