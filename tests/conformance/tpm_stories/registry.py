@@ -9,6 +9,7 @@ from tests.conformance.tpm_stories import (
     contexts,
     hashes,
     hierarchies,
+    lockouts,
     nv,
     nv_kinds,
     nv_locks,
@@ -17,7 +18,9 @@ from tests.conformance.tpm_stories import (
     policies,
     primaries,
     sessions,
+    shutdowns,
     signatures,
+    takeover,
 )
 
 MODULES = (
@@ -34,6 +37,9 @@ MODULES = (
     policies,
     hierarchies,
     contexts,
+    lockouts,
+    shutdowns,
+    takeover,
 )
 
 
