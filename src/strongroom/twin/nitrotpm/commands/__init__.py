@@ -3,7 +3,26 @@
 
 from __future__ import annotations
 
-from strongroom.twin.nitrotpm.commands import random_numbers, sessions, startup
+from strongroom.twin.nitrotpm.commands import (
+    policy_authorize,
+    policy_hashes,
+    policy_signed,
+    policy_simple,
+    policy_values,
+    random_numbers,
+    sessions,
+    startup,
+)
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
-__all__ = ["COMMANDS", "random_numbers", "sessions", "startup"]
+__all__ = [
+    "COMMANDS",
+    "policy_authorize",
+    "policy_hashes",
+    "policy_signed",
+    "policy_simple",
+    "policy_values",
+    "random_numbers",
+    "sessions",
+    "startup",
+]
