@@ -13,7 +13,10 @@ from strongroom.twin.nitrotpm.registry import Parameter
 
 
 class Comparison(enum.IntEnum):
-    """TPM_EO. Operands have one length; they are big-endian numbers, in two's complement where SIGNED."""
+    """TPM_EO. Operands have one length; they are big-endian numbers, in two's complement where SIGNED.
+
+    Other TPMs, libtpms among them, compare two negative numbers the other way round; do not build a policy on that.
+    """
 
     EQ = 0x0
     NEQ = 0x1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hmac
 
+from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.chip import Chip
@@ -20,6 +21,8 @@ def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *
     if session.kind is SessionKind.TRIAL:
         raise refusal.session(Rc.ATTRIBUTES, number)
     policy = session.policy
+    if signed.spec.code is Cc.POLICY_SECRET and not (policy.needs_auth or policy.needs_password):
+        raise refusal.session(Rc.MODE, number)  # without the secret, nobody would have proven to know it
     if entity.policy.algorithm is not session.hash:
         raise refusal.session(Rc.POLICY_FAIL, number)
     _check_time(chip, policy, number)
@@ -28,9 +31,9 @@ def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *
     if not hmac.compare_digest(entity.policy.digest, policy.digest):
         raise refusal.session(Rc.POLICY_FAIL, number)
     _check_command(policy, signed, number, role)
-    _check_hashes(session, signed, number)
     if policy.localities and not _admits(policy.localities, signed.locality):
         raise Refused(Rc.LOCALITY)
+    _check_hashes(session, signed, number)
     if policy.written is not None and not (isinstance(entity, NvIndex) and entity.is_written == policy.written):
         raise refusal.session(Rc.POLICY_FAIL, number)
 

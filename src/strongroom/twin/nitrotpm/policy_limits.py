@@ -64,9 +64,8 @@ def check_limits(chip: Chip, session: Session, limits: Limits, *, end_number: in
         return
     if len(limits.cp_hash) != HASH_BYTES[session.hash]:
         raise refusal.parameter(Rc.SIZE, cp_hash_number)
-    policy = session.policy
-    taken = policy.cp_hash or policy.name_hash or policy.template
-    if taken and not hmac.compare_digest(policy.cp_hash, limits.cp_hash):
+    bound_to = session.policy.bound_to
+    if bound_to and not hmac.compare_digest(bound_to, limits.cp_hash):
         raise Refused(Rc.CPHASH)
 
 

@@ -60,6 +60,11 @@ class PolicyState:
     expires_ms: int | None = None
     """When it ends, in TPMS_TIME_INFO.time."""
 
+    @property
+    def bound_to(self) -> bytes:
+        """The digest of the command that it is tied to, whichever there is; a session has at most one."""
+        return self.cp_hash or self.name_hash or self.template
+
 
 @dataclass(slots=True)
 class Session:

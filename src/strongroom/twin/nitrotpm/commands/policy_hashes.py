@@ -31,7 +31,10 @@ def policy_cp_hash(_chip: Chip, call: Call, cp_hash: bytes) -> Reply:
     """Require one command with its handles' names and its parameters."""
     session = call.policy_session(1)
     _check_size(session, cp_hash)
-    _check_free(session, session.policy.cp_hash, cp_hash)
+    before = session.policy.cp_hash
+    _check_free(session, before)
+    if before and not hmac.compare_digest(before, cp_hash):
+        raise Refused(Rc.CPHASH)
     session.extend_policy(Cc.POLICY_CP_HASH, cp_hash)
     session.policy.cp_hash = cp_hash
     return DONE
@@ -42,7 +45,7 @@ def policy_name_hash(_chip: Chip, call: Call, name_hash: bytes) -> Reply:
     """Require the names of a command's handles."""
     session = call.policy_session(1)
     _check_size(session, name_hash)
-    _check_free(session, b"", name_hash)
+    _check_free(session, b"")
     session.extend_policy(Cc.POLICY_NAME_HASH, name_hash)
     session.policy.name_hash = name_hash
     return DONE
@@ -52,7 +55,10 @@ def policy_name_hash(_chip: Chip, call: Call, name_hash: bytes) -> Reply:
 def policy_template(_chip: Chip, call: Call, template_hash: bytes) -> Reply:
     """Require the template of what a command creates."""
     session = call.policy_session(1)
-    _check_free(session, session.policy.template, template_hash)
+    before = session.policy.template
+    _check_free(session, before)
+    if before and not hmac.compare_digest(before, template_hash):
+        raise refusal.parameter(Rc.VALUE, 1)
     _check_size(session, template_hash)
     session.extend_policy(Cc.POLICY_TEMPLATE, template_hash)
     session.policy.template = template_hash
@@ -69,7 +75,7 @@ def policy_duplication_select(
 ) -> Reply:
     """Require the duplication of an object to a new parent; `with_object` puts the object into the policy too."""
     session = call.policy_session(1)
-    _check_free(session, b"", b"")
+    _check_free(session, b"")
     if session.policy.command is not None:
         raise Refused(Rc.COMMAND_CODE)
     included = object_name if with_object else b""
@@ -84,8 +90,7 @@ def _check_size(session: Session, given: bytes) -> None:
         raise refusal.parameter(Rc.SIZE, 1)
 
 
-def _check_free(session: Session, same_kind: bytes, given: bytes) -> None:
-    """Refuse where the session has such a digest already, unless it is of the same kind and equal."""
-    taken = session.policy.cp_hash or session.policy.name_hash or session.policy.template
-    if taken and not (same_kind and hmac.compare_digest(same_kind, given)):
+def _check_free(session: Session, same_kind: bytes) -> None:
+    """Refuse where the session has such a digest already, of another kind than the one given."""
+    if session.policy.bound_to not in {b"", same_kind}:
         raise Refused(Rc.CPHASH)

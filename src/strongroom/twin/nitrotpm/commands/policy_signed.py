@@ -24,7 +24,19 @@ from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.policy_limits import EXPIRATION, Limits, check_limits, check_nonce, end_ms, restrict
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.registry import DONE, ENTITY, OBJECT, POLICY_SESSION, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.registry import (
+    DONE,
+    NV_INDEX,
+    OBJECT,
+    PCR,
+    POLICY_SESSION,
+    Parameter,
+    Reply,
+    Trait,
+    command,
+    either,
+    permanent,
+)
 from strongroom.twin.nitrotpm.sessions import Session
 from strongroom.twin.nitrotpm.signature_check import verify_signature
 from strongroom.twin.nitrotpm.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
@@ -32,6 +44,7 @@ from strongroom.twin.nitrotpm.tickets import AUTH_TICKET, auth_ticket, matches, 
 _TIMEOUT_BYTES = 8
 _NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 _TIMEOUT = sized_parameter(_TIMEOUT_BYTES, "a timeout")
+_ENTITY = either(PCR, OBJECT, NV_INDEX, permanent(Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM, Rh.LOCKOUT))
 _CODES = {TicketKind.AUTH_SIGNED: Cc.POLICY_SIGNED, TicketKind.AUTH_SECRET: Cc.POLICY_SECRET}
 _NONCE, _CP_HASH, _EXPIRATION, _SIGNATURE = 1, 2, 4, 5
 _TICKET_TIMEOUT, _TICKET_CP_HASH, _TICKET = 1, 2, 5
@@ -88,7 +101,7 @@ def policy_signed(
 @command(
     Cc.POLICY_SECRET,
     *(NONCE, DIGEST, NONCE, EXPIRATION),
-    handles=(ENTITY.authorized(), POLICY_SESSION),
+    handles=(_ENTITY.authorized(), POLICY_SESSION),
     traits=Trait.ENCRYPTS,
     access=Access.READ,
 )
@@ -114,7 +127,7 @@ def policy_ticket(
         raise refusal.handle(Rc.ATTRIBUTES, 1)
     if len(timeout) != _TIMEOUT_BYTES:
         raise refusal.parameter(Rc.SIZE, _TICKET_TIMEOUT)
-    limits = Limits(int.from_bytes(timeout), cp_hash)
+    limits = Limits(int.from_bytes(timeout) or None, cp_hash)
     check_limits(chip, session, limits, end_number=_TICKET_TIMEOUT, cp_hash_number=_TICKET_CP_HASH)
     vouched = _Vouched(ticket.kind, name, ticket.hierarchy, policy_ref, limits)
     if not matches(vouched.ticket(chip), ticket):

@@ -16,7 +16,7 @@ from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.comparisons import COMPARISON, Comparison
 from strongroom.twin.nitrotpm.entities import Access
-from strongroom.twin.nitrotpm.nv_access import check_readable
+from strongroom.twin.nitrotpm.nv_access_check import check_read
 from strongroom.twin.nitrotpm.parameters import DIGEST, U16
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, POLICY_SESSION, Reply, command
@@ -30,8 +30,13 @@ def policy_nv(_chip: Chip, call: Call, operand: bytes, offset: int, comparison: 
     """Require what is in an NV index to compare with `operand` like this, now."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_readable(nv_index, call.handles[0])
-        _check_holds(bytes(nv_index.data), operand, offset, comparison)
+        check_read(call, nv_index)
+        data = bytes(nv_index.data)
+        if offset > len(data):
+            raise refusal.parameter(Rc.VALUE, _OFFSET)
+        if len(operand) > len(data) - offset:
+            raise refusal.parameter(Rc.SIZE, _OPERAND)
+        _check_holds(data[offset:], operand, comparison)
     session.extend_policy(Cc.POLICY_NV, digest(session.hash, operand, u16(offset), u16(comparison)), nv_index.name)
     return DONE
 
@@ -40,18 +45,19 @@ def policy_nv(_chip: Chip, call: Call, operand: bytes, offset: int, comparison: 
 def policy_counter_timer(chip: Chip, call: Call, operand: bytes, offset: int, comparison: Comparison) -> Reply:
     """Require the time, the clock or a count of starts (TPMS_TIME_INFO) to compare with `operand` like this, now."""
     session = call.policy_session(1)
+    data = u64(chip.time_ms()) + chip.clock_info().encode()
+    if offset > len(data):
+        raise refusal.parameter(Rc.VALUE, _OFFSET)
+    if len(operand) > len(data) - offset:
+        raise Refused(Rc.RANGE)
     if not session.is_trial:
-        _check_holds(u64(chip.time_ms()) + chip.clock_info().encode(), operand, offset, comparison)
+        _check_holds(data[offset:], operand, comparison)
     session.extend_policy(Cc.POLICY_COUNTER_TIMER, digest(session.hash, operand, u16(offset), u16(comparison)))
     return DONE
 
 
-def _check_holds(data: bytes, operand: bytes, offset: int, comparison: Comparison) -> None:
-    if offset > len(data):
-        raise refusal.parameter(Rc.VALUE, _OFFSET)
-    if len(operand) > len(data) - offset:
-        raise refusal.parameter(Rc.SIZE, _OPERAND)
-    if not comparison.holds(data[offset : offset + len(operand)], operand):
+def _check_holds(data: bytes, operand: bytes, comparison: Comparison) -> None:
+    if not comparison.holds(data[: len(operand)], operand):
         raise Refused(Rc.POLICY)
 
 
@@ -60,7 +66,7 @@ def policy_authorize_nv(_chip: Chip, call: Call) -> Reply:
     """Accept the policy whose digest stands in an NV index, so that it can be replaced by writing another."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_readable(nv_index, call.handles[0])
+        check_read(call, nv_index)
         _check_approved(bytes(nv_index.data), session.hash, session.policy.digest)
     session.clear_policy()
     session.extend_policy(Cc.POLICY_AUTHORIZE_NV, nv_index.name)
