@@ -15,6 +15,7 @@ from strongroom.formats.tpm.attest import ClockInfo
 from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
 from strongroom.twin.nitrotpm.lockout import Lockout
+from strongroom.twin.nitrotpm.nsm import AbsentModule, SecurityModule
 from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
 from strongroom.twin.nitrotpm.pcrs import PcrStore
 from strongroom.twin.nitrotpm.powered_time import UPDATE_MS, PoweredTime
@@ -107,6 +108,7 @@ class Chip:
         self.permanent = permanent
         self.volatile = Volatile(PcrStore(profile.banks))
         self.changed = False
+        self.security_module: SecurityModule = AbsentModule()
         self.time = PoweredTime(monotonic_ms)
         self._settled_at_ms = 0
         """The time when `permanent.clock_ms` was Clock."""

@@ -8,10 +8,12 @@ import time
 from typing import Protocol
 
 from strongroom.errors import LocalFault
+from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.frame import encode_response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.chip import Chip, Permanent
 from strongroom.twin.nitrotpm.dispatch import respond
+from strongroom.twin.nitrotpm.nsm import SecurityModule
 from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE, Profile
 
 
@@ -39,13 +41,22 @@ class NoStore:
 class NitroTpm:
     """One TPM. Any number may live in a process; each takes one command at a time.
 
-    Raises FormatError or LocalFault where the state in `store` cannot be read; a TPM that lost its state is another.
+    `security_module` answers AWS's vendor command. Raises FormatError or LocalFault where the state in `store` cannot
+    be read; a TPM that lost its state is another.
     """
 
-    def __init__(self, store: StateStore | None = None, *, profile: Profile = DEFAULT_PROFILE) -> None:
+    def __init__(
+        self,
+        store: StateStore | None = None,
+        *,
+        profile: Profile = DEFAULT_PROFILE,
+        security_module: SecurityModule | None = None,
+    ) -> None:
         self._store = store if store is not None else NoStore()
         self._lock = threading.Lock()
         self._chip = Chip(profile, self._store.load() or Permanent(), _monotonic_ms)
+        if security_module is not None:
+            self._chip.security_module = security_module
 
     def execute(self, command: bytes, locality: int = 0) -> bytes:
         """Return the response to a command that came from a locality, 0 to 4. Never raises for what it says.
@@ -63,6 +74,11 @@ class NitroTpm:
                 return encode_response(Rc.NV_UNAVAILABLE)
             self._chip.changed = False
             return response
+
+    def preset_pcr(self, bank: Alg, index: int, value: bytes) -> None:
+        """Give a PCR the value that measurements left in it which nobody can repeat: firmware's, before any command."""
+        with self._lock:
+            self._chip.pcrs.values[bank, index] = value
 
     def cut_power(self) -> None:
         """Switch it off and on: what needs power is gone, and it waits for Startup (_TPM_Init)."""

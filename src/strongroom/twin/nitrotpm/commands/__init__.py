@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from strongroom.twin.nitrotpm.commands import (
+    nitro,
     policy_authorize,
     policy_hashes,
     policy_signed,
@@ -17,6 +18,7 @@ from strongroom.twin.nitrotpm.registry import COMMANDS
 
 __all__ = [
     "COMMANDS",
+    "nitro",
     "policy_authorize",
     "policy_hashes",
     "policy_signed",
