@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.attest import ClockInfo
 from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
 from strongroom.twin.nitrotpm.lockout import Lockout
 from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
 from strongroom.twin.nitrotpm.pcrs import PcrStore
+from strongroom.twin.nitrotpm.powered_time import UPDATE_MS, PoweredTime
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.sessions import Session
 
@@ -74,7 +76,7 @@ class Permanent:
     clear_disabled: bool = False
     reset_count: int = 0
     clock_ms: int = 0
-    """Powered time until the last start."""
+    """Powered time, as of when it was last kept."""
     orderly: OrderlyState | None = None
 
 
@@ -91,8 +93,10 @@ class Volatile:
     """Private keys as `cryptography` has them, by name: building one costs ten times what using it does."""
     retried: bool = False
     platform_nv_enabled: bool = True
-    boot: int = 0
-    """Counts starts: a policy's end counts in the boot that it was set in."""
+    boot: int = field(default_factory=lambda: secrets.randbits(63))
+    """Tells one time with power from any other, of any process: a policy's end counts in the one that it was set in."""
+    clock_unsafe_until_ms: int = 0
+    """Below this, Clock may say what it said before it lost power without a shutdown (Part 1, section 36.3.2)."""
 
 
 class Chip:
@@ -103,8 +107,9 @@ class Chip:
         self.permanent = permanent
         self.volatile = Volatile(PcrStore(profile.banks))
         self.changed = False
-        self._monotonic_ms = monotonic_ms
-        self._powered_at_ms = monotonic_ms()
+        self.time = PoweredTime(monotonic_ms)
+        self._settled_at_ms = 0
+        """The time when `permanent.clock_ms` was Clock."""
 
     @property
     def hierarchies(self) -> Mapping[int, Hierarchy]:
@@ -125,20 +130,36 @@ class Chip:
 
     def time_ms(self) -> int:
         """Milliseconds since power came (TPMS_TIME_INFO.time)."""
-        return self._monotonic_ms() - self._powered_at_ms
+        return self.time.now_ms()
 
     def clock_ms(self) -> int:
         """Milliseconds of powered time in this TPM's life (TPMS_CLOCK_INFO.clock)."""
-        return self.permanent.clock_ms + self.time_ms()
+        return self.permanent.clock_ms + self.time_ms() - self._settled_at_ms
+
+    def clock_info(self) -> ClockInfo:
+        """Return what attestations say about time (TPMS_CLOCK_INFO), as it is: not obfuscated for any key."""
+        clock_ms, volatile = self.clock_ms(), self.volatile
+        safe = clock_ms >= volatile.clock_unsafe_until_ms
+        return ClockInfo(clock_ms, self.permanent.reset_count, volatile.reset.restart_count, safe)
 
     def set_clock(self, clock_ms: int) -> None:
         """Move the clock forward."""
-        self.permanent.clock_ms = clock_ms - self.time_ms()
+        self.permanent.clock_ms, self._settled_at_ms = clock_ms, self.time_ms()
+        self.volatile.clock_unsafe_until_ms = 0
         self.changed = True
+
+    def settle_clock(self) -> None:
+        """Bring what is kept of Clock up to date: whoever saves the permanent part does this first."""
+        self.permanent.clock_ms, self._settled_at_ms = self.clock_ms(), self.time_ms()
+
+    @property
+    def clock_lags(self) -> bool:
+        """Whether Clock ran ahead of what is kept of it as far as it may."""
+        return self.time_ms() - self._settled_at_ms >= UPDATE_MS
 
     def cut_power(self) -> None:
         """Lose what needs power. What a computer does when it is switched off and on (_TPM_Init)."""
-        boot = self.volatile.boot + 1
-        self.permanent.clock_ms = self.clock_ms()
-        self._powered_at_ms = self._monotonic_ms()
-        self.volatile = Volatile(PcrStore(self.profile.banks), boot=boot)
+        self.settle_clock()
+        self.time.restart()
+        self._settled_at_ms = 0
+        self.volatile = Volatile(PcrStore(self.profile.banks))
