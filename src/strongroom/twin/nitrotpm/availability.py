@@ -23,6 +23,8 @@ def check_available(entity: Entity, spec: CommandSpec, role: Role, *, by_policy:
 
 def _admits_auth(entity: Entity, spec: CommandSpec, role: Role) -> bool:
     if isinstance(entity, TpmObject):
+        if entity.sensitive is None:  # what nobody knows the authorization value of, nobody can authorize
+            return False
         if role is Role.USER:
             return entity.has(ObjectAttributes.USER_WITH_AUTH)
         return role is Role.ADMIN and not entity.has(ObjectAttributes.ADMIN_WITH_POLICY)
@@ -34,6 +36,8 @@ def _admits_auth(entity: Entity, spec: CommandSpec, role: Role) -> bool:
 
 
 def _admits_policy(entity: Entity, spec: CommandSpec, role: Role) -> bool:
+    if isinstance(entity, TpmObject):
+        return entity.sensitive is not None
     if isinstance(entity, NvIndex) and role is Role.USER and spec.access is not None:
         return entity.public.has(_BY_POLICY[spec.access])
     return True
