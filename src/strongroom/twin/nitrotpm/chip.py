@@ -90,7 +90,7 @@ class Volatile:
     objects: dict[int, Loaded] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
     private_keys: dict[bytes, RSAPrivateKey | EllipticCurvePrivateKey] = field(default_factory=dict, repr=False)
-    """Private keys as `cryptography` has them, by name: building one costs ten times what using it does."""
+    """Private keys as `cryptography` has them (`keys` keeps them): building one costs ten times what using it does."""
     retried: bool = False
     platform_nv_enabled: bool = True
     boot: int = field(default_factory=lambda: secrets.randbits(63))

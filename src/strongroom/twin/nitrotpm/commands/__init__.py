@@ -3,7 +3,26 @@
 
 from __future__ import annotations
 
-from strongroom.twin.nitrotpm.commands import random_numbers, sessions, startup
+from strongroom.twin.nitrotpm.commands import (
+    creating,
+    eviction,
+    loading,
+    objects,
+    primary,
+    random_numbers,
+    sessions,
+    startup,
+)
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
-__all__ = ["COMMANDS", "random_numbers", "sessions", "startup"]
+__all__ = [
+    "COMMANDS",
+    "creating",
+    "eviction",
+    "loading",
+    "objects",
+    "primary",
+    "random_numbers",
+    "sessions",
+    "startup",
+]
