@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -169,6 +170,13 @@ class Sequence:
         self.first_bytes = (self.first_bytes + data[:4])[:4]
         for running in self._running.values():
             running.update(data)
+
+    def copy(self) -> Sequence:
+        """Return another that has been given the same so far."""
+        other = copy.copy(self)
+        running = {algorithm: running.copy() for algorithm, running in self._running.items()}
+        other._running = running  # noqa: SLF001 -- its own
+        return other
 
     def digests(self) -> dict[Alg, bytes]:
         """Return the digests as of now."""

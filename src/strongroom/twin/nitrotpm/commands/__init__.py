@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from strongroom.twin.nitrotpm.commands import (
+    context,
     creating,
     eviction,
     loading,
@@ -17,6 +18,7 @@ from strongroom.twin.nitrotpm.registry import COMMANDS
 
 __all__ = [
     "COMMANDS",
+    "context",
     "creating",
     "eviction",
     "loading",

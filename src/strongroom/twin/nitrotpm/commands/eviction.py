@@ -43,6 +43,8 @@ def _context(reader: Reader) -> int:
 def flush_context(chip: Chip, _call: Call, handle: int) -> Reply:
     """Forget a transient object, or a session: loaded or saved."""
     if handle_type(handle) == HandleType.TRANSIENT:
+        if handle & _LOW_BITS >= chip.profile.loaded_objects:
+            raise refusal.parameter(Rc.VALUE, 1)
         if handle not in chip.volatile.objects:
             raise refusal.parameter(Rc.HANDLE, 1)
         transient.remove(chip, handle)
