@@ -16,7 +16,7 @@ from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
 from strongroom.twin.nitrotpm.lockout import Lockout
 from strongroom.twin.nitrotpm.nsm import AbsentModule, SecurityModule
-from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.objects import Loaded, Sequence, TpmObject
 from strongroom.twin.nitrotpm.pcrs import PcrStore
 from strongroom.twin.nitrotpm.powered_time import UPDATE_MS, PoweredTime
 from strongroom.twin.nitrotpm.profile import Profile
@@ -91,7 +91,9 @@ class Volatile:
     objects: dict[int, Loaded] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
     private_keys: dict[bytes, RSAPrivateKey | EllipticCurvePrivateKey] = field(default_factory=dict, repr=False)
-    """Private keys as `cryptography` has them, by name: building one costs ten times what using it does."""
+    """Private keys as `cryptography` has them (`keys` keeps them): building one costs ten times what using it does."""
+    saved_sequences: dict[int, Sequence] = field(default_factory=dict)
+    """Sequences that were saved, by the number of their context."""
     retried: bool = False
     platform_nv_enabled: bool = True
     boot: int = field(default_factory=lambda: secrets.randbits(63))
@@ -165,3 +167,9 @@ class Chip:
         self.time.restart()
         self._settled_at_ms = 0
         self.volatile = Volatile(PcrStore(self.profile.banks))
+
+    def void_shutdown(self) -> None:
+        """Take back what Shutdown said: something happened since that only lasts as long as power does."""
+        if self.permanent.orderly is not None:
+            self.permanent.orderly = None
+            self.changed = True

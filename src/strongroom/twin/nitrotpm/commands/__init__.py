@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from strongroom.twin.nitrotpm.commands import (
+    context,
+    creating,
+    eviction,
+    loading,
     nitro,
+    objects,
     policy_authorize,
     policy_hashes,
     policy_signed,
     policy_simple,
     policy_values,
+    primary,
     random_numbers,
     sessions,
     startup,
@@ -18,12 +24,18 @@ from strongroom.twin.nitrotpm.registry import COMMANDS
 
 __all__ = [
     "COMMANDS",
+    "context",
+    "creating",
+    "eviction",
+    "loading",
     "nitro",
+    "objects",
     "policy_authorize",
     "policy_hashes",
     "policy_signed",
     "policy_simple",
     "policy_values",
+    "primary",
     "random_numbers",
     "sessions",
     "startup",
