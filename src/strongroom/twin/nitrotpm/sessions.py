@@ -44,7 +44,7 @@ class PolicyState:
     """What a policy session has been told so far, beside the digest (Part 3, section 23)."""
 
     digest: bytes
-    boot: int
+    boot: int = 0
     """The time with power that the session was started in: `expires_ms` means nothing in another."""
     command: int | None = None
     cp_hash: bytes = b""
