@@ -24,15 +24,15 @@ def check_read(call: Call, index: NvIndex) -> None:
 
 
 def check_write(call: Call, index: NvIndex) -> None:
-    """Raise Refused where the index is not for whoever is under the first handle, or is locked."""
-    _check_authority(call, index, _WRITERS)
+    """Raise Refused where the index is locked, or not for whoever is under the first handle."""
     if index.public.has(NvAttributes.WRITE_LOCKED):
         raise Refused(Rc.NV_LOCKED)
+    _check_authority(call, index, _WRITERS)
 
 
 def _check_authority(call: Call, index: NvIndex, allowed: dict[Rh, NvAttributes]) -> None:
-    """An index authorizes only itself, and whether it does so by password or policy was decided with that."""
     by = call.handles[0]
+    # An index authorizes only itself, and that its attributes admit this was found with the authorization.
     admitted = index.public.has(allowed[Rh(by)]) if by in allowed else by == index.public.index
     if not admitted:
         raise Refused(Rc.NV_AUTHORIZATION)
