@@ -13,9 +13,7 @@ RESET_GUESSED = RESET.but(areas=(password(b"wrong"),))
 
 
 def _parameters(tries: int, recovery: int, lockout_recovery: int) -> Command:
-    return Command(
-        "DictionaryAttackParameters", (LOCKOUT,), u32(tries) + u32(recovery) + u32(lockout_recovery), EMPTY
-    )
+    return Command("DictionaryAttackParameters", (LOCKOUT,), u32(tries) + u32(recovery) + u32(lockout_recovery), EMPTY)
 
 
 def _try(value: bytes, index: int = INDEX) -> Command:
@@ -90,7 +88,12 @@ def over_restarts() -> Steps:
     """Power that is lost without a shutdown, after a guess: who knows whether that was one more?"""
     yield from _protected()
     yield Step("patience", _parameters(20, NEVER, NEVER))
-    for used, command in (("not used", None), ("guessed", WRONG), ("used", RIGHT), ("not protected", _try(b"no", INDEX + 1))):
+    for used, command in (
+        ("not used", None),
+        ("guessed", WRONG),
+        ("used", RIGHT),
+        ("not protected", _try(b"no", INDEX + 1)),
+    ):
         for name, shutdown, startup in (("resume", 1, 1), ("restart", 1, 0), ("reset", 0, 0), ("sudden", None, 0)):
             title = f"{used}, {name}"
             if command:

@@ -19,7 +19,7 @@ def check_available(entity: Entity, spec: CommandSpec, role: Role, *, by_policy:
     if not by_policy and _wants_policy(entity, role):
         raise Refused(Rc.AUTH_TYPE)
     admits = _admits_policy if by_policy else _admits_auth
-    if not admits(entity, spec, role):
+    if not admits(entity, spec, role) or (by_policy and not entity.policy.digest):
         raise Refused(Rc.AUTH_UNAVAILABLE)
 
 
@@ -34,6 +34,8 @@ def _wants_policy(entity: Entity, role: Role) -> bool:
 
 def _admits_auth(entity: Entity, spec: CommandSpec, role: Role) -> bool:
     if isinstance(entity, TpmObject):
+        if entity.sensitive is None:  # what nobody knows the authorization value of, nobody can authorize
+            return False
         return role is not Role.USER or entity.has(ObjectAttributes.USER_WITH_AUTH)
     if isinstance(entity, NvIndex):
         return spec.access is None or entity.public.has(_BY_AUTH[spec.access])
@@ -41,6 +43,8 @@ def _admits_auth(entity: Entity, spec: CommandSpec, role: Role) -> bool:
 
 
 def _admits_policy(entity: Entity, spec: CommandSpec, role: Role) -> bool:
+    if isinstance(entity, TpmObject):
+        return entity.sensitive is not None
     if isinstance(entity, NvIndex) and role is Role.USER and spec.access is not None:
         return entity.public.has(_BY_POLICY[spec.access])
     return True

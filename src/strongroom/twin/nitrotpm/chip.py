@@ -15,7 +15,8 @@ from strongroom.formats.tpm.attest import ClockInfo
 from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
 from strongroom.twin.nitrotpm.lockout import Lockout
-from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.nsm import AbsentModule, SecurityModule
+from strongroom.twin.nitrotpm.objects import Loaded, Sequence, TpmObject
 from strongroom.twin.nitrotpm.pcrs import ALL_PCRS, PcrStore
 from strongroom.twin.nitrotpm.powered_time import UPDATE_MS, PoweredTime
 from strongroom.twin.nitrotpm.profile import Profile
@@ -103,7 +104,9 @@ class Volatile:
     objects: dict[int, Loaded] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
     private_keys: dict[bytes, RSAPrivateKey | EllipticCurvePrivateKey] = field(default_factory=dict, repr=False)
-    """Private keys as `cryptography` has them, by name: building one costs ten times what using it does."""
+    """Private keys as `cryptography` has them (`keys` keeps them): building one costs ten times what using it does."""
+    saved_sequences: dict[int, Sequence] = field(default_factory=dict)
+    """Sequences that were saved, by the number of their context."""
     platform_nv_enabled: bool = True
     boot: int = field(default_factory=lambda: secrets.randbits(63))
     """Tells one time with power from any other, of any process: a policy's end counts in the one that it was set in."""
@@ -122,6 +125,7 @@ class Chip:
         self.permanent = permanent
         self.volatile = self._without_power()
         self.changed = False
+        self.security_module: SecurityModule = AbsentModule()
         self.time = PoweredTime(monotonic_ms)
         self._settled_at_ms = 0
         """The time when `permanent.clock_ms` was Clock."""

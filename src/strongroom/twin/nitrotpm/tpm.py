@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from strongroom.errors import LocalFault
+from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.frame import encode_response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.chip import Chip, Permanent
 from strongroom.twin.nitrotpm.dispatch import respond
+from strongroom.twin.nitrotpm.nsm import SecurityModule
 from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE, Profile
 
 
@@ -40,8 +42,8 @@ class NoStore:
 class NitroTpm:
     """One TPM. Any number may live in a process; each takes one command at a time.
 
+    `security_module` answers AWS's vendor command; `monotonic_ms` is the machine's clock, which counts powered time.
     Raises FormatError or LocalFault where the state in `store` cannot be read; a TPM that lost its state is another.
-    `monotonic_ms` is the machine's clock, which counts powered time.
     """
 
     def __init__(
@@ -49,11 +51,14 @@ class NitroTpm:
         store: StateStore | None = None,
         *,
         profile: Profile = DEFAULT_PROFILE,
+        security_module: SecurityModule | None = None,
         monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self._store = store if store is not None else NoStore()
         self._lock = threading.Lock()
         self._chip = Chip(profile, self._store.load() or Permanent(), monotonic_ms)
+        if security_module is not None:
+            self._chip.security_module = security_module
 
     def execute(self, command: bytes, locality: int = 0) -> bytes:
         """Return the response to a command that came from a locality, 0 to 4. Never raises for what it says.
@@ -69,6 +74,11 @@ class NitroTpm:
             if (self._chip.changed or self._chip.clock_lags) and not self._keep():
                 return encode_response(Rc.NV_UNAVAILABLE)
             return response
+
+    def preset_pcr(self, bank: Alg, index: int, value: bytes) -> None:
+        """Give a PCR the value that measurements left in it which nobody can repeat: firmware's, before any command."""
+        with self._lock:
+            self._chip.pcrs.values[bank, index] = value
 
     def _keep(self) -> bool:
         """Save the state; say whether that went well."""
