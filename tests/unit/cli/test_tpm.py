@@ -9,9 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.libtpms import libtpms
-from tests.tpm_on_pty import tpm_on_pty
-from tests.tpm_transports import STARTUP, FakeNitro
+from tests.tpm_transports import FakeNitro
 from tests.tpm_wire import code_of, response
 from tests.unit.tpm.test_pcrs import extend
 
@@ -22,35 +20,6 @@ from strongroom.formats.nsm import AttestationRequest, encode_attestation_respon
 from strongroom.tpm.nitro import NitroTpm
 
 DOCUMENT = bytes(range(256)) * 3
-
-
-@pytest.fixture
-def tpm():
-    with libtpms() as running:
-        running.execute(STARTUP)
-        yield running
-
-
-@pytest.fixture
-def booted(tpm):
-    """A TPM in which PCR 2, 4 and 7 are not zero."""
-    for index in (2, 4, 7):
-        extend(tpm, index, bytes([index]) * 48)
-    return tpm
-
-
-@pytest.fixture
-def on_device(monkeypatch):
-    """Make a way of answering the machine's TPM; nothing in production knows that it is none."""
-    opened = []
-
-    def put(execute):
-        opened.append(tpm_on_pty(execute))
-        monkeypatch.setenv("TPM_DEVICE", str(opened[-1].__enter__()))
-
-    yield put
-    for each in opened:
-        each.__exit__(None, None, None)
 
 
 @pytest.fixture
