@@ -120,7 +120,7 @@ def test_every_kind_that_is_known_is_named_in_the_help_and_in_the_error(inspect,
         (b'{"version": 1, "instances": ["i-0123456789abcdef0"]}', "an appraisal policy", "appraisal-policy.md"),
         (b'{"version": 1, "any_of": []}', "an appraisal policy", "appraisal-policy.md"),
     ],
-    ids=["bundle", "escrow", "trust", "key-policy", "deny-list", "policy-of-instances", "policy"],
+    ids=["bundle", "escrow", "trust", "key-policy", "deny-list", "sealed", "policy-of-instances", "policy"],
 )
 def test_another_file_of_ours_is_named_with_its_page(inspect, data, title, page):
     code, said = inspect(data)
