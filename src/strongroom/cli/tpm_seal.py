@@ -13,6 +13,7 @@ from strongroom.appraisal.policy import AppraisalPolicy, UnsafePartialPolicy
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH, named
+from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.tpm_device import this_tpm
@@ -27,7 +28,6 @@ from strongroom.formats.sealed import (
     encode_sealed,
     parse_sealed,
 )
-from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.pcrs import read_pcrs
 from strongroom.tpm.sealing import BANK, unseal_secret
@@ -62,7 +62,7 @@ def seal(
               strongroom tpm seal key.bin --measurements next.json -o next.sealed
     """
     content = read_file(secret, maximum_bytes=MAX_SECRET_BYTES)
-    wanted = None if listed is None else _indices(listed)
+    wanted = None if listed is None else read_pcr_list(listed)
     predicted = None if measurements is None else _predicted(measurements, wanted)
     strength = UnsafePartialPolicy if allow_partial else AppraisalPolicy
     with this_tpm() as tpm:
@@ -116,13 +116,6 @@ def unseal(*, sealed: Path, output: Path | None, as_json: bool) -> None:
         as_json=as_json,
         human=lambda console: console.print(f"Wrote {len(secret)} bytes to {output}", markup=False),
     )
-
-
-def _indices(listed: str) -> tuple[PcrIndex, ...]:
-    parts = listed.split(",")
-    if not all(part.isascii() and part.isdigit() and int(part) < PCR_COUNT for part in parts):
-        raise UsageError("tpm.pcr-list", f"expected PCRs such as 2,4,7,12,13, found {listed!r}")
-    return tuple(sorted({PcrIndex(int(part)) for part in parts}))
 
 
 def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
