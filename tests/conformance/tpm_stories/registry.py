@@ -13,6 +13,7 @@ from tests.conformance.tpm_stories import (
     nv_kinds,
     nv_locks,
     objects,
+    order,
     pcrs,
     policies,
     primaries,
@@ -22,6 +23,7 @@ from tests.conformance.tpm_stories import (
 
 MODULES = (
     basics,
+    order,
     pcrs,
     nv,
     nv_kinds,
