@@ -16,6 +16,7 @@ from tests.conformance.tpm_stories import (
     order,
     pcrs,
     policies,
+    policy_uses,
     primaries,
     sessions,
     signatures,
@@ -34,6 +35,7 @@ MODULES = (
     hashes,
     sessions,
     policies,
+    policy_uses,
     hierarchies,
     contexts,
 )
