@@ -162,14 +162,14 @@ def locked_out() -> Steps:
 def forgiven() -> Steps:
     """With time: one failure each recoveryTime, and lockout's own after lockoutRecovery."""
     yield from started()
-    parameters = u32(3) + u32(2) + u32(2)
+    parameters = u32(3) + u32(3) + u32(3)
     yield Step("parameters", Command("DictionaryAttackParameters", (LOCKOUT,), parameters, EMPTY))
     guarded = yield from primary("guarded", SEALED_GUARDED, auth=b"right", data=b"secret")
     unseal = Command("Unseal", (guarded.handle,), b"", (password(b"right"),))
     for number in range(4):
         yield Step(f"wrong {number}", unseal.but(areas=EMPTY))
     yield from _property("locked out", 0x20E)
-    yield Pause("one is forgiven", 3)
+    yield Pause("one is forgiven", 4.5)
     yield from _property("one forgiven", 0x20E)
     yield Step("right", unseal)
     yield Step("wrong again", unseal.but(areas=EMPTY))
@@ -178,7 +178,7 @@ def forgiven() -> Steps:
     reset = Command("DictionaryAttackLockReset", (LOCKOUT,), b"", (password(b"lockout"),))
     yield Step("a guess", reset.but(areas=EMPTY))
     yield Step("too late", reset)
-    yield Pause("lockout recovers", 3)
+    yield Pause("lockout recovers", 4.5)
     yield Step("in time", reset)
 
 

@@ -102,24 +102,28 @@ def conditions() -> Steps:
 
 
 def expired() -> Steps:
-    """What was said to hold for a second does not hold after two."""
+    """What was said to hold for some seconds does not hold after them. Without a nonce they count from the power-on."""
     yield from patient()
     trial = yield from session("trial", TRIAL)
     yield Step("policy", Command("PolicySecret", (OWNER, trial.handle), sized() * 3 + u32(0), EMPTY))
     policy = (yield from digest_of(trial, "digest")).sized()
     sealed = yield from primary("seal", keyed_hash(FIXED | NO_DA, policy=policy), data=b"secret")
     made = yield from session("session", POLICY)
-    secret = Command("PolicySecret", (OWNER, made.handle), b"", EMPTY)
-    yield Step("without a nonce", secret.but(parameters=sized() * 3 + u32(1)))
+
+    def secret(seconds: int, nonce: bytes = made.content[16:]) -> Command:
+        return Command("PolicySecret", (OWNER, made.handle), sized(nonce) + sized() * 2 + u32(seconds), EMPTY)
+
+    yield Step("without a nonce", secret(1000, b""))
     yield Step("restart", Command("PolicyRestart", (made.handle,)))
-    yield Step("for a second", secret.but(parameters=sized(made.content[16:]) + sized() * 2 + u32(1)))
-    yield Step("for a minute more", secret.but(parameters=sized(made.content[16:]) + sized() * 2 + u32(60)))
+    yield Step("for some seconds", secret(_SOON))
+    yield Step("for a minute more", secret(60))
     yield Step("restart again", Command("PolicyRestart", (made.handle,)))
-    yield Step("for a second again", secret.but(parameters=sized(made.content[16:]) + sized() * 2 + u32(1)))
-    yield Pause("more than a second", 2)
+    yield Step("for some seconds again", secret(_SOON))
+    yield Pause("more than that", _SOON + 1)
     yield Step("too late", Command("Unseal", (sealed.handle,), b"", (area(made.handle),)))
-    yield Step("said too late", secret.but(parameters=sized(made.content[16:]) + sized() * 2 + u32(1)))
-    yield Step("for long enough", secret.but(parameters=sized(made.content[16:]) + sized() * 2 + u32(60)))
+    yield Step("said too late", secret(_SOON))
+    yield Step("said too late, without a nonce", secret(_SOON, b""))
+    yield Step("for long enough", secret(60))
 
 
 def over_restarts() -> Steps:
