@@ -23,6 +23,9 @@ from tests.tpm_commands import (
 )
 from tests.tpm_templates import FIXED, NO_DA, SIGNING_ECC, USER_WITH_AUTH, keyed_hash, to_create
 
+_SOON = 3
+"""Seconds: enough for some commands on a busy machine."""
+
 
 def sealed_to_boot() -> Steps:
     """What is sealed to a PCR is unsealed until it is extended."""
