@@ -157,11 +157,7 @@ def _parse_payload(
     envelope: CoseSign1, flavour: _Flavour
 ) -> tuple[CertificateDer, tuple[CertificateDer, ...], datetime, UnverifiedClaims]:
     root = cbor.decode(envelope.payload, Profile.AWS, base_offset=envelope.payload_offset)
-    _expect_flavour(root, flavour)
-    fields = root.record(
-        ("module_id", "digest", "timestamp", flavour.pcr_key, "certificate", "cabundle"),
-        ("public_key", "user_data", "nonce"),
-    )
+    fields = _fields(root, flavour)
     _expect_digest(fields["digest"])
     claims = UnverifiedClaims(
         module_id=_module_id(fields["module_id"], flavour),
@@ -173,6 +169,17 @@ def _parse_payload(
     )
     cabundle = tuple(map(_certificate, fields["cabundle"].array(minimum=1, maximum=MAX_CABUNDLE)))
     return _certificate(fields["certificate"]), cabundle, claims.timestamp, claims
+
+
+def _fields(root: CborItem, flavour: _Flavour) -> dict[str, CborItem]:
+    try:
+        return root.record(
+            ("module_id", "digest", "timestamp", flavour.pcr_key, "certificate", "cabundle"),
+            ("public_key", "user_data", "nonce"),
+        )
+    except FormatError:
+        _expect_flavour(root, flavour)  # a document of the other kind lacks a key too: it is refused by name
+        raise
 
 
 def _expect_flavour(root: CborItem, wanted: _Flavour) -> None:

@@ -43,7 +43,7 @@ MAX_DEPTH = 4
 _SPEC = "RFC 8949"
 _ONE_BYTE, _EIGHT_BYTES, _INDEFINITE = 24, 27, 31
 """Additional information (RFC 8949 section 3): the argument follows in 1, 2, 4 or 8 bytes; there is none."""
-_INDEFINITE_MAP, _BREAK = 0xBF, 0xFF
+_SHORT_BYTE_STRING, _INDEFINITE_MAP, _BREAK = 0x58, 0xBF, 0xFF
 _SIMPLE_MAJOR = 7
 _SIMPLE = {20: (BOOL, False), 21: (BOOL, True), 22: (NULL, None)}
 _KEY_KINDS = (UNSIGNED, TEXT, NEGATIVE)
@@ -153,6 +153,19 @@ class _Decoder:
     def byte_string(self, length: int, start: int) -> CborItem:
         return _new_item(CborItem, (BYTES, self.base + start, self._take(length, start), ()))
 
+    def short_byte_string(self, least: int, start: int) -> CborItem:
+        """Read a byte string whose length stands in one byte, as that of every digest does, in one step.
+
+        What is wrong with it is left to the general steps to find and to refuse.
+        """
+        begin = start + 2
+        length = self.data[start + 1] if begin <= self.end else 0
+        end = begin + length
+        if length < least or end > self.end:
+            return self.byte_string(self._argument(1, least, start), start)
+        self.position = end
+        return _new_item(CborItem, (BYTES, self.base + start, self.data[begin:end], ()))
+
     def text_string(self, length: int, start: int) -> CborItem:
         try:
             value = self._take(length, start).decode()
@@ -228,7 +241,7 @@ class _Decoder:
 
 _Head: TypeAlias = tuple[Callable[[_Decoder, int, int], CborItem | None], int, int]
 """What an initial byte says: what to do, the argument, and 0. Or, where the argument follows: what to do, the least
-argument that needs so many bytes, and how many."""
+argument that needs so many bytes, and how many. `short_byte_string` takes the least and reads the argument itself."""
 _MAJOR = (
     _Decoder.unsigned,
     _Decoder.negative,
@@ -247,6 +260,8 @@ def _head(initial: int) -> _Head:
         return known.get(initial, _Decoder.indefinite), 0, 0
     if major == _SIMPLE_MAJOR and info in _SIMPLE:
         return _Decoder.simple, info, 0
+    if initial == _SHORT_BYTE_STRING:
+        return _Decoder.short_byte_string, _ONE_BYTE, 0
     if major >= len(_MAJOR) or info > _EIGHT_BYTES:
         return _Decoder.forbidden, 0, 0
     if info < _ONE_BYTE:

@@ -17,6 +17,8 @@ HEADER_KID = 4
 """RFC 9052 section 3.1, common COSE header parameters."""
 
 _SPEC = "RFC 9052 section 4.2"
+_SIGNATURE1 = b"\x84" + cbor.encode("Signature1")
+"""How the array of four begins that a signature covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class CoseSign1:
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """Encode ["Signature1", protected, external_aad, payload] (RFC 9052 section 4.4)."""
-    return cbor.encode(["Signature1", protected, external_aad, payload])
+    return b"".join((_SIGNATURE1, *map(cbor.encode, (protected, external_aad, payload))))
 
 
 def parse_cose_sign1(
