@@ -103,12 +103,13 @@ def verify_chain(
     _verify_issued_by(end_entity, issuers[0])  # step 5
     _expect_end_entity(end_entity)  # step 7
     _expect_no_unread_extension(end_entity)  # step 8
-    for link in (end_entity, *issuers):
+    path = (end_entity, *issuers)
+    for link in path:
         _expect_valid_at(link, at)  # step 9
     return VerifiedChain(
         leaf_key=end_entity.key,  # type: ignore[arg-type]  # step 3 has looked at it
         leaf_common_name=_common_name(end_entity),
-        expires=min(link.ends for link in (end_entity, *issuers)),
+        expires=min(link.ends for link in path),
         root_sha256=root_sha256,
     )
 

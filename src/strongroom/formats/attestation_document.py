@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 
 from strongroom.errors import FormatError
 from strongroom.formats import cbor, cose
-from strongroom.formats.cbor import CborItem, Kind, Profile
+from strongroom.formats.cbor import CborItem, Profile
 from strongroom.formats.cose import CoseSign1
 from strongroom.formats.file_kind import guess_kind, looks_like
 from strongroom.formats.names import INSTANCE_ID
@@ -126,7 +126,7 @@ def _parse_envelope(data: bytes) -> CoseSign1:
             offset=MAX_DOCUMENT_BYTES,
             spec=_SPEC,
         )
-    if data[:1] not in (b"\x84", b"\xd2"):
+    if not data.startswith((b"\x84", b"\xd2")):
         raise FormatError(
             "document.not-a-document",
             "expected an attestation document (a COSE_Sign1 message), "
@@ -250,7 +250,7 @@ def _certificate(item: CborItem) -> CertificateDer:
 
 
 def _optional(item: CborItem | None) -> bytes | None:
-    if item is None or item.kind is Kind.NULL:
+    if item is None or item.is_null():
         return None
     return item.bytes(maximum=MAX_FIELD_BYTES)
 

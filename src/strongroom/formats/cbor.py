@@ -35,7 +35,17 @@ from strongroom.formats.cbor_item import (
     Kind,
 )
 
-__all__ = ["MAX_DEPTH", "MAX_INPUT_BYTES", "CborItem", "Kind", "Plain", "Profile", "decode", "encode"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INPUT_BYTES",
+    "CborItem",
+    "Kind",
+    "Plain",
+    "Profile",
+    "byte_string_head",
+    "decode",
+    "encode",
+]
 
 MAX_DEPTH = 4
 """Levels of arrays and maps. A COSE_Sign1 is one; an attestation document's payload has two."""
@@ -119,7 +129,7 @@ class _Decoder:
             children.append(child)
         if top.kind is MAP:
             self._expect_keys(children)
-        return CborItem(top.kind, top.offset, None, tuple(children))
+        return _new_item(CborItem, (top.kind, top.offset, None, tuple(children)))
 
     def _argument(self, width: int, least: int, start: int) -> int:
         """Read an argument that follows the initial byte in `width` bytes and needs so many from `least` on."""
@@ -181,7 +191,7 @@ class _Decoder:
 
     def simple(self, argument: int, start: int) -> CborItem:
         kind, value = _SIMPLE[argument]
-        return CborItem(kind, self.base + start, value)
+        return _new_item(CborItem, (kind, self.base + start, value, ()))
 
     def _open(self, kind: Kind, due: int, start: int) -> CborItem | None:
         """Open a container to be filled next. Return it where it is empty."""
@@ -298,6 +308,11 @@ def _encode_head(major: int, argument: int) -> bytes:
     raise OverflowError(argument)
 
 
+def byte_string_head(length: int) -> bytes:
+    """Encode what stands before the bytes of a byte string, of which there are `length`."""
+    return _encode_head(2, length)
+
+
 def _encode_container(value: Sequence[Plain] | Mapping[int | str, Plain]) -> bytes:
     if isinstance(value, Mapping):
         pairs = sorted((encode(key), encode(item)) for key, item in value.items())
@@ -315,7 +330,7 @@ def encode(value: Plain) -> bytes:
         case int():
             return _encode_head(0, value) if value >= 0 else _encode_head(1, -1 - value)
         case bytes():
-            return _encode_head(2, len(value)) + value
+            return byte_string_head(len(value)) + value
         case str():
             text = value.encode("utf-8")
             return _encode_head(3, len(text)) + text
