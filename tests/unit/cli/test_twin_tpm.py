@@ -26,6 +26,8 @@ def running(folder, *options: str):
     command = [sys.executable, "-m", "strongroom", "twin", "tpm", "--json", *options]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
+        assert process.stdout
+        assert process.stderr
         line = process.stdout.readline()
         assert line, process.stderr.read()
         yield json.loads(line), process
@@ -34,7 +36,7 @@ def running(folder, *options: str):
         process.communicate()
 
 
-def refused(folder, *options: str) -> tuple[int, dict]:
+def refused(folder, *options: str) -> tuple[int, dict[str, object]]:
     command = [sys.executable, "-m", "strongroom", "twin", "tpm", "--json", *options]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
     return run.returncode, json.loads(run.stdout)["error"]
