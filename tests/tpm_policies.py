@@ -62,7 +62,7 @@ class Assertion:
         return Response(tpm.execute(self.command(session).content))
 
 
-def start(tpm, kind: int = POLICY, hash_alg: int = SHA256) -> Response:
+def start(tpm, kind: int = POLICY, hash_alg: int = SHA256):
     """Start a session that is neither salted nor bound; its nonce is the end of the response."""
     made = send(
         tpm, "StartAuthSession", (NULL, NULL), sized(bytes(16)) + sized() + u8(kind) + u16(NONE) + u16(hash_alg)
@@ -76,12 +76,12 @@ def flush(tpm, session: int) -> None:
     assert send(tpm, "FlushContext", (), u32(session)).code == 0
 
 
-def digest_of(tpm, session: int) -> bytes:
+def digest_of(tpm, session: int):
     """Return the policy digest of a session."""
     return send(tpm, "PolicyGetDigest", (session,)).sized()
 
 
-def asserted(tpm, assertions: Iterable[Assertion], *, kind: int = POLICY) -> int:
+def asserted(tpm, assertions: Iterable[Assertion], *, kind: int = POLICY):
     """Return a session in which these assertions went well."""
     session = start(tpm, kind).handle
     for each in assertions:
@@ -89,7 +89,7 @@ def asserted(tpm, assertions: Iterable[Assertion], *, kind: int = POLICY) -> int
     return session
 
 
-def policy_of(tpm, assertions: Iterable[Assertion]) -> bytes:
+def policy_of(tpm, assertions: Iterable[Assertion]):
     """Return the digest of a policy, as a trial session computes it."""
     session = asserted(tpm, assertions, kind=TRIAL)
     found = digest_of(tpm, session)
@@ -152,7 +152,7 @@ class Signer:
         """The name of the key."""
         return u16(SHA256) + hashlib.sha256(self.public).digest()
 
-    def load(self, tpm, hierarchy: int = OWNER) -> int:
+    def load(self, tpm, hierarchy: int = OWNER):
         """Load the public part into a TPM, and return its handle."""
         made = send(tpm, "LoadExternal", (), sized() + sized(self.public) + u32(hierarchy))
         assert made.code == 0

@@ -65,7 +65,7 @@ class Both:
         self.reference, self.own = reference, NitroTpm()
         self.count = 0
 
-    def execute(self, command: bytes, locality: int = 0, *, exact: bool = False) -> bytes:
+    def execute(self, command: bytes, locality: int = 0, *, exact: bool = False):
         expected = self.reference.execute(command, locality)
         while Response(expected).code == RETRY:
             expected = self.reference.execute(command, locality)

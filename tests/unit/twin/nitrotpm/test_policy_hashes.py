@@ -18,14 +18,14 @@ def bound(name: str, *parts: bytes) -> Assertion:
     return Assertion(name, sized(hashlib.sha256(b"".join(parts)).digest()))
 
 
-def owned(tpm, assertion: Assertion) -> int:
+def owned(tpm, assertion: Assertion):
     """Make a policy the owner's, and return a session that satisfies it."""
     policy = policy_of(tpm, [assertion])
     assert send(tpm, "SetPrimaryPolicy", (OWNER,), sized(policy) + u16(SHA256), EMPTY).code == 0
     return asserted(tpm, [assertion])
 
 
-def set_clock(tpm, session: int, value: int) -> int:
+def set_clock(tpm, session: int, value: int):
     return send(tpm, "ClockSet", (OWNER,), u64(value), by_policy(session)).code
 
 

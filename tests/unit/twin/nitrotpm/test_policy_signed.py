@@ -54,7 +54,7 @@ def key(tpm):
     return KEY.load(tpm)
 
 
-def nonce_of(started) -> bytes:
+def nonce_of(started):
     return started.content[16:]
 
 

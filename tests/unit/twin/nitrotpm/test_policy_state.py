@@ -53,7 +53,7 @@ def read(tpm, session: int, *, proof: bytes = b"", locality: int = 0, index: int
     return Response(tpm.execute(command.content, locality)).code
 
 
-def guarded(tpm, *assertions: Assertion, **how) -> int:
+def guarded(tpm, *assertions: Assertion, **how):
     """Define an index that these assertions open, and return a session that made them."""
     define(tpm, policy=policy_of(tpm, assertions), **how)
     return asserted(tpm, assertions)

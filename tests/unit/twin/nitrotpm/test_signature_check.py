@@ -42,7 +42,7 @@ def pss(salt: int) -> padding.PSS:
     return padding.PSS(padding.MGF1(hashes.SHA256()), salt)
 
 
-def ecc_signature(data: bytes = DATA) -> EcdsaSignature:
+def ecc_signature(data: bytes = DATA):
     return read_signature(Reader(SIGNER.sign(data)))
 
 
