@@ -70,9 +70,9 @@ def _changed(chip: Chip, hierarchy: Hierarchy) -> None:
     traits=Trait.NV | Trait.EXTENSIVE,
 )
 def hierarchy_control(chip: Chip, call: Call, switch: Rh, on: bool) -> Reply:
-    """Switch a hierarchy off until the next start, or on again: its owner may do the first, the platform both."""
+    """Switch a hierarchy off until the next start, or on again: the platform may do both."""
     by = call.handles[0]
-    if by != Rh.PLATFORM and (by != switch or on):
+    if by not in {Rh.PLATFORM, switch}:
         raise Refused(Rc.AUTH_TYPE)
     if switch is Rh.PLATFORM_NV:
         if chip.volatile.platform_nv_enabled != on:

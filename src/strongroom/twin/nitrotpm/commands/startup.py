@@ -82,6 +82,7 @@ def _account_for_power(chip: Chip) -> None:
 def _resume(chip: Chip, saved: OrderlyState) -> None:
     chip.pcrs.values.update({at: value for at, value in saved.pcrs.items() if at in chip.pcrs.values})
     chip.permanent.platform = saved.platform
+    chip.permanent.platform.enabled = True  # at every start, even at this one (Part 3, section 9.3)
     chip.permanent.owner.enabled = saved.owner_enabled
     chip.permanent.endorsement.enabled = saved.endorsement_enabled
     chip.volatile.platform_nv_enabled = saved.platform_nv_enabled
