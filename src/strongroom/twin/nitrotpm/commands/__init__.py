@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from strongroom.twin.nitrotpm.commands import (
+    attestation,
     context,
     creating,
     eviction,
@@ -12,12 +13,14 @@ from strongroom.twin.nitrotpm.commands import (
     primary,
     random_numbers,
     sessions,
+    signing,
     startup,
 )
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
 __all__ = [
     "COMMANDS",
+    "attestation",
     "context",
     "creating",
     "eviction",
@@ -26,5 +29,6 @@ __all__ = [
     "primary",
     "random_numbers",
     "sessions",
+    "signing",
     "startup",
 ]
