@@ -37,7 +37,10 @@ def rsa_encrypt(_chip: Chip, call: Call, message: bytes, asked: Scheme, label: b
     if not key.has(ObjectAttributes.DECRYPT):
         raise refusal.handle(Rc.ATTRIBUTES, _KEY)
     scheme = _chosen(key, asked, label)
-    public = public_key(key.public)
+    try:
+        public = public_key(key.public)
+    except ValueError as wrong:  # an exponent that no RSA key has: loading takes any
+        raise refusal.handle(Rc.KEY, _KEY) from wrong
     if not isinstance(public, rsa.RSAPublicKey):
         raise TypeError("not an RSA key")
     return Reply(sized(rsa_encrypted(public, message, scheme, label)))

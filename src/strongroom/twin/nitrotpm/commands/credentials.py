@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from strongroom.formats.tpm.algorithms import HASH_BYTES
+from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
@@ -11,6 +11,7 @@ from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.object_rules import is_storage
 from strongroom.twin.nitrotpm.objects import TpmObject
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, SECRET
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
@@ -28,7 +29,11 @@ _ACTIVATED, _DECRYPTING = 1, 2
 @command(Cc.MAKE_CREDENTIAL, DIGEST, NAME, handles=(OBJECT,), traits=Trait.ENCRYPTS)
 def make_credential(_chip: Chip, call: Call, credential: bytes, name: bytes) -> Reply:
     """Encrypt a secret so that only a TPM that has both a storage key and the object of a name can read it."""
-    key = _storage_key(call, _KEY)
+    key = call.object(_KEY)
+    if not is_storage(key.public) or key.public.type not in {Alg.RSA, Alg.ECC}:
+        raise refusal.handle(Rc.TYPE, _KEY)
+    if key.public.name_alg is Alg.NULL:  # there is nothing to encrypt with, of no size
+        raise refusal.parameter(Rc.SIZE, _CREDENTIAL)
     if len(credential) > HASH_BYTES[key.public.name_alg]:
         raise refusal.parameter(Rc.SIZE, _CREDENTIAL)
     seed, secret = shared_seed(key.public, IDENTITY)
