@@ -96,7 +96,7 @@ def read_scheme(reader: Reader, allowed: Container[int], *, refusal: Rc = Rc.SCH
         return Scheme(algorithm)
     hash_ = read_hash(reader)
     if algorithm is Alg.XOR:
-        return Scheme(algorithm, hash_, Alg(reader.choice(KDFS, Rc.KDF, "key derivation")))
+        return Scheme(algorithm, hash_, Alg(reader.choice((*KDFS, Alg.NULL), Rc.KDF, "key derivation")))
     return Scheme(algorithm, hash_)
 
 
