@@ -17,6 +17,7 @@ from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.entities import Hierarchy
 from strongroom.twin.nitrotpm.loading import check_loadable
 from strongroom.twin.nitrotpm.objects import Sensitive, TpmObject
 from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
@@ -30,6 +31,7 @@ from strongroom.twin.nitrotpm.protection import (
     wrap,
     wrap_inner,
 )
+from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, OBJECT_OR_NULL, Parameter, Reply, Role, Trait, command
 from strongroom.twin.nitrotpm.secret_sharing import DUPLICATE, opened_seed, shared_seed, takes_seeds
 
@@ -63,12 +65,12 @@ def duplicate(_chip: Chip, call: Call, key: bytes, symmetric: Symmetric) -> Repl
 
 def _new_parent_of(call: Call) -> TpmObject | None:
     """Return the new parent, None for NULL. Raises Refused (TYPE) for what no seed can be encrypted to."""
-    parent = call.found[_NEW_PARENT - 1]
-    if isinstance(parent, TpmObject):
-        if not takes_seeds(parent):
-            raise refusal.handle(Rc.TYPE, _NEW_PARENT)
-        return parent
-    return None
+    if isinstance(call.found[_NEW_PARENT - 1], Hierarchy):
+        return None
+    parent = call.object(_NEW_PARENT)
+    if not takes_seeds(parent):
+        raise refusal.handle(Rc.TYPE, _NEW_PARENT)
+    return parent
 
 
 def _check_encrypted(found: TpmObject, parent: TpmObject | None, symmetric: Symmetric) -> None:
@@ -97,10 +99,11 @@ def _check_key(symmetric: Symmetric, key: bytes, *, may_be_made: bool) -> None:
 )
 def rewrap(chip: Chip, call: Call, blob: bytes, name: bytes, secret: bytes) -> Reply:
     """Take a duplicate from one parent to another without loading what it is of: the inner wrap stays."""
-    old = call.found[_OLD_PARENT - 1]
-    if isinstance(old, TpmObject) != bool(secret):
+    from_parent = not isinstance(call.found[_OLD_PARENT - 1], Hierarchy)
+    if from_parent != bool(secret):
         raise refusal.handle(Rc.HANDLE, _OLD_PARENT)
-    if isinstance(old, TpmObject):
+    if from_parent:
+        old = call.object(_OLD_PARENT)
         if not takes_seeds(old):
             raise refusal.handle(Rc.TYPE, _OLD_PARENT)
         blob = unwrap(_protector(chip, old, secret), name, blob, number=1)
@@ -116,7 +119,7 @@ def rewrap(chip: Chip, call: Call, blob: bytes, name: bytes, secret: bytes) -> R
 def _protector(chip: Chip, old: TpmObject, secret: bytes) -> Protector:
     try:
         return Protector.with_seed(old.public, opened_seed(chip, old, secret, DUPLICATE, number=3))
-    except refusal.Refused as refused:
+    except Refused as refused:
         raise refusal.parameter(Rc.VALUE, 3) from refused
 
 
