@@ -4,9 +4,10 @@
 import hashlib
 
 import pytest
-from tests.tpm_commands import CODES, EMPTY, OWNER, PLATFORM, SHA256, send, sized, u8, u16, u32, u64
+from tests.tpm_commands import CODES, EMPTY, NONE, OWNER, PLATFORM, SHA256, send, sized, u8, u16, u32, u64
+from tests.tpm_objects import make_loaded, make_primary
 from tests.tpm_policies import Assertion, asserted, by_policy, digest_of, extended, policy_of, start
-from tests.tpm_templates import SRK_ECC, SRK_RSA, to_create
+from tests.tpm_templates import SRK_ECC, SRK_RSA, USER_WITH_AUTH, keyed_hash, to_create
 
 FAIL, POLICY_CC, CPHASH = 0x99D, 0x9A4, 0x151
 NOTHING, SOMETHING = bytes(32), b"s" * 32
@@ -61,6 +62,24 @@ def test_a_duplication_is_selected_with_or_without_its_object_in_the_policy(tpm)
     assert policy_of(tpm, [selecting(with_object=1)]) == extended(
         NOTHING, "PolicyDuplicationSelect", ONE_NAME, OTHER_NAME, b"\1"
     )
+
+
+def test_an_object_goes_to_the_selected_parent_and_to_no_other(tpm):
+    parent, other = make_primary(tpm), make_primary(tpm, SRK_RSA)
+    parent_name = name_of(tpm, parent)
+    policy = policy_of(tpm, [selecting(with_object=0, parent=parent_name)])
+    movable = make_loaded(tpm, parent, keyed_hash(USER_WITH_AUTH, policy=policy), data=b"sealed")
+    select = selecting(with_object=0, one=name_of(tpm, movable), parent=parent_name)
+    parameters = sized() + u16(NONE)
+    for to, expected in ((other, FAIL), (parent, 0)):
+        areas = by_policy(asserted(tpm, [select]))
+        assert send(tpm, "Duplicate", (movable, to), parameters, areas).code == expected
+    mistaken = selecting(with_object=0, one=ONE_NAME, parent=parent_name)
+    assert send(tpm, "Duplicate", (movable, parent), parameters, by_policy(asserted(tpm, [mistaken]))).code == FAIL
+
+
+def name_of(tpm, handle: int):
+    return send(tpm, "ReadPublic", (handle,)).sized(1)
 
 
 def test_a_selected_duplication_admits_nothing_else(tpm):
