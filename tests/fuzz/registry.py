@@ -23,6 +23,7 @@ AREAS = (
     "policies",
     "replies",
     "inspection",
+    "tpm",
 )
 PLANTED = "careless"
 """Readers with one bug each, which the fuzzer and the limits have to find."""
