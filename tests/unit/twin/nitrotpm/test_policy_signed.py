@@ -13,6 +13,8 @@ from tests.tpm_commands import (
     OWNER,
     PLATFORM,
     SHA256,
+    SHA384,
+    SHA512,
     password,
     send,
     sized,
@@ -55,8 +57,23 @@ def nonce_of(started):
     return started.content[16:]
 
 
-def test_the_policy_of_endorsement_keys_is_the_endorsement_hierarchys_secret(tpm):
-    assert policy_of(tpm, [secret(ENDORSEMENT)]) == EK_POLICY
+@pytest.mark.parametrize(
+    ("hash_alg", "digest"),
+    [
+        (SHA256, EK_POLICY.hex()),
+        (SHA384, "8bbf2266537c171cb56e403c4dc1d4b64f432611dc386e6f532050c3278c930e143e8bb1133824ccb431053871c6db53"),
+        (
+            SHA512,
+            "1e3b76502c8a1425aa0b7b3fc646a1b0fae063b03b5368f9c4cddecaff0891dd"
+            + "682bac1a85d4d832b781ea451915de5fc5bf0dc4a1917cd42fa041e3f998e0ee",
+        ),
+    ],
+)
+def test_the_endorsement_hierarchys_secret_is_the_policy_of_the_ek_profile(tpm, hash_alg, digest):
+    """PolicyA of the TCG EK Credential Profile 2.5, annex B.6."""
+    session = start(tpm, TRIAL, hash_alg).handle
+    assert secret(ENDORSEMENT).make(tpm, session).code == 0
+    assert digest_of(tpm, session).hex() == digest
 
 
 def test_who_vouches_and_what_for_are_in_the_policy(tpm, key):
