@@ -48,6 +48,12 @@ REF = b"what for"
 KEY = Signer()
 
 
+EK_POLICY_512 = (
+    "1e3b76502c8a1425aa0b7b3fc646a1b0fae063b03b5368f9c4cddecaff0891dd"
+    "682bac1a85d4d832b781ea451915de5fc5bf0dc4a1917cd42fa041e3f998e0ee"
+)
+
+
 @pytest.fixture
 def key(tpm):
     return KEY.load(tpm)
@@ -62,11 +68,7 @@ def nonce_of(started):
     [
         (SHA256, EK_POLICY.hex()),
         (SHA384, "8bbf2266537c171cb56e403c4dc1d4b64f432611dc386e6f532050c3278c930e143e8bb1133824ccb431053871c6db53"),
-        (
-            SHA512,
-            "1e3b76502c8a1425aa0b7b3fc646a1b0fae063b03b5368f9c4cddecaff0891dd"
-            + "682bac1a85d4d832b781ea451915de5fc5bf0dc4a1917cd42fa041e3f998e0ee",
-        ),
+        (SHA512, EK_POLICY_512),
     ],
 )
 def test_the_endorsement_hierarchys_secret_is_the_policy_of_the_ek_profile(tpm, hash_alg, digest):
