@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signatures of the emulated NitroTPM are good outside too; restricted keys sign what the TPM hashed, and nothing else."""
+"""Signatures of the emulated NitroTPM are good outside too; restricted keys sign what the TPM hashed, no more."""
 
 import hashlib
 import hmac
