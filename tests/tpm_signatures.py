@@ -13,8 +13,8 @@ from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.keys import HASHES, public_key
 
 
-def verify_outside(public: bytes, digest: bytes, signature: bytes) -> None:
-    """Verify with `cryptography`. Raises InvalidSignature."""
+def verify_outside(public, digest, signature):
+    """Verify TPMT_SIGNATURE over a digest, with a TPMT_PUBLIC, by `cryptography`. Raises InvalidSignature."""
     found = read_signature(Reader(signature))
     key, algorithm = public_key(parse_public_area(public)), HASHES[found.hash]()
     if isinstance(found, EcdsaSignature):

@@ -328,9 +328,10 @@ def test_keys_sign_and_attest_alike(pair, template):
     ticket = u16(0x8024) + u32(NULL) + sized(b"")
     for scheme in SCHEMES:
         for size in (20, 32, 64, 31):
-            answers = pair.run("Sign", (FIRST,), sized(bytes(size)) + scheme + ticket, EMPTY)
+            digest = bytes(range(1, size + 1))  # not zero: libtpms at times finds its own signature over that wrong
+            answers = pair.run("Sign", (FIRST,), sized(digest) + scheme + ticket, EMPTY)
             if answers[0].code == 0:
-                _verify(pair, [answer.parameters() for answer in answers], bytes(size))
+                _verify(pair, [answer.parameters() for answer in answers], digest)
         for hierarchy in (OWNER, NULL, PLATFORM, 0x4000000A):
             wrong = u16(0x8024) + u32(hierarchy) + sized(b"x")
             pair.run("Sign", (FIRST,), sized(bytes(32)) + scheme + wrong, EMPTY)

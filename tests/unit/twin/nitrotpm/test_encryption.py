@@ -103,7 +103,7 @@ def test_the_scheme_of_a_key_is_not_argued_with(tpm):
     assert done(send(tpm, "RSA_Decrypt", (key,), sized(secret) + OAEP_SHA256 + sized(), EMPTY)).sized() == b"m"
 
 
-def affine_multiple(point: EccPoint, factor: int, curve: Curve) -> tuple[int, int]:
+def affine_multiple(point, factor, curve):
     """Double and add, by the book (SEC 1, 2.2.1)."""
     field = {P256: 2**256 - 2**224 + 2**192 + 2**96 - 1, P384: 2**384 - 2**128 - 2**96 + 2**32 - 1}[curve]
 
