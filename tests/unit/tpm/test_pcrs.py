@@ -86,6 +86,7 @@ def test_a_bank_that_is_not_active_is_no_fault_of_the_tpm():
         pcr_answer(1, 0b11, bytes(48)),
         pcr_answer(1, 0b01, bytes(48), bytes(48)),
         pcr_answer(1, 0b11, bytes(48), bytes(32)),
+        pcr_answer(1, 0b11, bytes(48), bytes(48)).replace(u32(2) + u16(48), u32(3) + u16(48)),
         pcr_answer(1, 0b100, bytes(48)),
         pcr_answer(1, 0),
         pcr_answer(1, 0b11, bytes(48), bytes(48), bank=Alg.SHA256),
