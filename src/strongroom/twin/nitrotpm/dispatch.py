@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of a command through the TPM (Part 3, section 5), in the order of the specification.
+
+1. header: tag, size, a command that is known, a TPM that is started
+2. handles: of the right kind, and something there
+3. authorization area: well formed, its sessions loaded, as many as the command needs
+4. authorizations: each entity admits it, and each HMAC, password or policy holds
+5. the first parameter is decrypted
+6. parameters: well formed, none left over
+7. the command is carried out
+8. the first parameter of the response is encrypted, sessions take new nonces and sign the response
+
+Whatever is wrong ends it with a response code and leaves everything as it was, but for failures that count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strongroom.crypto.tpm import digest
+from strongroom.formats.tpm.attributes import SessionAttributes
+from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, ResponseAuthorization, Tag, encode_response
+from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
+from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization import (
+    Authorization,
+    Authorizations,
+    authorize,
+    read_authorizations,
+)
+from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.commands import COMMANDS
+from strongroom.twin.nitrotpm.lookup import Found, find
+from strongroom.twin.nitrotpm.refusal import Refused
+from strongroom.twin.nitrotpm.registry import CommandSpec, Reply, Trait
+from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.signed import Signed
+
+_TAG_AND_SIZE_BYTES = 6
+_TPM_12_RESPONSE = 0x00C4
+"""TPM_TAG_RSP_COMMAND."""
+_SMALLEST_AREA_BYTES = 9
+"""One session: a handle, an empty nonce, attributes, an empty HMAC."""
+
+
+def respond(chip: Chip, command: bytes, locality: int) -> bytes:
+    """Return the response to a command. Never raises for what a command says."""
+    try:
+        return _respond(chip, command, locality)
+    except Refused as refused:
+        return encode_response(refused.rc)
+
+
+def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
+    tag, spec, reader = _read_header(chip, command)  # 1
+    handles, found = _read_handles(chip, spec, reader)  # 2
+    authorizations = _read_area(chip, spec, reader, tag)  # 3
+    for each, entity, handle_spec in zip(authorizations.each, found, spec.handles, strict=False):
+        if handle_spec.role is not None and not isinstance(entity, Session):
+            each.entity, each.role = entity, handle_spec.role
+    sent = reader.rest()
+    names = tuple(_name(handle, entity) for handle, entity in zip(handles, found, strict=True))
+    authorize(chip, Signed(spec, names, sent, locality), authorizations)  # 4
+    parameters = _read_parameters(spec, _decrypted(authorizations.decrypt, sent))  # 5, 6
+    reply = spec.run(chip, Call(spec, handles, found, authorizations, locality), *parameters)  # 7
+    if tag is Tag.NO_SESSIONS:
+        handle = u32(reply.handle) if reply.handle is not None else b""
+        return encode_response(Rc.SUCCESS, handle + reply.parameters)
+    return _signed(chip, spec, reply, authorizations)  # 8
+
+
+def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
+    reader = Reader(command)
+    if len(command) < _TAG_AND_SIZE_BYTES:
+        raise Refused(Rc.INSUFFICIENT)
+    tag, size_bytes = reader.u16("a tag"), reader.u32("a size")
+    if tag not in set(Tag):
+        # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
+        raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
+    if size_bytes != len(command) or not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
+        raise Refused(Rc.COMMAND_SIZE)
+    code = reader.u32("a command code")
+    spec = COMMANDS.get(code)
+    if spec is None:
+        raise Refused(Rc.COMMAND_CODE)
+    if chip.volatile.started == (code == Cc.STARTUP):
+        raise Refused(Rc.INITIALIZE)
+    return Tag(tag), spec, reader
+
+
+def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[int, ...], tuple[Found, ...]]:
+    handles: list[int] = []
+    for number, handle_spec in enumerate(spec.handles, start=1):
+        try:
+            handle = reader.u32("a handle")
+        except TpmFormatError as malformed:
+            raise refusal.handle(malformed.rc, number) from malformed
+        if not handle_spec.allows(handle):
+            raise refusal.handle(Rc.VALUE, number)
+        handles.append(handle)
+    return tuple(handles), tuple(find(chip, handle, number) for number, handle in enumerate(handles, start=1))
+
+
+def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Authorizations:
+    if tag is Tag.NO_SESSIONS:
+        if spec.authorized_handles:
+            raise Refused(Rc.AUTH_MISSING)
+        return Authorizations()
+    try:
+        size_bytes = reader.u32("the size of the authorization area")
+    except TpmFormatError as malformed:
+        raise Refused(malformed.rc) from malformed
+    if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
+        raise Refused(Rc.SIZE)
+    if Trait.NO_SESSIONS in spec.traits:
+        raise Refused(Rc.AUTH_CONTEXT)
+    return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
+
+
+def _name(handle: int, found: Found) -> bytes:
+    """Return what stands for a handle in HMACs: sessions have no name but their handle."""
+    return u32(handle) if isinstance(found, Session) else found.name
+
+
+def _decrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
+    if authorization is None or authorization.session is None:
+        return parameters
+    reader = Reader(parameters)
+    try:
+        first = reader.sized("the first parameter")
+    except TpmFormatError as malformed:
+        raise refusal.parameter(Rc.INSUFFICIENT, 1) from malformed
+    session = authorization.session
+    clear = session.decrypt(
+        authorization.encryption_key(), first, newer=authorization.wire.nonce, older=session.nonce_tpm
+    )
+    return sized(clear) + reader.rest()
+
+
+def _read_parameters(spec: CommandSpec, parameters: bytes) -> list[Any]:
+    reader = Reader(parameters)
+    values: list[Any] = []
+    for number, parameter in enumerate(spec.parameters, start=1):
+        try:
+            values.append(parameter.read(reader))
+        except TpmFormatError as malformed:
+            raise refusal.parameter(malformed.rc, number) from malformed
+    if reader.left_bytes:
+        raise Refused(Rc.SIZE)
+    return values
+
+
+def _signed(chip: Chip, spec: CommandSpec, reply: Reply, authorizations: Authorizations) -> bytes:
+    for each in authorizations.each:
+        if each.session is not None:
+            each.session.roll()
+    handle = u32(reply.handle) if reply.handle is not None else b""
+    parameters = _encrypted(authorizations.encrypt, reply.parameters)
+    area = b"".join(_answer(chip, spec, each, parameters).encode() for each in authorizations.each)
+    return encode_response(Rc.SUCCESS, handle + u32(len(parameters)) + parameters + area, tag=Tag.SESSIONS)
+
+
+def _encrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
+    if authorization is None or authorization.session is None:
+        return parameters
+    reader = Reader(parameters)
+    first = reader.sized("the first parameter")
+    session = authorization.session
+    hidden = session.encrypt(
+        authorization.encryption_key(), first, newer=session.nonce_tpm, older=authorization.wire.nonce
+    )
+    return sized(hidden) + reader.rest()
+
+
+def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, parameters: bytes) -> ResponseAuthorization:
+    """Return a session's part of the response, and end the session where the command wanted that."""
+    session, wire = authorization.session, authorization.wire
+    if session is None:
+        return ResponseAuthorization(b"", wire.attributes | SessionAttributes.CONTINUE, b"")
+    made = b""
+    if not (authorization.was_silent or (authorization.entity is not None and session.policy.needs_password)):
+        with_auth = authorization.entity is not None and authorization.with_auth
+        key = session.key + (authorization.entity.auth if authorization.entity is not None and with_auth else b"")
+        about = digest(session.hash, u32(Rc.SUCCESS), u32(spec.code), parameters)
+        made = session.mac(key, about, (session.nonce_tpm, wire.nonce), wire.attributes)
+    if not authorization.has(SessionAttributes.CONTINUE):
+        chip.volatile.sessions.pop(session.handle, None)
+    elif session.is_policy and authorization.entity is not None:
+        session.restart_policy()
+    return ResponseAuthorization(session.nonce_tpm, wire.attributes, made)
