@@ -11,12 +11,12 @@ import contextlib
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.processes import ended, program, wait_until
+from tests.processes import ended, program
 
-_INIT, _SET_LOCALITY = 0x02, 0x05
+_GET_CAPABILITY, _INIT, _SET_LOCALITY = 0x01, 0x02, 0x05
 _HEADER_SIZE, _ROOM = 10, 4096
 """swtpm takes for a command what one read gives it, of at least a header."""
 _ATTEMPTS = 20
@@ -69,42 +69,44 @@ class Swtpm:
 def swtpm(state: Path) -> Iterator[Swtpm]:
     """Run a TPM until the end of the block."""
     for _ in range(_ATTEMPTS):
-        port = _two_free_ports()
-        arguments = ["--server", f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}"]
-        with ended(start(state, *arguments, "--flags", "not-need-init")) as process:
-            if _runs(process, port + 1):
+        with _control_socket() as control:
+            port = control.getsockname()[1] - 1
+            process = start(
+                state,
+                *("--server", f"type=tcp,port={port}", "--ctrl", f"type=tcp,fd={control.fileno()}"),
+                *("--flags", "not-need-init"),
+                sockets=[control.fileno()],
+            )
+        with ended(process):
+            if _answers(port + 1):
                 with contextlib.closing(Swtpm(port)) as running:
                     yield running
                 return
-    raise AssertionError(f"swtpm did not start in {_ATTEMPTS} attempts")
+    raise AssertionError(f"swtpm did not start in {_ATTEMPTS} attempts: the port of its commands was never free")
 
 
-def start(state: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start swtpm with its state in that folder."""
+def start(state: Path, *arguments: str, sockets: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start swtpm with its state in that folder, and with these sockets of ours."""
     command = [program("swtpm"), "socket", "--tpm2", "--tpmstate", f"dir={state}", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=sockets)
 
 
-def _runs(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until it listens there; say whether it does, or has ended because somebody else took a port first."""
-    wait_until(lambda: process.poll() is not None or _listens(port), "swtpm did not start")
-    return process.poll() is None
+def _control_socket() -> socket.socket:
+    """Listen for swtpm: from here on nobody else can have this port."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    return listening
 
 
-def _two_free_ports() -> int:
-    """Return the first of two neighbours that were free a moment ago."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+def _answers(port: int) -> bool:
+    """Say whether it has come up, or ended at once: somebody else has the port of its commands."""
+    try:
+        with _connected(port) as control:
+            control.sendall(struct.pack(">I", _GET_CAPABILITY))
+            return len(_received(control, 8)) == 8
+    except ConnectionError:
+        return False
 
 
 def _connected(port: int) -> socket.socket:

@@ -171,6 +171,14 @@ def sized(content: bytes = b"") -> bytes:
     return u16(len(content)) + content
 
 
+def spoilt(content: bytes, position: int = -1) -> bytes:
+    """Turn one bit of a byte; of nothing there is none to turn."""
+    changed = bytearray(content)
+    if changed:
+        changed[position] ^= 1
+    return bytes(changed)
+
+
 def area(handle: int, *, attributes: int = 1, nonce: bytes = b"", proof: bytes = b"") -> bytes:
     """One session of an authorisation area (TPMS_AUTH_COMMAND); 1 is continueSession."""
     return u32(handle) + sized(nonce) + u8(attributes) + sized(proof)
@@ -219,6 +227,11 @@ class Command:
         code = self.code if self.code is not None else CODES[self.name]
         return u16(tag) + u32(10 + len(body) + self.size_off_by) + u32(code) + body
 
+    @property
+    def has_sessions(self) -> bool:
+        """Whether anything but passwords authorises it: then there are nonces in the response."""
+        return any(session[:4] != u32(PASSWORD) for session in self.areas)
+
     def but(self, **changes: object) -> Command:
         """Return the same with some of it changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -249,6 +262,12 @@ class Response:
             return self.content[start:]
         size = int.from_bytes(self.content[start : start + 4], "big")
         return self.content[start + 4 : start + 4 + size]
+
+    @property
+    def before_sessions(self) -> bytes:
+        """Everything before the nonces and proofs, in a response without handles."""
+        end = 14 + int.from_bytes(self.content[10:14], "big")
+        return self.content if self.tag == NO_SESSIONS else self.content[:end]
 
     def sized(self, number: int = 0, handles: int = 0) -> bytes:
         """Return the content of one of the TPM2Bs that the parameters start with."""

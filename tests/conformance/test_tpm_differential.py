@@ -1,56 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every story ends the same on every TPM; and a TPM that is a little wrong is found out."""
 
+from collections.abc import Mapping
+from functools import cache
+
 import pytest
-from tests.conformance.tpm_differential import Difference, Known, Step, differences, judge, play
+from tests.conformance.tpm_differential import Answer, Difference, Known, Note, Step, differences, judge, play
 from tests.conformance.tpm_stories.registry import STORIES
 from tests.conformance.tpm_subjects import KNOWN, SUBJECTS
 from tests.libtpms import libtpms as run_libtpms
 from tests.tpm_commands import CODES, Command, send, u16
 
-AT_LEAST = {
-    "GetCapability",
-    "GetRandom",
-    "GetTestResult",
-    "PCR_Allocate",
-    "PCR_Event",
-    "PCR_Extend",
-    "PCR_Read",
-    "PCR_Reset",
-    "ReadClock",
-    "SelfTest",
-    "Shutdown",
-    "Startup",
-    "StirRandom",
-    "TestParms",
+NOT_SPOILT = {
+    "AC_GetCapability",
+    "AC_Send",
+    "CertifyCreation",
+    "CertifyX509",
+    "ChangeEPS",
+    "ChangePPS",
+    "ClockRateAdjust",
+    "Commit",
+    "Duplicate",
+    "ECC_Parameters",
+    "ECDH_KeyGen",
+    "ECDH_ZGen",
+    "EC_Ephemeral",
+    "EncryptDecrypt",
+    "EncryptDecrypt2",
+    "GetCommandAuditDigest",
+    "GetSessionAuditDigest",
+    "GetTime",
+    "HMAC_Start",
+    "Import",
+    "IncrementalSelfTest",
+    "NV_Certify",
+    "NV_ChangeAuth",
+    "NV_UndefineSpaceSpecial",
+    "PCR_SetAuthPolicy",
+    "PCR_SetAuthValue",
+    "PP_Commands",
+    "PolicyAuthorizeNV",
+    "PolicyCounterTimer",
+    "PolicyDuplicationSelect",
+    "PolicyNV",
+    "PolicyPhysicalPresence",
+    "PolicyTemplate",
+    "PolicyTicket",
+    "Policy_AC_SendSelect",
+    "Rewrap",
+    "SetAlgorithmSet",
+    "SetCommandCodeAuditStatus",
+    "ZGen_2Phase",
 }
-"""Commands that must have a story in which they are good at first and then spoilt in every way."""
+"""No guest, tool or AWS client was seen to send these. Any other command is sent good, and spoilt in every way."""
+
+pytestmark = pytest.mark.slow
+
+
+@cache
+def libtpms_answers(name: str) -> Mapping[str, Answer]:
+    with run_libtpms() as tpm:
+        return play(STORIES[name], tpm)
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_a_subject_answers_as_libtpms_does(name, libtpms, subject):
+def test_a_subject_answers_as_libtpms_does(name, subject):
     subject_name, tpm = subject
-    found = differences(play(STORIES[name], libtpms), play(STORIES[name], tpm))
+    found = differences(libtpms_answers(name), play(STORIES[name], tpm))
     complaints = judge(found, [entry for entry in KNOWN[subject_name] if entry.story == name])
     assert not complaints, "\n".join(["libtpms answers, and the subject:", *complaints])
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_what_a_story_calls_good_is_good_for_libtpms(name, libtpms):
-    answers = play(STORIES[name], libtpms)
+def test_what_a_story_calls_good_is_good_for_libtpms(name):
+    answers = libtpms_answers(name)
     refused = {label: hex(answer.response.code) for label, answer in answers.items() if answer.response.code != 0}
     assert not {label: code for label, code in refused.items() if label.endswith(": good")}
     assert len(refused) < len(answers)
+    assert not {
+        label for label, answer in answers.items() if isinstance(answer.step, Note) and answer.step.value is False
+    }
 
 
-def test_every_command_that_guests_send_is_spoilt_in_some_story():
-    spoilt = set()
-    for story in STORIES.values():
-        with run_libtpms() as tpm:
-            answers = play(story, tpm)
-        spoilt |= {answer.step.command.name for label, answer in answers.items() if label.endswith(": good")}
-    assert not AT_LEAST - spoilt
-    assert not spoilt - set(CODES)
+def test_every_command_is_spoilt_in_some_story_or_listed_as_left_out():
+    answers = {label: answer for name in STORIES for label, answer in libtpms_answers(name).items()}
+    spoilt = {answer.step.command.name for label, answer in answers.items() if label.endswith(": good")}
+    assert spoilt == set(CODES) - NOT_SPOILT
 
 
 def test_known_differences_are_of_subjects_and_stories_that_there_are():
@@ -101,8 +136,8 @@ def test_one_changed_bit_is_a_difference(number, position, label, libtpms):
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_in_every_story_a_wrong_code_at_the_end_is_a_difference(name, libtpms):
-    answers = play(STORIES[name], libtpms)
+def test_in_every_story_a_wrong_code_at_the_end_is_a_difference(name):
+    answers = libtpms_answers(name)
     number = sum(answer.sent != b"" for answer in answers.values())
     with run_libtpms() as other:
         spoilt = play(STORIES[name], Counting(other, number))

@@ -45,6 +45,16 @@ def first(count: int) -> Shown:
     return lambda response: (len(response), response[:count])
 
 
+def without_nonces(response: bytes) -> object:
+    """All that stands before the sessions, and the length."""
+    return len(response), Response(response).before_sessions
+
+
+def saved_context(response: bytes) -> object:
+    """What a TPMS_CONTEXT says of what is saved. The rest is for the TPM alone to read, and as long as it likes."""
+    return response[10:26]
+
+
 def last(count: int) -> Shown:
     """The last bytes, and the length."""
     return lambda response: (len(response), response[-count:])
@@ -52,7 +62,6 @@ def last(count: int) -> Shown:
 
 RANDOM = {
     "Certify",
-    "ContextSave",
     "Create",
     "CreateLoaded",
     "CreatePrimary",
@@ -89,13 +98,32 @@ class Step:
         """Return what is compared."""
         if response.code != 0:
             return response.content
-        if self.shown:
-            return self.shown(response.content)
-        random = isinstance(self.command, Command) and self.command.name in RANDOM
-        return len(response.content) if random else response.content
+        shown = self.shown or _shown_of(self.command)
+        return shown(response.content)
 
 
-Steps = Generator[Step, Response, Any]
+def _shown_of(command: Command | bytes | None) -> Shown:
+    if not isinstance(command, Command):
+        return everything
+    if command.name == "ContextSave":
+        return saved_context
+    if command.name in RANDOM:
+        return length
+    return without_nonces if command.has_sessions else everything
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a story made of answers, compared as one: whether an HMAC was right, or two keys the same."""
+
+    label: str
+    value: object
+
+    def of(self, _response: Response) -> object:
+        return self.value
+
+
+Steps = Generator[Step | Note, Response, Any]
 """What it returns is for stories that it is a part of: often a response."""
 Story = Callable[[], Steps]
 POWER_CYCLE = None
@@ -105,7 +133,7 @@ POWER_CYCLE = None
 class Answer:
     """What a TPM said to a step."""
 
-    step: Step
+    step: Step | Note
     sent: bytes
     response: Response
 
@@ -129,7 +157,9 @@ def play(story: Story, tpm: Tpm) -> dict[str, Answer]:
         answers[step.label] = Answer(step, sent, response)
 
 
-def _take(step: Step, tpm: Tpm) -> tuple[bytes, Response]:
+def _take(step: Step | Note, tpm: Tpm) -> tuple[bytes, Response]:
+    if isinstance(step, Note):
+        return b"", Response(b"")
     if step.command is POWER_CYCLE:
         tpm.power_cycle()
         return b"", Response(b"")
@@ -159,6 +189,8 @@ class Difference:
 def _said(answer: Answer | None) -> str:
     if answer is None:
         return "not asked"
+    if isinstance(answer.step, Note):
+        return str(answer.step.value)
     content = answer.response.content
     return f"{answer.response.code:#x} ({len(content)} bytes: {_short(content.hex())})"
 

@@ -57,7 +57,7 @@ FLUSHED = {
 }
 """Where a spoiled command succeeds nevertheless, what it made is flushed: there is room for three."""
 HEADER_SIZE = 10
-Undo = Callable[[Response], Command]
+Undo = Command | Callable[[Response], Command]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Spoilt:
     """Change each byte of the parameters: not where that makes a new RSA key every time."""
     handles: bool = True
     """Put other handles in."""
+    cut_below: int = 4096
+    """Cut no more than so many bytes: beyond them may lie what is as long as its TPM likes."""
     without: tuple[str, ...] = ()
     """Patterns of faults to leave out: those after which the good command could not succeed."""
 
@@ -88,7 +90,7 @@ def faults(command: Command, spoilt: Spoilt | None = None) -> Steps:
         response = yield Step(label, wrong, how.shown)
         undo = how.undo or (_flush if command.name in FLUSHED else None)
         if response.code == 0 and undo:
-            yield Step(f"{label}, undone", undo(response))
+            yield Step(f"{label}, undone", undo if isinstance(undo, Command) else undo(response))
     return (yield Step(f"{title}: good", command, how.shown))
 
 
@@ -97,7 +99,7 @@ def _flush(response: Response) -> Command:
 
 
 def _every_form(command: Command, how: Spoilt) -> Iterator[tuple[str, Command | bytes]]:
-    yield from _frames(command)
+    yield from _frames(command, how.cut_below)
     yield from _sessions(command, how)
     if how.handles:
         yield from _handles(command)
@@ -105,9 +107,9 @@ def _every_form(command: Command, how: Spoilt) -> Iterator[tuple[str, Command | 
         yield from _bytes(command)
 
 
-def _frames(command: Command) -> Iterator[tuple[str, Command | bytes]]:
+def _frames(command: Command, cut_below: int) -> Iterator[tuple[str, Command | bytes]]:
     content = command.content
-    for size in range(HEADER_SIZE, len(content)):
+    for size in range(HEADER_SIZE, min(len(content), cut_below)):
         yield f"cut to {size} bytes", content[:2] + u32(size) + content[6:size]
     yield "one byte left over", command.but(parameters=command.parameters + b"\0")
     yield "four bytes left over", command.but(parameters=command.parameters + bytes(4))
@@ -158,6 +160,6 @@ def _handles(command: Command) -> Iterator[tuple[str, Command]]:
 def _bytes(command: Command) -> Iterator[tuple[str, Command]]:
     parameters = command.parameters
     for position, value in enumerate(parameters):
-        for changed in {value ^ 1, value ^ 0x80, value ^ 0xFF}:
-            spoilt = parameters[:position] + bytes([changed]) + parameters[position + 1 :]
-            yield f"parameter byte {position} is {changed:#04x}", command.but(parameters=spoilt)
+        for bits in (0x01, 0x80, 0xFF):
+            spoilt = parameters[:position] + bytes([value ^ bits]) + parameters[position + 1 :]
+            yield f"parameter byte {position} xor {bits:#04x}", command.but(parameters=spoilt)

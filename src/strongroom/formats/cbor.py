@@ -35,7 +35,7 @@ from strongroom.formats.cbor_item import (
     Kind,
 )
 
-__all__ = ["MAX_DEPTH", "MAX_INPUT_BYTES", "CborItem", "Kind", "Plain", "Profile", "decode", "encode"]
+__all__ = ["MAX_DEPTH", "MAX_INPUT_BYTES", "CborItem", "Kind", "Plain", "Profile", "decode", "decode_first", "encode"]
 
 MAX_DEPTH = 4
 """Levels of arrays and maps. A COSE_Sign1 is one; an attestation document's payload has two."""
@@ -98,9 +98,11 @@ class _Decoder:
             if not self.stack:
                 break
             self.stack[-1].children.append(full)
+        return full.children[0]
+
+    def expect_end(self) -> None:
         if self.position != self.end:
             raise self.fail("trailing-bytes", "expected the end, found more bytes", self.position)
-        return full.children[0]
 
     def _fill(self, top: _Open) -> CborItem | None:
         """Read children of a container. Return it when it is full, None where one opened inside it comes first."""
@@ -271,7 +273,22 @@ def decode(data: bytes, profile: Profile, *, base_offset: int = 0, maximum_bytes
             offset=base_offset,
             spec=_SPEC,
         )
-    return _Decoder(data, profile, base_offset).run()
+    decoder = _Decoder(data, profile, base_offset)
+    item = decoder.run()
+    decoder.expect_end()
+    return item
+
+
+def decode_first(data: bytes, profile: Profile) -> tuple[CborItem, int]:
+    """Decode the item that `data` begins with, and say how many bytes it took. What follows it is not looked at.
+
+    For one that stands in a buffer larger than itself. Raises FormatError, `cbor.truncated` where it ends too early.
+    """
+    if len(data) > MAX_INPUT_BYTES:
+        raise FormatError("cbor.too-large", f"expected at most {MAX_INPUT_BYTES} bytes, found {len(data)}", spec=_SPEC)
+    decoder = _Decoder(data, profile, 0)
+    item = decoder.run()
+    return item, decoder.position
 
 
 def _encode_head(major: int, argument: int) -> bytes:

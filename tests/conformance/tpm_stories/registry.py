@@ -4,17 +4,55 @@
 from types import ModuleType
 
 from tests.conformance.tpm_differential import Story
-from tests.conformance.tpm_stories import basics, pcrs
+from tests.conformance.tpm_stories import (
+    basics,
+    contexts,
+    hashes,
+    hierarchies,
+    lockouts,
+    nv,
+    nv_kinds,
+    nv_locks,
+    objects,
+    pcrs,
+    policies,
+    primaries,
+    sessions,
+    shutdowns,
+    signatures,
+    takeover,
+)
 
-MODULES = (basics, pcrs)
+MODULES = (
+    basics,
+    pcrs,
+    nv,
+    nv_kinds,
+    nv_locks,
+    primaries,
+    objects,
+    signatures,
+    hashes,
+    sessions,
+    policies,
+    hierarchies,
+    contexts,
+    lockouts,
+    shutdowns,
+    takeover,
+)
 
 
 def _stories_of(module: ModuleType) -> dict[str, Story]:
+    """A story is a function without parameters, and without a leading underscore."""
     area = module.__name__.rpartition(".")[2]
     return {
         f"{area}.{name}": told
         for name, told in vars(module).items()
-        if callable(told) and not name.startswith("_") and getattr(told, "__module__", "") == module.__name__
+        if getattr(told, "__module__", "") == module.__name__
+        and not name.startswith("_")
+        and not told.__code__.co_argcount
+        and not told.__code__.co_kwonlyargcount
     }
 
 

@@ -6,7 +6,7 @@ from tests.cbor_difference import plain
 
 from strongroom.errors import FormatError
 from strongroom.formats import cbor
-from strongroom.formats.cbor import MAX_DEPTH, MAX_INPUT_BYTES, CborItem, Kind, Profile, decode, encode
+from strongroom.formats.cbor import MAX_DEPTH, MAX_INPUT_BYTES, CborItem, Kind, Profile, decode, decode_first, encode
 
 AWS, OURS = Profile.AWS, Profile.DETERMINISTIC
 BOTH = pytest.mark.parametrize("profile", [AWS, OURS])
@@ -322,3 +322,21 @@ def test_only_values_of_the_data_model_are_encoded():
         encode(2**64)
     with pytest.raises(OverflowError):
         encode(-(2**64) - 1)
+
+
+def test_the_first_item_is_read_and_what_follows_is_not_looked_at():
+    first = encode({"a": [1, b"two"]})
+    for behind in (b"", b"\x00", b"\xff" * 9, b"\x1c"):
+        item, took = decode_first(first + behind, AWS)
+        assert (plain(item), took) == ({"a": [1, b"two"]}, len(first))
+    for size in range(len(first)):
+        with pytest.raises(FormatError) as caught:
+            decode_first(first[:size], AWS)
+        assert caught.value.code == "cbor.truncated"
+
+
+def test_the_buffer_of_a_first_item_is_bounded_too():
+    assert decode_first(b"\x00" * MAX_INPUT_BYTES, AWS)[1] == 1
+    with pytest.raises(FormatError) as caught:
+        decode_first(b"\x00" * (MAX_INPUT_BYTES + 1), AWS)
+    assert caught.value.code == "cbor.too-large"

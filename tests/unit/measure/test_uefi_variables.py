@@ -54,6 +54,20 @@ def test_options_that_systemd_takes_from_a_variable_are_told():
     assert codes(Variable("SystemdOptions", options, OWNER), Variable("SystemdOptions", b"", SYSTEMD)) == []
 
 
+@pytest.mark.attack("A16")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('quiet" and nothing else: "', r'"quiet\x22 and nothing else: \x22" as the'),
+        ("x" * 400, f'"{"x" * 400}" as the'),
+        ("x" * 401, f'"{"x" * 400}"… as the'),
+    ],
+)
+def test_options_for_systemd_are_quoted_so_that_they_cannot_end_their_quotes(text, shown):
+    (finding,) = variable_findings(efi_variables(Variable("SystemdOptions", text.encode("utf-16-le"), SYSTEMD)))
+    assert f"gives systemd {shown}" in finding.message
+
+
 def test_attributes_and_the_order_of_variables_do_not_count():
     plain = [Variable(v.name, v.data, v.vendor, 7) for v in reversed(ENROLLED)]
     assert keys_of_predicted_boot(efi_variables(*plain)) == keys_of_predicted_boot(efi_variables(*ENROLLED))

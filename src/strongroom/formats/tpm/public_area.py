@@ -7,7 +7,7 @@ says what to make; `unique` then holds what distinguishes it from its like.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg, Curve
 from strongroom.formats.tpm.attributes import OBJECT_ATTRIBUTES, ObjectAttributes
@@ -29,6 +29,8 @@ RSA_KEY_BITS = (1024, 2048, 3072)
 DEFAULT_RSA_EXPONENT = 65537
 """What an exponent of zero stands for (Part 2, section 12.2.3.5)."""
 MAX_DIGEST_BYTES = 64
+MAX_COORDINATE_BYTES = max(COORDINATE_BYTES.values())
+"""MAX_ECC_KEY_BYTES: any TPM2B_ECC_PARAMETER may be this long, whatever its curve."""
 _OBJECT_TYPES = (Alg.RSA, Alg.ECC, Alg.KEYEDHASH, Alg.SYMCIPHER)
 
 
@@ -120,18 +122,25 @@ class PublicArea:
         return head + self.parameters.encode() + unique
 
 
-def read_public_area(reader: Reader) -> PublicArea:
-    """Take a public area off. Raises TpmFormatError for kinds, algorithms and attributes we do not know."""
+def read_public_head(reader: Reader, *, null_name: bool = True) -> PublicArea:
+    """Take all but `unique` off a public area. Raises TpmFormatError for kinds, algorithms and attributes unknown.
+
+    `null_name`: whether it may do without a name, as only what is loaded from outside may.
+    """
     kind = Alg(reader.choice(_OBJECT_TYPES, Rc.TYPE, "type of object"))
-    name_alg = read_hash(reader, null=True)
+    name_alg = read_hash(reader, null=null_name)
     attributes = reader.u32("object attributes")
     if attributes & ~OBJECT_ATTRIBUTES:
         raise reader.refused(Rc.RESERVED_BITS, f"expected no reserved attribute, found {attributes:#010x}")
     policy = reader.sized("a policy", most_bytes=MAX_DIGEST_BYTES)
     parameters = _read_parameters(reader, kind)
-    return PublicArea(
-        kind, name_alg, ObjectAttributes(attributes), policy, parameters, _read_unique(reader, parameters)
-    )
+    return PublicArea(kind, name_alg, ObjectAttributes(attributes), policy, parameters, b"")
+
+
+def read_public_area(reader: Reader, *, null_name: bool = True) -> PublicArea:
+    """Take a public area off. Raises TpmFormatError as `read_public_head` does."""
+    head = read_public_head(reader, null_name=null_name)
+    return replace(head, unique=_read_unique(reader, head.parameters))
 
 
 def parse_public_area(data: bytes) -> PublicArea:
@@ -148,10 +157,10 @@ def read_parameters(reader: Reader) -> tuple[Alg, Parameters]:
     return kind, _read_parameters(reader, kind)
 
 
-def read_point(reader: Reader, curve: Curve) -> EccPoint:
-    """Take a point off. Raises TpmFormatError for coordinates longer than the curve's."""
-    most = COORDINATE_BYTES[curve]
-    return EccPoint(reader.sized("a coordinate", most_bytes=most), reader.sized("a coordinate", most_bytes=most))
+def read_point(reader: Reader) -> EccPoint:
+    """Take a point off. Raises TpmFormatError for coordinates longer than any curve's."""
+    x = reader.sized("a coordinate", most_bytes=MAX_COORDINATE_BYTES)
+    return EccPoint(x, reader.sized("a coordinate", most_bytes=MAX_COORDINATE_BYTES))
 
 
 def _read_parameters(reader: Reader, kind: Alg) -> Parameters:
@@ -170,6 +179,6 @@ def _read_parameters(reader: Reader, kind: Alg) -> Parameters:
 
 def _read_unique(reader: Reader, parameters: Parameters) -> bytes | EccPoint:
     if isinstance(parameters, EccParameters):
-        return read_point(reader, parameters.curve)
+        return read_point(reader)
     most = max(RSA_KEY_BITS) // 8 if isinstance(parameters, RsaParameters) else max(HASH_BYTES.values())
     return reader.sized("what makes the object unique", most_bytes=most)

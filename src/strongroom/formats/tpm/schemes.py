@@ -57,7 +57,12 @@ def read_symmetric(reader: Reader, *, xor: bool = False, null: bool = True) -> S
     if algorithm is Alg.XOR:
         return Symmetric(Alg.XOR, hash=read_hash(reader))
     key_bits = reader.choice(AES_KEY_BITS, Rc.VALUE, "AES key size")
-    return Symmetric(Alg.AES, key_bits, Alg(reader.choice(BLOCK_MODES, Rc.MODE, "block cipher mode")))
+    return Symmetric(Alg.AES, key_bits, read_mode(reader))
+
+
+def read_mode(reader: Reader) -> Alg:
+    """Take a block cipher mode off; NULL leaves it to the one who uses the key. Raises TpmFormatError for others."""
+    return Alg(reader.choice((*BLOCK_MODES, Alg.NULL), Rc.MODE, "block cipher mode"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ class Reader:
         self.offset += size_bytes
         return self._data[start : self.offset]
 
+    def peek(self, size_bytes: int) -> bytes:
+        """Return the next bytes, or as many as there are, and leave them."""
+        return self._data[self.offset : self.offset + size_bytes]
+
     def u8(self, what: str) -> int:
         """Return the next byte."""
         return self.take(1, what)[0]

@@ -165,11 +165,17 @@ def authorize(chip: Chip, signed: Signed, found: Authorizations) -> None:
 
 
 def _check_lockout(chip: Chip, entity: Entity) -> None:
-    if entity.counts_failures:
-        chip.permanent.lockout.heal(chip.clock_ms())
-        chip.permanent.lockout.check(authority=entity is chip.permanent.lockout_authority)
-        if chip.profile.needs_retry_first and not chip.volatile.retried:
-            chip.volatile.retried = True
+    if not entity.counts_failures:
+        return
+    authority, permanent = entity is chip.permanent.lockout_authority, chip.permanent
+    permanent.lockout.heal(chip.time_ms())
+    permanent.lockout.check(authority=authority)
+    if authority:
+        return
+    chip.void_shutdown()
+    if not permanent.guesses_taken:  # it is kept before anybody hears whether the guess was right
+        permanent.guesses_taken = chip.changed = True
+        if chip.profile.needs_retry_first:
             raise Refused(Rc.RETRY)
 
 
@@ -219,6 +225,6 @@ def _wrong(chip: Chip, authorization: Authorization) -> Refused:
     entity = authorization.entity
     if entity is None or not entity.counts_failures:
         return refusal.session(Rc.BAD_AUTH if entity is not None else Rc.AUTH_FAIL, authorization.number)
-    chip.permanent.lockout.fail(chip.clock_ms(), authority=entity is chip.permanent.lockout_authority)
+    chip.permanent.lockout.fail(chip.time_ms(), authority=entity is chip.permanent.lockout_authority)
     chip.changed = True
     return refusal.session(Rc.AUTH_FAIL, authorization.number)

@@ -15,25 +15,36 @@ _BY_POLICY = {Access.READ: NvAttributes.POLICY_READ, Access.WRITE: NvAttributes.
 
 
 def check_available(entity: Entity, spec: CommandSpec, role: Role, *, by_policy: bool) -> None:
-    """Raise Refused (AUTH_UNAVAILABLE) where the entity does not admit this kind of authorization for the command."""
+    """Raise Refused where the entity does not admit this kind of authorization for the command."""
+    if not by_policy and _wants_policy(entity, role):
+        raise Refused(Rc.AUTH_TYPE)
     admits = _admits_policy if by_policy else _admits_auth
-    if not admits(entity, spec, role):
+    if not admits(entity, spec, role) or (by_policy and not entity.policy.digest):
         raise Refused(Rc.AUTH_UNAVAILABLE)
+
+
+def _wants_policy(entity: Entity, role: Role) -> bool:
+    """Say whether nothing but a policy will do (Part 1, section 17.2)."""
+    if role is Role.ADMIN:
+        return isinstance(entity, NvIndex) or (
+            isinstance(entity, TpmObject) and entity.has(ObjectAttributes.ADMIN_WITH_POLICY)
+        )
+    return role is Role.DUP
 
 
 def _admits_auth(entity: Entity, spec: CommandSpec, role: Role) -> bool:
     if isinstance(entity, TpmObject):
-        if role is Role.USER:
-            return entity.has(ObjectAttributes.USER_WITH_AUTH)
-        return role is Role.ADMIN and not entity.has(ObjectAttributes.ADMIN_WITH_POLICY)
-    if isinstance(entity, NvIndex):
-        if role is not Role.USER:
+        if entity.sensitive is None:  # what nobody knows the authorization value of, nobody can authorize
             return False
+        return role is not Role.USER or entity.has(ObjectAttributes.USER_WITH_AUTH)
+    if isinstance(entity, NvIndex):
         return spec.access is None or entity.public.has(_BY_AUTH[spec.access])
     return True
 
 
 def _admits_policy(entity: Entity, spec: CommandSpec, role: Role) -> bool:
+    if isinstance(entity, TpmObject):
+        return entity.sensitive is not None
     if isinstance(entity, NvIndex) and role is Role.USER and spec.access is not None:
         return entity.public.has(_BY_POLICY[spec.access])
     return True

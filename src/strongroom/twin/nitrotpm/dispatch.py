@@ -86,7 +86,7 @@ def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
     spec = COMMANDS.get(code)
     if spec is None:
         raise Refused(Rc.COMMAND_CODE)
-    if not chip.volatile.started and code != Cc.STARTUP:
+    if chip.volatile.started == (code == Cc.STARTUP):
         raise Refused(Rc.INITIALIZE)
     return Tag(tag), spec, reader
 
@@ -109,14 +109,14 @@ def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Autho
         if spec.authorized_handles:
             raise Refused(Rc.AUTH_MISSING)
         return Authorizations()
-    if Trait.NO_SESSIONS in spec.traits:
-        raise Refused(Rc.AUTH_CONTEXT)
     try:
         size_bytes = reader.u32("the size of the authorization area")
     except TpmFormatError as malformed:
         raise Refused(malformed.rc) from malformed
     if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
         raise Refused(Rc.SIZE)
+    if Trait.NO_SESSIONS in spec.traits:
+        raise Refused(Rc.AUTH_CONTEXT)
     return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
 
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
-from strongroom.crypto.tpm import kdf_e
+from strongroom.crypto.tpm import digest, kdf_e
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg, Curve
 from strongroom.formats.tpm.public_area import EccParameters, EccPoint, PublicArea, RsaParameters, read_point
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.wire import Reader
+from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.objects import TpmObject
 from strongroom.twin.nitrotpm.refusal import Refused
 
+MOST_KNOWN_KEYS = 64
+"""How many private keys are kept ready; any other is built when it is used, in about a millisecond."""
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 HASHES: dict[Alg, type[HashAlgorithm]] = {
@@ -24,6 +26,8 @@ HASHES: dict[Alg, type[HashAlgorithm]] = {
     Alg.SHA512: SHA512,
 }
 CURVES: dict[Curve, type[ec.EllipticCurve]] = {Curve.NIST_P256: ec.SECP256R1, Curve.NIST_P384: ec.SECP384R1}
+ORDERS = {curve: made().group_order for curve, made in CURVES.items()}
+"""How many points each curve has: a private key is less."""
 
 
 def public_key(public: PublicArea) -> PublicKey:
@@ -45,10 +49,25 @@ def point_key(point: EccPoint, curve: Curve) -> ec.EllipticCurvePublicKey:
 
 def private_key(chip: Chip, tpm_object: TpmObject) -> PrivateKey:
     """Return the private key of an asymmetric object whose secret part is loaded."""
-    known = chip.volatile.private_keys.get(tpm_object.name)
-    if known is None:
-        known = chip.volatile.private_keys[tpm_object.name] = _build(tpm_object)
-    return known
+    known, identity = chip.volatile.private_keys, _identity(tpm_object)
+    found = known.pop(identity, None) or _build(tpm_object)
+    known[identity] = found  # the one that was used last is the last: whoever waited longest goes first
+    while len(known) > MOST_KNOWN_KEYS:
+        del known[next(iter(known))]
+    return found
+
+
+def forget_private_key(chip: Chip, tpm_object: TpmObject) -> None:
+    """Drop what is kept of an object's private key: it is flushed. Another copy of it has its own built again."""
+    if tpm_object.public.type in {Alg.RSA, Alg.ECC} and tpm_object.sensitive is not None:
+        chip.volatile.private_keys.pop(_identity(tpm_object), None)
+
+
+def _identity(tpm_object: TpmObject) -> bytes:
+    """Return what a private key is kept under: all that it is built from. A name is not enough, some have none."""
+    sensitive = tpm_object.sensitive
+    secret = sensitive.value if sensitive is not None else b""
+    return digest(Alg.SHA256, sized(tpm_object.public.encode()), secret)
 
 
 def _build(tpm_object: TpmObject) -> PrivateKey:
@@ -96,7 +115,7 @@ def decrypt_secret(chip: Chip, tpm_object: TpmObject, secret: bytes, label: str)
         raise TypeError("not an ECC key")
     curve = public.parameters.curve
     reader = Reader(secret)
-    point = read_point(reader, curve)
+    point = read_point(reader)
     reader.expect_end("the point")
     shared = key.exchange(ec.ECDH(), point_key(point, curve))
     size = COORDINATE_BYTES[curve]

@@ -9,9 +9,11 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex, Pcr
 from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused, handle
 from strongroom.twin.nitrotpm.sessions import Session
 
+_LOW_BITS = 0xFFFFFF
 Found = Hierarchy | Pcr | NvIndex | Loaded | Session
 """What a handle can lead to."""
 
@@ -28,8 +30,11 @@ def find(chip: Chip, wanted: int, number: int) -> Found:
     if kind == HandleType.PERSISTENT:
         return _persistent(chip, wanted, number)
     table: dict[int, Loaded] | dict[int, Session] = chip.volatile.sessions
+    most = MAX_SESSIONS
     if kind == HandleType.TRANSIENT:
-        table = chip.volatile.objects
+        table, most = chip.volatile.objects, chip.profile.loaded_objects
+    if wanted & _LOW_BITS >= most:  # no handle that this TPM ever gives out
+        raise handle(Rc.VALUE, number)
     found = table.get(wanted)
     if found is None:
         raise Refused(Rc.REFERENCE_H0 + number - 1)

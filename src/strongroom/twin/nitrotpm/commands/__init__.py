@@ -3,7 +3,60 @@
 
 from __future__ import annotations
 
-from strongroom.twin.nitrotpm.commands import random_numbers, sessions, startup
+from strongroom.twin.nitrotpm.commands import (
+    algorithm_parameters,
+    capability,
+    clock,
+    context,
+    creating,
+    eviction,
+    hashing,
+    hierarchy,
+    loading,
+    lockout,
+    nitro,
+    nv_access,
+    nv_define,
+    objects,
+    pcr,
+    policy_authorize,
+    policy_hashes,
+    policy_signed,
+    policy_simple,
+    policy_values,
+    primary,
+    random_numbers,
+    sequences,
+    sessions,
+    startup,
+)
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
-__all__ = ["COMMANDS", "random_numbers", "sessions", "startup"]
+__all__ = [
+    "COMMANDS",
+    "algorithm_parameters",
+    "capability",
+    "clock",
+    "context",
+    "creating",
+    "eviction",
+    "hashing",
+    "hierarchy",
+    "loading",
+    "lockout",
+    "nitro",
+    "nv_access",
+    "nv_define",
+    "objects",
+    "pcr",
+    "policy_authorize",
+    "policy_hashes",
+    "policy_signed",
+    "policy_simple",
+    "policy_values",
+    "primary",
+    "random_numbers",
+    "sequences",
+    "sessions",
+    "startup",
+]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TPMT_TK_*: what a TPM has checked already, under an HMAC that only it can make (Part 2, section 10.7)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from strongroom.formats.tpm.handles import HIERARCHIES, Rh
+from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
+from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.wire import Reader, sized, u16, u32
+
+
+class TicketKind(enum.IntEnum):
+    """TPM_ST of tickets (Part 2, section 6.9)."""
+
+    CREATION = 0x8021
+    VERIFIED = 0x8022
+    AUTH_SECRET = 0x8023
+    HASHCHECK = 0x8024
+    AUTH_SIGNED = 0x8025
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket. `digest` is the HMAC; a ticket in the NULL hierarchy with none says nothing."""
+
+    kind: TicketKind
+    hierarchy: Rh
+    digest: bytes
+
+    def encode(self) -> bytes:
+        """Return the bytes."""
+        return u16(self.kind) + u32(self.hierarchy) + sized(self.digest)
+
+
+def read_ticket(reader: Reader, *kinds: TicketKind) -> Ticket:
+    """Take a ticket of one of these kinds off. Raises TpmFormatError for other kinds and unknown hierarchies."""
+    kind = TicketKind(reader.choice(kinds, Rc.TAG, "kind of ticket"))
+    hierarchy = reader.u32("the hierarchy of a ticket")
+    if hierarchy not in HIERARCHIES:
+        raise reader.refused(Rc.VALUE, f"expected a hierarchy, found {hierarchy:#010x}")
+    return Ticket(kind, Rh(hierarchy), reader.sized("the digest of a ticket", most_bytes=MAX_DIGEST_BYTES))
