@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The emulated NitroTPM under other people's firmware and kernel: what swtpm ends up with, it ends up with.
 
-PCR 10 holds what Linux's IMA measures of the boot aggregate, which is over the other PCRs, so it is compared as well.
+PCR 10 is Linux's own: the digest over PCR 0 to 9 of the SHA-256 bank where there is one (IMA's boot aggregate).
 """
 
 import pytest
@@ -10,6 +10,7 @@ from tests.boot.variables import secure_boot, write_variables
 
 pytestmark = pytest.mark.slow
 
+IMA_PCR = 10
 ALL_BANKS = ("sha1", "sha256", "sha384", "sha512")
 INTERFACES = ("tpm-crb", "tpm-tis")
 
@@ -40,4 +41,4 @@ def test_they_are_under_secure_boot_too(signed, keys):
 def test_a_tpm_with_one_bank_is_measured_into_in_that_bank(image):
     one, all_ = boot(Machine(image, tpm=EmulatedNitroTpm())), boot(Machine(image, tpm=EmulatedNitroTpm(ALL_BANKS)))
     assert set(one.banks) == {"sha384"}
-    assert one.pcrs == all_.pcrs
+    assert {index for index in one.pcrs if one.pcrs[index] != all_.pcrs[index]} == {IMA_PCR}

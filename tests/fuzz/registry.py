@@ -22,6 +22,7 @@ AREAS = (
     "bundles",
     "policies",
     "replies",
+    "tpm",
     "inspection",
 )
 PLANTED = "careless"

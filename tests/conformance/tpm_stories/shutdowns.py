@@ -33,7 +33,6 @@ from tests.tpm_commands import (
     u8,
     u16,
     u32,
-    u64,
 )
 
 _ONE = digests((SHA256, bytes(32)))
