@@ -20,6 +20,7 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea, parse_public_area
 from strongroom.formats.tpm.response_codes import Rc, base
+from strongroom.formats.tpm.ticket import TicketKind, read_ticket
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.cleanup import Released
 from strongroom.tpm.command import OWNER, Entity, Key
@@ -135,7 +136,5 @@ def _read_created(reader: Reader) -> tuple[bytes, PublicArea]:
     public = parse_public_area(reader.sized("a public area"))
     for what in ("creation data", "a creation hash"):
         reader.sized(what)
-    reader.u16("the tag of a ticket")
-    reader.u32("the hierarchy of a ticket")
-    reader.sized("a ticket")
+    read_ticket(reader, TicketKind.CREATION)
     return private, public

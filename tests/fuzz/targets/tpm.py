@@ -16,11 +16,11 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import parse_attest, parse_quote
 from strongroom.formats.tpm.frame import parse_response
 from strongroom.formats.tpm.handles import HandleType
-from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public
+from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public, read_sized_nv_public
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections, read_pcr_selections
 from strongroom.formats.tpm.public_area import parse_public_area, read_parameters
 from strongroom.formats.tpm.signature import read_signature
-from strongroom.formats.tpm.wire import Reader
+from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.tpm.capabilities import NV_BUFFER_MAX, active_banks, fixed_property, loaded_handles
 from strongroom.tpm.command import ENDORSEMENT, OWNER
 from strongroom.tpm.connection import Connection
@@ -105,6 +105,7 @@ STRUCTURES = (
     whole(read_parameters, lambda found: u16(found[0]) + found[1].encode()),
     attest,
     frame,
+    whole(read_sized_nv_public, lambda public: sized(public.encode())),
 )
 
 
@@ -174,6 +175,7 @@ def structures() -> list[bytes]:
         b"\0" + key.encode(),
         b"\0" + sealed_template(bytes(32)).encode(),
         b"\1" + NvPublic(0x01000000, Alg.SHA512, 0x40004, b"", 8192).encode(),
+        b"\7" + sized(NvPublic(0x01000000, Alg.SHA512, 0x40004, b"", 8192).encode()),
         b"\2" + quote_of().signature.encode(),
         b"\2" + u16(Alg.RSASSA) + u16(Alg.SHA256) + u16(4) + b"sign",
         b"\2" + u16(Alg.HMAC) + u16(Alg.SHA256) + bytes(32),

@@ -59,6 +59,13 @@ def test_attest_speaks_json(nitro, capsys):
     assert json.loads(out) == {"ok": True, "document": base64.b64encode(DOCUMENT).decode(), "written": None}
 
 
+def test_attest_asks_no_tpm_where_its_answer_could_not_go(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TPM_DEVICE", "/nowhere")
+    code, _, err = said(capsys, "attest")
+    assert (code, "tpm.terminal" in err) == (2, True)
+
+
 def test_attest_does_not_write_bytes_to_a_terminal():
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "strongroom", "tpm", "attest"]

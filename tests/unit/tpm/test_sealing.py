@@ -7,6 +7,7 @@ import pytest
 from tests.libtpms import libtpms
 from tests.tpm_transports import STARTUP, Between, Scripted, answering, refusing
 from tests.tpm_wire import code_of, u32
+from tests.unit.tpm.test_nitro import define, lock
 from tests.unit.tpm.test_pcrs import extend
 from tests.unit.tpm.test_session import leftovers
 
@@ -113,6 +114,14 @@ def test_pcrs_that_move_at_the_last_moment_count(booted):
         return onward(command)
 
     assert fault(booted, sealed, change).code == "tpm.sealed-pcrs"
+
+
+@pytest.mark.attack("B16")
+def test_a_locked_tpm_still_unseals(booted):
+    sealed = sealed_in(booted)
+    define(booted, 0x01000000, auth=b"unknown")
+    lock(booted, 0x01000000)
+    assert unseal_secret(Connection(Between(booted)), sealed) == SECRET
 
 
 def test_a_secret_of_another_tpm_is_told_apart(booted):
