@@ -10,6 +10,15 @@ from tests.tpm_any_bytes import answered, commands_of_every_kind, prepared
 from tests.tpm_commands import SHA256, selection, send, sized, u16, u32, u64
 from tests.tpm_templates import AES_KEY, HMAC_KEY, SRK_ECC, SRK_RSA
 
+from strongroom.formats.nsm import (
+    AttestationRequest,
+    NsmError,
+    encode_attestation_request,
+    encode_attestation_response,
+    encode_error,
+    parse_attestation_response,
+    parse_request,
+)
 from strongroom.formats.tpm.attest import AttestType, parse_attest, parse_quote
 from strongroom.formats.tpm.frame import HEADER_BYTES, encode_response, parse_response
 from strongroom.formats.tpm.nv_public import parse_nv_public
@@ -21,6 +30,7 @@ from strongroom.twin.nitrotpm.state_values import to_json
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 MAX_BYTES = 1_024
+MOST_COMMANDS = 32
 
 
 def commands(data: bytes) -> None:
@@ -30,8 +40,10 @@ def commands(data: bytes) -> None:
 
 
 def _frames(data: bytes) -> Iterator[bytes]:
-    """Cut the input where the sizes in it say so: the fuzzer finds sequences by appending."""
-    while data:
+    """Cut the input where the sizes in it say so: the fuzzer finds sequences by appending. No more than a few."""
+    for _ in range(MOST_COMMANDS):
+        if not data:
+            return
         size_bytes = max(HEADER_BYTES, int.from_bytes(data[2:6]))
         yield data[:size_bytes]
         data = data[size_bytes:]
@@ -66,6 +78,19 @@ def state(data: bytes) -> None:
     to_json(parse_state(data, Path("tpm.json")))
 
 
+def nsm_request(data: bytes) -> None:
+    """A request of ours reads the same again."""
+    found = parse_request(data)
+    if isinstance(found, AttestationRequest):
+        assert parse_request(encode_attestation_request(found)) == found
+
+
+def nsm_response(data: bytes) -> None:
+    found = parse_attestation_response(data)
+    if isinstance(found, bytes):
+        assert parse_attestation_response(encode_attestation_response(found)) == found
+
+
 def sequences_of_commands() -> list[bytes]:
     each = commands_of_every_kind()
     return [b"".join(each[start : start + 6]) for start in range(0, len(each), 6)] + each
@@ -95,6 +120,16 @@ def signatures() -> list[bytes]:
     ]
 
 
+def nsm_requests() -> list[bytes]:
+    whole = encode_attestation_request(AttestationRequest(user_data=b"data", nonce=b"nonce", public_key=b"key"))
+    pcr = b"\xa1\x6bDescribePCR\xa1\x65index\x07"
+    return [whole, whole + bytes(16), encode_attestation_request(AttestationRequest()), pcr, b"\x6bDescribeNSM"]
+
+
+def nsm_responses() -> list[bytes]:
+    return [encode_attestation_response(b"document"), encode_error(NsmError.INVALID_ARGUMENT)]
+
+
 def states() -> list[bytes]:
     with tempfile.TemporaryDirectory(prefix="strongroom-fuzz-") as folder:
         path = Path(folder) / "tpm.json"
@@ -110,5 +145,7 @@ TARGETS = (
     Target("tpm.attest", attest, quotes, max_bytes=MAX_BYTES),
     Target("tpm.response", response, responses, max_bytes=MAX_BYTES),
     Target("tpm.signature", signature, signatures, max_bytes=MAX_BYTES),
+    Target("tpm.nsm-request", nsm_request, nsm_requests, max_bytes=MAX_BYTES),
+    Target("tpm.nsm-response", nsm_response, nsm_responses, max_bytes=MAX_BYTES),
     Target("tpm.state", state, states),
 )
