@@ -16,8 +16,6 @@ NOT_SPOILT = {
     "AC_Send",
     "CertifyCreation",
     "CertifyX509",
-    "ChangeEPS",
-    "ChangePPS",
     "ClockRateAdjust",
     "Commit",
     "Duplicate",
