@@ -17,8 +17,6 @@ NOT_SPOILT = {
     "AC_Send",
     "CertifyCreation",
     "CertifyX509",
-    "ChangeEPS",
-    "ChangePPS",
     "ClockRateAdjust",
     "Commit",
     "Duplicate",

@@ -15,6 +15,7 @@ from strongroom.twin.nitrotpm.state_values import to_json
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 MAX_BYTES = 1_024
+MOST_COMMANDS = 32
 
 
 def commands(data: bytes) -> None:
@@ -24,8 +25,10 @@ def commands(data: bytes) -> None:
 
 
 def _frames(data: bytes) -> Iterator[bytes]:
-    """Cut the input where the sizes in it say so: the fuzzer finds sequences by appending."""
-    while data:
+    """Cut the input where the sizes in it say so: the fuzzer finds sequences by appending. No more than a few."""
+    for _ in range(MOST_COMMANDS):
+        if not data:
+            return
         size_bytes = max(HEADER_BYTES, int.from_bytes(data[2:6]))
         yield data[:size_bytes]
         data = data[size_bytes:]

@@ -20,7 +20,7 @@ from typing import Self
 from strongroom.errors import FormatError, LocalFault
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
 from strongroom.twin.nitrotpm.chip import Permanent
-from strongroom.twin.nitrotpm.state_values import CODE, from_json, to_json
+from strongroom.twin.nitrotpm.state_values import from_json, to_json
 
 FORMAT = "strongroom-twin-tpm-state"
 VERSION = 1
@@ -110,7 +110,10 @@ def _document(data: bytes, path: Path) -> dict[str, object]:
 
 def _damaged(path: Path, reason: str) -> FormatError:
     return FormatError(
-        CODE, f"expected the state of a TPM in {path}, found it damaged: {reason}", spec=_SPEC, remedy=_REMEDY
+        "twin.tpm-state",
+        f"expected the state of a TPM in {path}, found it damaged: {reason}",
+        spec=_SPEC,
+        remedy=_REMEDY,
     )
 
 

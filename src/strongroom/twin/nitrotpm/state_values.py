@@ -20,7 +20,6 @@ from strongroom.errors import FormatError
 from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public
 from strongroom.formats.tpm.public_area import PublicArea, parse_public_area
 
-CODE = "twin.tpm-state"
 _STRUCTURES: dict[type, Callable[[bytes], object]] = {NvPublic: parse_nv_public, PublicArea: parse_public_area}
 
 
@@ -94,8 +93,8 @@ def _bytes(data: object, where: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
-        raise FormatError(CODE, f"{where}: expected base64: {error}") from error
+        raise FormatError("twin.tpm-state", f"{where}: expected base64: {error}") from error
 
 
 def _refuse(where: str, expected: str, data: object) -> FormatError:
-    return FormatError(CODE, f"{where}: expected {expected}, found {type(data).__name__}")
+    return FormatError("twin.tpm-state", f"{where}: expected {expected}, found {type(data).__name__}")
