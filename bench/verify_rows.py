@@ -79,12 +79,15 @@ def genuine_row(vectors: Path, rounds: int) -> Row:
 
 @contextmanager
 def _peer(vectors: Path) -> Iterator[tuple[GoPeer, list[EvidenceBytes]]]:
-    """Start the peer; give it and the documents that it accepts. Raises PeerAbsentError."""
+    """Start the peer; give it and the documents that it accepts. Raises PeerAbsentError, also where it accepts none."""
     files = sorted((vectors / "documents").glob("enclave-*.cbor"))
     if not files:
         raise PeerAbsentError("no genuine documents: name their folder in STRONGROOM_VECTORS")
     with GoPeer(build(), files) as peer:
-        yield peer, [EvidenceBytes(file.read_bytes()) for file in files if not peer.verdicts[str(file)]]
+        accepted = [file for file in files if not peer.verdicts[str(file)]]
+        if not accepted:
+            raise PeerAbsentError(f"the peer accepts none of the {len(files)} genuine documents")
+        yield peer, [EvidenceBytes(file.read_bytes()) for file in accepted]
 
 
 def _genuine_turns(peer: GoPeer, documents: Sequence[EvidenceBytes]) -> dict[str, Turn]:

@@ -153,6 +153,11 @@ def good_pki() -> Pki:
     return Pki()
 
 
+def root_pem(pki: Pki) -> bytes:
+    """Return the root as `--root` takes it."""
+    return x509.load_der_x509_certificate(pki.certificates["root"]).public_bytes(Encoding.PEM)
+
+
 def fixed_key(position: str) -> ec.EllipticCurvePrivateKey:
     """The same key in every run: what is kept of one run means the same in the next."""
     return ec.derive_private_key(int.from_bytes(hashlib.sha256(position.encode()).digest()), ec.SECP384R1())

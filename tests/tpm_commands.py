@@ -171,6 +171,14 @@ def sized(content: bytes = b"") -> bytes:
     return u16(len(content)) + content
 
 
+def spoilt(content: bytes, position: int = -1) -> bytes:
+    """Turn one bit of a byte; of nothing there is none to turn."""
+    changed = bytearray(content)
+    if changed:
+        changed[position] ^= 1
+    return bytes(changed)
+
+
 def area(handle: int, *, attributes: int = 1, nonce: bytes = b"", proof: bytes = b"") -> bytes:
     """One session of an authorisation area (TPMS_AUTH_COMMAND); 1 is continueSession."""
     return u32(handle) + sized(nonce) + u8(attributes) + sized(proof)

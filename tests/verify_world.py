@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from tests.nitro_pki import NONCE, NOW, PCR4, PCRS, Pki, document, good_pki
+from tests.nitro_pki import NONCE, NOW, PCR4, PCRS, Pki, document, good_pki, root_pem
 
 from strongroom.cli.main import run
 
 OTHER = "11" * 48
 AT = ("--at", NOW.isoformat())
 CHALLENGED = ("--nonce", NONCE.hex())
+RULES = tuple(f"--pcr={index}={PCRS[index].hex()}" for index in (2, 4, 12, 13))
 GATES = {str(index): [PCRS[index].hex()] for index in (2, 4, 12, 13)}
 
 
@@ -56,6 +55,5 @@ def make_world(folder: Path, capsys: pytest.CaptureFixture[str], pki: Pki | None
     world = World(folder, capsys)
     pki = pki or good_pki()
     world.write("document", bytes(document(pki)))
-    root = x509.load_der_x509_certificate(pki.certificates["root"])
-    world.write("root", root.public_bytes(Encoding.PEM))
+    world.write("root", root_pem(pki))
     return world

@@ -9,7 +9,7 @@ The tree, with the exit code each family gets in our programs::
     ├── NotAuthentic    4    well formed, but nobody we trust vouches for it (forged, or outside its certificates' time)
     ├── NotTrusted      5    authentic, but not what was asked for (policy, nonce, age)
     ├── KeyRefused      6    KMS, or a key policy, said no
-    ├── TpmFault        7    the TPM answered with an error
+    ├── TpmFault        7    the TPM refused, is absent, or answered nonsense
     ├── ServiceFault    8    a service or the network failed
     └── LocalFault      9    this machine: disk full, unreadable file
 
@@ -124,11 +124,11 @@ class KeyRefused(StrongroomError):  # noqa: N818
 
 
 class TpmFault(StrongroomError):  # noqa: N818
-    """The TPM answered with a response code other than success. `rc` is that code."""
+    """The TPM refused, cannot be reached, or answered what no TPM should. `rc` is its response code, if any."""
 
     exit_code = 7
 
-    def __init__(self, code: str, message: str, *, rc: int, remedy: str = "") -> None:
+    def __init__(self, code: str, message: str, *, rc: int | None = None, remedy: str = "") -> None:
         super().__init__(code, message, remedy=remedy)
         self.rc = rc
 

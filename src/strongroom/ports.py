@@ -32,6 +32,16 @@ class Clock(Protocol):
         """Return the current time, timezone-aware, in UTC."""
 
 
+class TpmTransport(Protocol):
+    """A way to a TPM 2.0: Linux's device, or whoever stands in for one."""
+
+    def transmit(self, command: bytes) -> bytes:
+        """Return the TPM's response to a command; both are whole (TPM 2.0 Library, Part 1, section 18).
+
+        What comes back is not looked at. Raises TpmFault when nothing does.
+        """
+
+
 class EvidenceSource(Protocol):
     """A NitroTPM, or whoever stands in for one (RFC 9334: the Attester's attesting environment)."""
 

@@ -18,7 +18,9 @@ PAGES += [ROOT / "conformance/README.md"]
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PARSED_AS = {"json": json.loads, "toml": tomllib.loads}
 SHOWN_ONLY = {"text", "cddl", "js", ""}
-"""Drawings, grammars, and layouts that no program reads; JavaScript runs in tests/conformance."""
+"""Of blocks that are not tested here: drawings, layouts, grammars, what commands say of themselves (test_reference.py),
+and commands that need an instance, somebody's verifier, or a minute. JavaScript and the commands of docs/conformance.md
+run in tests/conformance."""
 
 
 def name(page: Path) -> str:

@@ -76,6 +76,34 @@ def test_every_code_that_a_test_has_seen_is_documented():
     assert {code for code in seen if f"| `{code}` |" not in CODES} == set()
 
 
+def dotted_literals() -> dict[str, str]:
+    """Return every literal of the source that has the shape of a code, and a module that it stands in.
+
+    Tables, arguments and defaults alike. What ends in a hyphen is the beginning of codes, and no code.
+    """
+    shape = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*[a-z0-9]")
+    source = ROOT / "src/strongroom"
+    return {
+        node.value: str(file.relative_to(source))
+        for file in sorted(source.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and shape.fullmatch(node.value)
+    }
+
+
+FILE_ENDINGS = ("json", "pem", "toml", "conf", "efi", "cbor", "hex", "txt", "rsa2048", "bundle", "escrow")
+NO_CODES = {"amazonaws.com", "m7i.large", "strongroom-twin.nitro-enclaves", "demo.command"}
+"""A domain, an instance type, the common name of a root, a module and what is in it."""
+
+
+def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():
+    literals = dotted_literals()
+    codes = {code for code in literals if code.rpartition(".")[2] not in FILE_ENDINGS} - NO_CODES
+    assert len([code for code in codes if code.startswith("explain.")]) > 35
+    assert {code: literals[code] for code in codes if f"| `{code}` |" not in CODES} == {}
+    assert literals.keys() >= NO_CODES, "an exception that nothing needs any more"
+
+
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_has_help_with_an_example_and_stands_in_the_documentation(name):
     command = commands()[name]

@@ -15,7 +15,7 @@ from bench.row import Goal, Row, Unit
 from bench.table import as_json, as_text
 from bench.verify_rows import chain_rows, genuine_row
 
-from bench import go_peer
+from bench import go_peer, verify_rows
 from bench import race as race_module
 
 RATE, TIME = Unit.DOCUMENTS_PER_SECOND, Unit.MILLISECONDS
@@ -112,6 +112,22 @@ def test_without_go_there_is_no_peer(monkeypatch):
         go_peer.build()
 
 
+def test_a_peer_that_accepts_no_document_is_none(monkeypatch, tmp_path):
+    class Refusing(GoPeer):
+        def __init__(self, _program, files):
+            self.verdicts = dict.fromkeys(map(str, files), "refused")
+
+        def __exit__(self, *_):
+            pass
+
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents/enclave-1.cbor").write_bytes(b"")
+    monkeypatch.setattr(verify_rows, "build", lambda: None)
+    monkeypatch.setattr(verify_rows, "GoPeer", Refusing)
+    found = genuine_row(tmp_path, 1)
+    assert (found.figure("ours"), found.remark) == (None, "the peer accepts none of the 1 genuine documents")
+
+
 @pytest.mark.slow
 def test_the_peer_in_go_accepts_genuine_documents_and_refuses_forged_ones(genuine_vectors):
     try:
@@ -121,6 +137,11 @@ def test_the_peer_in_go_accepts_genuine_documents_and_refuses_forged_ones(genuin
     files = sorted((genuine_vectors / "documents").glob("enclave-*.cbor"))
     with GoPeer(program, files) as peer:
         forged = {name: verdict for name, verdict in peer.verdicts.items() if name.endswith("-BAD.cbor")}
+        accepted = sum(not verdict for verdict in peer.verdicts.values())
+        assert forged
         assert all(forged.values())
-        assert sum(not verdict for verdict in peer.verdicts.values()) > len(files) / 2
+        assert accepted > len(files) / 2
         assert 0 < peer.seconds(1) < 1
+    found = genuine_row(genuine_vectors, 1)
+    assert found.remark == f"{accepted} documents that both accept"
+    assert all([found.figure("ours"), found.figure("peer"), found.ratio])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.boot.machine import COMMAND_LINE, initrd_that_prints_pcrs, program
+from tests.boot.machine import COMMAND_LINE, initrd_that_prints_pcrs
 from tests.boot.variables import CERT_SHA256, signature_list
+from tests.processes import program
 
 from strongroom.formats.uki import assemble_uki
 from strongroom.measure.secure_boot import SecureBootKeys

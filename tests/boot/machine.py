@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One boot under software emulation: QEMU, Debian's OVMF and swtpm. Firmware and TPM are not ours, so they may judge.
+"""One boot under software emulation: QEMU, Debian's OVMF, and a TPM that is swtpm unless the machine says otherwise.
 
-The initrd prints every PCR of the SHA-384 bank and the event log, and powers off. Nothing outlives `boot`, whatever
-happens.
+Firmware and swtpm are not ours, so they may judge. The initrd prints every PCR and the event log, and powers off.
+Nothing outlives `boot`, whatever happens.
 """
 
 import base64
@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,7 +18,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from tests.processes import ended, program, wait_until
+from tests.swtpm import start as start_swtpm
+
+from strongroom.formats.tpm.algorithms import Alg
+from strongroom.twin.clock import SystemClock
 from strongroom.twin.initrd import (
     build_initrd,
     character_device_entry,
@@ -27,6 +32,11 @@ from strongroom.twin.initrd import (
     link_entry,
     program_entry,
 )
+from strongroom.twin.nitrotpm.board import Board
+from strongroom.twin.nitrotpm.profile import Profile
+from strongroom.twin.nitrotpm.transports.server import TpmServer
+from strongroom.twin.server import DEFAULT_REGION
+from strongroom.twin.tpm_folder import open_folder, run_tpm
 
 BOOT_SECONDS = 180
 COMMAND_LINE = b"console=ttyS0 quiet"
@@ -34,14 +44,10 @@ FIRMWARE = Path("/usr/share/OVMF")
 CODE = "OVMF_CODE_4M.secboot.fd"
 """As on EC2, a firmware that can do Secure Boot; the variable store says whether it does. The build that cannot leaves
 out the variable SecureBoot since OVMF 2025.02 (Debian 13), and its PCR 7 is another than that of genuine documents."""
-DEBIAN = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "swtpm": "swtpm",
-    "swtpm_setup": "swtpm-tools",
-    "sbsign": "sbsigntool",
-    "sbsiglist": "sbsigntool",
-}
-PCR_LINE = re.compile(r"MEASURED (\d+) ([0-9A-Fa-f]{96})")
+PCR_LINE = re.compile(r"^MEASURED (\w+) (\d+) ([0-9A-Fa-f]+)\r?$", re.MULTILINE)
+BANK_BYTES = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
+STATIC = range(16)
+"""PCRs of firmware, loader and system; the others are for dynamic launches, debugging and applications."""
 LOG_LINE = re.compile(r"^LOGGED ([A-Za-z0-9+/=]{1,76})\r?$", re.MULTILINE)
 LOG_SIZE = re.compile(r"^LOGGED BYTES (\d+)\r?$", re.MULTILINE)
 INIT = b"""#!/bin/sh
@@ -49,8 +55,10 @@ mount -t sysfs sysfs /sys
 mount -t proc proc /proc
 mount -t securityfs securityfs /sys/kernel/security
 echo 1 > /proc/sys/kernel/printk  # no message of the kernel may cut a line in two
-for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-  echo "MEASURED $n $(cat /sys/class/tpm/tpm0/pcr-sha384/$n)"
+for bank in /sys/class/tpm/tpm0/pcr-*; do
+  for pcr in $bank/*; do
+    echo "MEASURED ${bank##*-} ${pcr##*/} $(cat $pcr)"
+  done
 done
 echo "COMMAND LINE $(cat /proc/cmdline)"
 log=/sys/kernel/security/tpm0/binary_bios_measurements
@@ -58,12 +66,6 @@ base64 $log | while read -r line; do echo "LOGGED $line"; done
 echo "LOGGED BYTES $(cat $log | wc -c)"
 poweroff -f
 """
-
-
-def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, f"{name} is missing: install the Debian package {DEBIAN[name]} (make setup does)"
-    return found
 
 
 def initrd_that_prints_pcrs(busybox: bytes) -> bytes:
@@ -82,13 +84,63 @@ def initrd_that_prints_pcrs(busybox: bytes) -> bytes:
     )
 
 
+class Tpm(Protocol):
+    """A TPM for one boot, on a control socket of swtpm's kind."""
+
+    @property
+    def banks(self) -> tuple[str, ...]: ...
+
+    def run(self, folder: Path) -> contextlib.AbstractContextManager[Path]: ...
+
+
+@dataclass(frozen=True)
+class DebianTpm:
+    """Debian's swtpm, on libtpms."""
+
+    banks: tuple[str, ...] = ("sha384",)
+
+    @contextlib.contextmanager
+    def run(self, folder: Path) -> Iterator[Path]:
+        state, socket = folder / "tpm", folder / "tpm.sock"
+        state.mkdir()
+        (folder / "setup.conf").touch()
+        setup = [program("swtpm_setup"), "--tpm2", "--tpm-state", str(state), "--config", str(folder / "setup.conf")]
+        subprocess.run([*setup, "--pcr-banks", ",".join(self.banks)], check=True, capture_output=True, timeout=60)
+        with ended(start_swtpm(state, "--ctrl", f"type=unixio,path={socket}")):
+            wait_until(socket.exists, "swtpm did not start")
+            yield socket
+
+
+@dataclass(frozen=True)
+class EmulatedNitroTpm:
+    """The twin's, in this process."""
+
+    banks: tuple[str, ...] = ("sha384",)
+    home: Path | None = None
+    """Where its instance and root are kept; without it, a folder of the boot."""
+
+    @contextlib.contextmanager
+    def run(self, folder: Path) -> Iterator[Path]:
+        profile = Profile(banks=tuple(Alg[bank.upper()] for bank in self.banks))
+        home = open_folder(self.home or folder / "tpm", region=DEFAULT_REGION, clock=SystemClock())
+        with run_tpm(home, profile=profile, clock=SystemClock()) as tpm, TpmServer(Board(tpm)) as server:
+            server.listen_control(folder / "tpm.sock")
+            yield folder / "tpm.sock"
+
+
 @dataclass(frozen=True)
 class Booted:
-    pcrs: Mapping[int, bytes]
+    banks: Mapping[str, Mapping[int, bytes]]
+    """Every PCR of every bank that is active."""
     serial: str
     seconds: float
     event_log: bytes
     """What firmware, stub and kernel logged, as the kernel hands it out."""
+
+    @property
+    def pcrs(self) -> Mapping[int, bytes]:
+        """What is measured of a boot, in the bank that NitroTPM's documents show."""
+        return {index: value for index, value in self.banks["sha384"].items() if index in STATIC}
 
 
 @dataclass(frozen=True)
@@ -100,6 +152,9 @@ class Machine:
     store: bytes = field(default_factory=(FIRMWARE / "OVMF_VARS_4M.fd").read_bytes)
     empty_disks: int = 0
     """Disks without anything on them that the firmware tries first."""
+    tpm: Tpm = field(default_factory=DebianTpm)
+    device: str = "tpm-crb"
+    """How it is attached, as QEMU names it."""
 
     @property
     def digest(self) -> bytes:
@@ -107,6 +162,7 @@ class Machine:
             self.image,
             self.store,
             bytes([self.empty_disks]),
+            repr((self.tpm, self.device)).encode(),
             *(part for name in sorted(self.files) for part in (name.encode(), self.files[name])),
         ]
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
@@ -122,22 +178,37 @@ def boot(machine: Machine) -> Booted:
     return _BOOTED[machine.digest]
 
 
-def every_boot() -> tuple[Booted, ...]:
-    """Return what was booted so far."""
+def boots_so_far() -> tuple[Booted, ...]:
+    """Return what this process has booted: which boots these are is up to the tests that ran before."""
     return tuple(_BOOTED.values())
 
 
 def _boot(machine: Machine) -> Booted:
+    started = time.monotonic()
+    serial = run_until_off(machine)
+    banks = _banks(serial)
+    assert set(banks) == set(machine.tpm.banks), f"the image did not print its PCRs:\n{serial[-3000:]}"
+    return Booted(banks, serial, time.monotonic() - started, _event_log(serial))
+
+
+def run_until_off(machine: Machine) -> str:
+    """Return what a machine wrote to its serial line until it switched itself off."""
     with tempfile.TemporaryDirectory(prefix="strongroom-boot-") as scratch:
         folder = Path(scratch)
         _write_disk(folder / "esp", {"EFI/BOOT/BOOTX64.EFI": machine.image, **machine.files})
         (folder / "vars.fd").write_bytes(machine.store)
-        started = time.monotonic()
-        with _tpm(folder) as socket:
-            serial = _run([*_qemu(folder, socket), *_empty_disks(folder, machine.empty_disks)])
-        pcrs = {int(number): bytes.fromhex(value) for number, value in PCR_LINE.findall(serial)}
-        assert len(pcrs) == 16, f"the image did not print its PCRs:\n{serial[-3000:]}"
-        return Booted(pcrs, serial, time.monotonic() - started, _event_log(serial))
+        with machine.tpm.run(folder) as socket:
+            tpm = _tpm_device(machine.device, socket)
+            return _run([*_qemu(folder), *tpm, *_empty_disks(folder, machine.empty_disks)])
+
+
+def _banks(serial: str) -> Mapping[str, Mapping[int, bytes]]:
+    banks: dict[str, dict[int, bytes]] = {}
+    for bank, number, value in PCR_LINE.findall(serial):
+        banks.setdefault(bank, {})[int(number)] = bytes.fromhex(value)
+    for bank, pcrs in banks.items():
+        assert {index: len(value) for index, value in pcrs.items()} == dict.fromkeys(range(24), BANK_BYTES[bank])
+    return banks
 
 
 def _event_log(serial: str) -> bytes:
@@ -153,31 +224,7 @@ def _write_disk(root: Path, files: Mapping[str, bytes]) -> None:
         (root / path).write_bytes(contents)
 
 
-@contextlib.contextmanager
-def _tpm(folder: Path) -> Iterator[Path]:
-    state, socket = folder / "tpm", folder / "tpm.sock"
-    state.mkdir()
-    (folder / "setup.conf").touch()
-    setup = [program("swtpm_setup"), "--tpm2", "--tpm-state", str(state), "--config", str(folder / "setup.conf")]
-    subprocess.run([*setup, "--pcr-banks", "sha384"], check=True, capture_output=True, timeout=60)
-    command = [
-        program("swtpm"),
-        "socket",
-        "--tpm2",
-        "--tpmstate",
-        f"dir={state}",
-        "--ctrl",
-        f"type=unixio,path={socket}",
-    ]
-    with _ended(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)):
-        deadline = time.monotonic() + 10
-        while not socket.exists():
-            assert time.monotonic() < deadline, "swtpm did not start"
-            time.sleep(0.02)
-        yield socket
-
-
-def _qemu(folder: Path, socket: Path) -> list[str]:
+def _qemu(folder: Path) -> list[str]:
     assert (FIRMWARE / CODE).exists(), "OVMF is missing: install the Debian package ovmf (make setup does)"
     pflash = "if=pflash,format=raw"
     return [
@@ -189,9 +236,12 @@ def _qemu(folder: Path, socket: Path) -> list[str]:
         *("-drive", f"{pflash},unit=1,file={folder / 'vars.fd'}"),
         *("-drive", f"if=none,id=esp,format=raw,file=fat:rw:{folder / 'esp'}"),
         *("-device", "nvme,serial=esp,drive=esp,bootindex=9"),
-        *("-chardev", f"socket,id=tpm,path={socket}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
-        *("-device", "tpm-crb,tpmdev=tpm0"),
     ]
+
+
+def _tpm_device(device: str, socket: Path) -> list[str]:
+    backend = ["-chardev", f"socket,id=tpm,path={socket}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
+    return [*backend, "-device", f"{device},tpmdev=tpm0"]
 
 
 def _empty_disks(folder: Path, count: int) -> Iterator[str]:
@@ -204,7 +254,7 @@ def _empty_disks(folder: Path, count: int) -> Iterator[str]:
 
 
 def _run(command: list[str]) -> str:
-    with _ended(
+    with ended(
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ) as emulator:
         overdue = threading.Timer(BOOT_SECONDS, emulator.kill)
@@ -215,14 +265,3 @@ def _run(command: list[str]) -> str:
             overdue.cancel()
         assert emulator.returncode != -signal.SIGKILL, f"no end after {BOOT_SECONDS} s:\n{output[-3000:]}"
         return output
-
-
-@contextlib.contextmanager
-def _ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
-    """Hand out a process; end it when the block is left, however that happens."""
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()

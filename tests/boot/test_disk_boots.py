@@ -14,10 +14,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.boot.machine import FIRMWARE, program
+from tests.boot.machine import FIRMWARE
 from tests.disks import LINUX, gpt_disk, make_mbr, mbr_disk, partition, record
 from tests.fat_volumes import make_fat
 from tests.images import make_pe
+from tests.processes import program
 
 from strongroom.errors import FormatError
 from strongroom.formats.gpt import ATTRIBUTE_NO_BLOCK_IO

@@ -119,7 +119,7 @@ function parsePayload(payload) {
     const value = fields.get(name) ?? null;
     return value === null ? null : bytes(value, 0, 1024);
   });
-  const path = [fields.get("certificate"), ...bundle.toReversed()].map((der) => parseCertificate(bytes(der, 1, 1024)));
+  const path = [fields.get("certificate"), ...[...bundle].reverse()].map((der) => parseCertificate(bytes(der, 1, 1024)));
   return { timestamp, pcrs, publicKey, userData, nonce, path };
 }
 

@@ -6,7 +6,7 @@ import subprocess
 from datetime import datetime
 
 import pytest
-from tests.conformance.suite import VECTORS
+from tests.conformance.suite import ROOT, VECTORS
 
 from strongroom.formats import cbor
 from strongroom.formats.cbor import Profile
@@ -23,6 +23,7 @@ DIFFERS = {
         "OpenSSL takes the second of notAfter for over; RFC 5280 section 4.1.2.5 includes it",
     ),
 }
+PAGE = ROOT / "docs/conformance.md"
 COMPARED = [v for v in VECTORS if v.group in ("good", "path", "time", "age", "nonce") and not v.optional]
 
 
@@ -36,6 +37,10 @@ def certificates(document):
     payload = cbor.decode(envelope.children[2].scalar, Profile.AWS)
     fields = {key.scalar: value for key, value in payload.map()}
     return fields["certificate"].scalar, [item.scalar for item in fields["cabundle"].children]
+
+
+def test_the_page_says_how_many_differ():
+    assert f"the same certificate paths, but for {len(DIFFERS)} that" in " ".join(PAGE.read_text().split())
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@
 import ast
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -339,19 +341,37 @@ def test_the_suites_id_changes_with_any_byte(tmp_path):
 # --- the real command -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_our_command_passes_every_vector_at_both_levels(tmp_path):
-    page = " ".join((ROOT / "docs/conformance.md").read_text().replace("\\\n", " ").split())
-    options = [*MAP, "--identity", '"digest": "([0-9a-f]{64})"']
-    verify = "verify {document} --root {root} --at {time} --nonce {nonce} --max-age {max-age}s"
-    verify += " {pcrs} {public-key} {user-data} --json"
-    assert f"{' '.join(MAP)} --identity '{options[-1]}' -- strongroom {verify}" in page
+def documented(word):
+    """Return the one command of the page that has this word: options of the runner, and the verifier's command."""
+    page = (ROOT / "docs/conformance.md").read_text()
+    blocks = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    commands = [shlex.split(block.replace("\\\n", " ")) for block in blocks]
+    ((python, script, *words),) = [command for command in commands if word in command]
+    assert (python, script) == ("python", "conformance/run.py")
+    return words[: words.index("--")], words[words.index("--") + 1 :]
+
+
+def expect_to_pass(options, verifier, tmp_path):
+    """Run a verifier on the whole suite, in the project's folder. It passes every vector, the optional ones too."""
     report = tmp_path / "report.json"
-    command = [sys.executable, HERE / "run.py", "--level", "class", *options, "--timeout", "60", "--json", report]
-    command += ["--", sys.executable, "-m", "strongroom", *verify.split()]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "conformance/run.py", *options, "--timeout", "60", "--json", report, "--", *verifier]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.endswith("\npassed\n")) == (0, True), run.stdout[-3000:] + run.stderr[-1000:]
-    assert json.loads(report.read_text())["failures"] == []  # whoever passes with classes passes without
+    found = json.loads(report.read_text())
+    assert (found["level"], found["failures"]) == ("class", [])  # whoever passes with classes passes without
+
+
+@pytest.mark.slow
+def test_our_command_as_documented_passes_every_vector(tmp_path):
+    options, (program, *arguments) = documented("strongroom")
+    assert program == "strongroom"
+    expect_to_pass(options, [sys.executable, "-m", program, *arguments], tmp_path)
+
+
+def test_our_library_as_documented_passes_every_vector(tmp_path):
+    options, (python, *arguments) = documented("--serve")
+    assert python == "python"
+    expect_to_pass(options, [sys.executable, *arguments], tmp_path)
 
 
 def test_what_passes_with_classes_passes_without():

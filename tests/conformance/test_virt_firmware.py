@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.boot.machine import FIRMWARE, program
+from tests.boot.machine import FIRMWARE
 from tests.boot.variables import CERT_SHA256, OWNER, Variable, secure_boot, signature_list
+from tests.processes import program
 from tests.uefi_blobs import aws_blob, efi_variables
 from tests.unit.measure.test_secure_boot import OTHER, OURS, der, esl, signed
 

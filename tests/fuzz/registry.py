@@ -22,7 +22,9 @@ AREAS = (
     "bundles",
     "policies",
     "replies",
+    "tpm",
     "inspection",
+    "nitrotpm",
 )
 PLANTED = "careless"
 """Readers with one bug each, which the fuzzer and the limits have to find."""

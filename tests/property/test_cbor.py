@@ -7,6 +7,7 @@ makes of our data model, keys in bytewise order, is byte for byte what we encode
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 import cbor2
@@ -15,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests import cbor_difference, nitro_pki
 from tests.cbor_difference import ACCEPTED, expect_accounted_for, plain, same
+from tests.damage import mutations, refusal
 
 from strongroom.errors import FormatError
 from strongroom.formats.cbor import MAX_DEPTH, MAX_INPUT_BYTES, Profile, decode, encode
@@ -39,33 +41,14 @@ CORPUS = ROOT / "tests/fuzz/corpus"
 PAGE = ROOT / "docs/adr/0002-own-strict-cbor.md"
 
 
-def changed(draw, good):
-    """Return a good encoding with one to three bytes changed, added or gone: near enough to be parsed for a while."""
-    data = bytearray(good)
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(data)))
-        end = at + draw(st.integers(0, 2))
-        data[at:end] = draw(st.binary(max_size=2))
-    return bytes(data)
+def mutated():
+    """Return good encodings, changed so little that they are parsed for a while."""
+    return VALUES.map(encode).flatmap(partial(mutations, gone=2, new=2))
 
 
-@st.composite
-def mutated(draw):
-    return changed(draw, encode(draw(VALUES)))
-
-
-@st.composite
-def mutated_documents(draw):
-    return changed(draw, draw(st.sampled_from([nitro_pki.payload(), nitro_pki.document(), nitro_pki.raw_document()])))
-
-
-def refusal(parse, *arguments):
-    """Return the FormatError that a parser raises, None if it raises none. Anything else escapes."""
-    try:
-        parse(*arguments)
-    except FormatError as error:
-        return error
-    return None
+def mutated_documents():
+    documents = st.sampled_from([nitro_pki.payload(), nitro_pki.document(), nitro_pki.raw_document()])
+    return documents.flatmap(partial(mutations, gone=2, new=2))
 
 
 def in_bytewise_order(value):

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.damage import mutations
 
 from strongroom.errors import FormatError
 from strongroom.formats.console import encode_failure, encode_receipt, parse_console
@@ -32,13 +33,8 @@ def hit(text: bytes, hits: list[tuple[float, bytes]]) -> bytes:
     return b"".join([*pieces, text[start:]])
 
 
-@st.composite
-def mutations(draw, good):
-    data = bytearray(good)
-    for _ in range(draw(st.integers(1, 6))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 200))] = draw(st.binary(max_size=8))
-    return bytes(data)
+def printed_badly(good):
+    return mutations(good, places=6, gone=200, new=8)
 
 
 @given(DOCUMENTS)
@@ -55,7 +51,7 @@ def test_kernel_messages_are_taken_out_wherever_they_fall(document, hits):
 
 @given(st.data(), st.binary(min_size=57, max_size=400))
 def test_damage_never_makes_another_document(data, document):
-    text = data.draw(mutations(encode_receipt(document)))
+    text = data.draw(printed_badly(encode_receipt(document)))
     try:
         found = parse_console(text)
     except FormatError:
@@ -75,10 +71,10 @@ def test_failures_are_read_as_they_were_written(remedy, pcrs):
 @given(
     st.one_of(
         st.binary(max_size=300),
-        mutations(
+        printed_badly(
             encode_receipt(bytes(300)) + encode_failure(ConsoleFailure("a.b", "c", PcrDigests.of({4: bytes(48)})))
         ),
-        mutations(json.dumps({"InstanceId": "i-0123abcd", "Output": encode_receipt(bytes(90)).decode()}).encode()),
+        printed_badly(json.dumps({"InstanceId": "i-0123abcd", "Output": encode_receipt(bytes(90)).decode()}).encode()),
     )
 )
 def test_no_bytes_do_more_to_the_console_reader_than_a_format_error(data):

@@ -10,6 +10,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.damage import edited, edits
 from tests.disks import ESP, LINUX, Part, Table, gpt_disk, partition
 from tests.fat_volumes import make_fat
 from tests.images import make_uki
@@ -59,17 +60,6 @@ def everything(data: bytes) -> None:
             reader(memoryview(data))
     with contextlib.suppress(FormatError):
         read_all(parse_fat(memoryview(data)))
-
-
-def edited(data: bytes, edits: list[tuple[int, bytes]]) -> bytes:
-    changed = bytearray(data)
-    for offset, replacement in edits:
-        changed[offset : offset + len(replacement)] = replacement
-    return bytes(changed)
-
-
-def edits(length: int) -> st.SearchStrategy[list[tuple[int, bytes]]]:
-    return st.lists(st.tuples(st.integers(0, length - 4), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4)
 
 
 @given(st.binary(max_size=2_000))

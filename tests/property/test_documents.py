@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import identity_signer
+from tests.damage import mutations, refusal
 from tests.nitro_pki import MODULE, NOW, document, good_pki, sign
 
-from strongroom.errors import FormatError, StrongroomError
+from strongroom.errors import StrongroomError
 from strongroom.formats.attestation_document import (
     encode_nitrotpm_payload,
     parse_enclave_document,
@@ -25,24 +26,6 @@ GOOD = document()
 FIELD = st.one_of(st.none(), st.binary(max_size=1024))
 PCRS = st.dictionaries(st.integers(0, 31), st.binary(min_size=48, max_size=48), min_size=1, max_size=32)
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001
-
-
-@st.composite
-def mutations(draw, good):
-    data = bytearray(good)
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
-    return bytes(data)
-
-
-def refusal(parse, data):
-    """Return the FormatError that a parser raises, None if it raises none. Anything else escapes."""
-    try:
-        parse(data)
-    except FormatError as error:
-        return error
-    return None
 
 
 @given(TIMES, PCRS, st.tuples(FIELD, FIELD, FIELD))

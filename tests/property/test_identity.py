@@ -7,6 +7,7 @@ import textwrap
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.damage import mutations
 from tests.identity_signer import REGION, certificate, document, dsa_certificate, sign, sign_dsa, sign_plainly
 
 from strongroom.appraisal.identity import (
@@ -44,15 +45,6 @@ HEX = st.text("0123456789abcdef", min_size=17, max_size=17)
 DIGITS = st.text("0123456789", min_size=12, max_size=12)
 
 
-@st.composite
-def mutated(draw, good):
-    data = bytearray(good)
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
-    return bytes(data)
-
-
 @EACH
 @given(instance=HEX, image=HEX, account=DIGITS, unread=st.text(max_size=50))
 def test_what_was_signed_is_what_is_said(kind, instance, image, account, unread):
@@ -67,7 +59,7 @@ def test_what_was_signed_is_what_is_said(kind, instance, image, account, unread)
 @EACH
 @given(data=st.data())
 def test_no_change_of_the_document_verifies(kind, data):
-    changed = data.draw(mutated(document()).filter(lambda content: content != document()))
+    changed = data.draw(mutations(document()).filter(lambda content: content != document()))
     with pytest.raises((FormatError, NotAuthentic)):
         KINDS[kind][1](changed, SIGNED[kind])
 
@@ -77,7 +69,7 @@ def test_no_change_of_the_document_verifies(kind, data):
 @given(data=st.data())
 def test_no_change_of_a_signature_makes_another_identity(kind, data):
     verify = KINDS[kind][1]
-    changed = data.draw(st.one_of(st.binary(max_size=300), mutated(SIGNED[kind])))
+    changed = data.draw(st.one_of(st.binary(max_size=300), mutations(SIGNED[kind])))
     try:
         identity = verify(document(), changed)
     except (FormatError, NotAuthentic):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.boot.variables import signature_list
+from tests.damage import damaged, edited, edits
 from tests.images import HEADERS, make_pe, make_uki, with_certificates
 
 from strongroom.errors import FormatError, NotTrusted
@@ -23,16 +24,8 @@ pytestmark = pytest.mark.attack("B19")
 
 IMAGE = with_certificates(make_uki(), b"signature")
 DATABASE = signature_list(b"certificate") + signature_list(b"another one")
-EDITS = st.lists(st.tuples(st.integers(0, HEADERS), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=7).map(lambda name: f".{name}")
 SECTIONS = st.lists(st.tuples(NAMES, st.binary(min_size=1, max_size=1500)), max_size=8, unique_by=lambda row: row[0])
-
-
-def edited(data: bytes, edits: list[tuple[int, bytes]]) -> bytes:
-    changed = bytearray(data)
-    for offset, replacement in edits:
-        changed[offset : offset + len(replacement)] = replacement
-    return bytes(changed)
 
 
 @given(st.binary(max_size=300))
@@ -48,17 +41,14 @@ def test_a_truncated_image_is_refused(length):
         parse_certificate_table(parse_pe(IMAGE[:length]))
 
 
-@given(EDITS)
-def test_a_damaged_image_is_measured_or_refused(edits):
+@given(edits(HEADERS))
+def test_a_damaged_image_is_measured_or_refused(changes):
     with contextlib.suppress(FormatError, NotTrusted):
-        parse_certificate_table(parse_pe(edited(IMAGE, edits)))
-        assert len(measure_image(edited(IMAGE, edits), secure_boot=None).pcrs) >= 5
+        parse_certificate_table(parse_pe(edited(IMAGE, changes)))
+        assert len(measure_image(edited(IMAGE, changes), secure_boot=None).pcrs) >= 5
 
 
-@given(
-    st.binary(max_size=200)
-    | st.lists(st.tuples(st.integers(0, 60), st.binary(max_size=4))).map(lambda edits: edited(DATABASE, edits))
-)
+@given(st.binary(max_size=200) | damaged(DATABASE))
 def test_any_signature_database_is_read_or_refused(data):
     with contextlib.suppress(FormatError):
         assert sum(len(entry.signature_data) for entry in parse_signature_database(data)) <= len(data)

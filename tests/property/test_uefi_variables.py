@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.boot.variables import Variable, load_option, write_variables
+from tests.damage import damaged
 from tests.uefi_blobs import aws_blob, aws_body, order
 from tests.unit.formats.test_edk2_store import empty_store
 
@@ -27,7 +28,7 @@ from strongroom.formats.efi_variables import (
     parse_aws_variables,
 )
 from strongroom.formats.load_option import LoadOption, encode_load_option, parse_load_option
-from strongroom.measure.boot_options import boot_option_findings
+from strongroom.measure.boot_options import boot_option_findings, stored_option
 from strongroom.measure.uefi_variables import variable_findings
 
 pytestmark = pytest.mark.attack("B19")
@@ -35,7 +36,6 @@ pytestmark = pytest.mark.attack("B19")
 ROWS = [Variable("BootOrder", b"\0\0"), Variable("Boot0000", load_option("\\EFI\\x.efi", options="quiet"))]
 BODY, BLOB, STORE = aws_body(ROWS), aws_blob(ROWS), write_variables(empty_store(), ROWS)
 OPTION = ROWS[1].data
-EDITS = st.lists(st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4)
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=40)
 VARIABLES = st.lists(
     st.tuples(NAMES, st.uuids(), st.integers(0, 2**32 - 1), st.binary(max_size=200), st.binary(max_size=40)),
@@ -54,20 +54,13 @@ def variable(name: str, vendor: uuid.UUID, attributes: int, data: bytes, digest:
     return EfiVariable(name, vendor, attributes, data)
 
 
-def edited(data: bytes, edits: list[tuple[int, bytes]]) -> bytes:
-    changed = bytearray(data)
-    for offset, replacement in edits:
-        changed[offset : offset + len(replacement)] = replacement
-    return bytes(changed)
-
-
 @given(VARIABLES)
 def test_variables_are_read_as_they_were_written(variables):
     assert parse_aws_variables(encode_aws_variables(variables)) == variables
     assert read_uefi_data(write_uefi_data(variables)) == variables
 
 
-@given(st.binary(max_size=300) | EDITS.map(lambda edits: edited(BODY, edits)))
+@given(st.binary(max_size=300) | damaged(BODY))
 def test_what_parses_as_a_list_of_variables_encodes_to_the_same_bytes(data):
     with contextlib.suppress(FormatError):
         parsed = parse_aws_variables(data)
@@ -81,7 +74,7 @@ def test_a_list_that_was_cut_is_refused(length):
         parse_aws_variables(BODY[:length])
 
 
-@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | EDITS.map(lambda e: edited(BLOB, e)))
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | damaged(BLOB))
 def test_any_blob_is_read_or_refused(data):
     with contextlib.suppress(FormatError):
         assert read_uefi_data(write_uefi_data(read_uefi_data(data))) == read_uefi_data(data)
@@ -93,7 +86,7 @@ def test_a_blob_that_was_cut_is_refused(length):
         read_uefi_data(BLOB[:length])
 
 
-@given(st.binary(max_size=300) | EDITS.map(lambda edits: edited(STORE, edits)))
+@given(st.binary(max_size=300) | damaged(STORE))
 def test_any_store_is_read_or_refused(data):
     with contextlib.suppress(FormatError):
         boot_option_findings(parse_edk2_store(data))
@@ -115,7 +108,7 @@ def test_options_are_read_as_they_were_written(option):
     assert parse_load_option(encode_load_option(option)) == option
 
 
-@given(st.binary(max_size=120) | EDITS.map(lambda edits: edited(OPTION, edits)))
+@given(st.binary(max_size=120) | damaged(OPTION))
 def test_what_parses_as_an_option_encodes_to_the_same_bytes(data):
     with contextlib.suppress(FormatError):
         assert encode_load_option(parse_load_option(data)) == data
@@ -125,8 +118,11 @@ def test_what_parses_as_an_option_encodes_to_the_same_bytes(data):
 def test_any_option_that_would_be_started_is_judged(data, kind, number):
     rows = [Variable(f"{kind}{number:04X}", data), order(f"{kind}Order", number)]
     variables = EfiVariables(tuple(EfiVariable(v.name, v.vendor, v.attributes, v.data) for v in rows))
-    for finding in boot_option_findings(variables):
-        assert len(finding.message) < 1_200
+    findings = boot_option_findings(variables)
+    assert all(len(finding.message) < 1_200 for finding in findings)
+    option = stored_option(rows[0].name, data).option
+    if kind != "Boot" and data and (option is None or option.is_active):
+        assert findings
 
 
 @given(st.binary(max_size=300), st.uuids())

@@ -27,6 +27,7 @@ def test_what_type_checkers_see_is_what_python_gives():
     program = "import strongroom\nfor name in strongroom.__all__: print(name, getattr(strongroom, name).__module__)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     source = Path(strongroom.__file__ or "").read_text()
-    for line in run.stdout.splitlines():
-        name, module = line.split()
+    found = [line.split() for line in run.stdout.splitlines()]
+    assert [name for name, _ in found] == list(strongroom.__all__)
+    for name, module in found:
         assert f"from {module} import" in source, name

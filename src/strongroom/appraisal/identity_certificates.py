@@ -16,7 +16,7 @@ from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.ids import CertificateDer, Region
 
 _FOLDER: Final = ("data", "identity-certificates")
-_CLASSIC_DSA: Final = "dsa/classic.pem"
+_CLASSIC_DSA: Final = ("dsa", "classic.pem")
 CLASSIC_DSA_REGIONS: Final = tuple(
     map(
         Region,
@@ -51,5 +51,5 @@ def aws_identity_certificates() -> Mapping[Region, CertificateDer]:
 @functools.cache
 def aws_unsafe_legacy_dsa_certificates() -> Mapping[Region, CertificateDer]:
     """Return the classic DSA certificate for each of CLASSIC_DSA_REGIONS: it verifies `pkcs7`, which is weak."""
-    pem = resources.files("strongroom").joinpath(*_FOLDER, *_CLASSIC_DSA.split("/")).read_bytes()
+    pem = resources.files("strongroom").joinpath(*_FOLDER, *_CLASSIC_DSA).read_bytes()
     return MappingProxyType(dict.fromkeys(CLASSIC_DSA_REGIONS, parse_pem_certificates(pem)[0]))

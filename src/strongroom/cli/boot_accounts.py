@@ -18,7 +18,6 @@ from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.event_log import MAX_LOG_BYTES, EventLog, parse_event_log
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
-from strongroom.formats.pcrs import GATES
 from strongroom.measure.compare_log import compare_log
 from strongroom.measure.explain.account import (
     BootAccount,
@@ -97,13 +96,12 @@ def _expect_one_each(*kinds: Sequence[object]) -> None:
 
 
 def _document_with_log(document: BootAccount, log: Log) -> BootAccount:
-    """Return both in one, and say in which of the gated or logged PCRs the log is none of this document."""
+    """Return both in one, and say in which PCRs the log is none of this document."""
     compared = compare_log(log.log, document.pcrs)
-    others = sorted({*compared.differing, *(index for index in compared.uncovered if index in GATES)})
     joined = with_log(document, log.account)
-    if not others:
+    if not compared.wrong:
         return joined
-    listed = ", ".join(map(str, others))
+    listed = ", ".join(map(str, compared.wrong))
     note = f"{log.account.name} leads to other values than {document.name} in PCR {listed}: it is not used there"
     return replace(joined, notes=(*joined.notes, note))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ from strongroom.cli.explain_log import asks_for_the_log, explain_log
 from strongroom.cli.explain_output import LEGEND, explanation_facts, print_explanation
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
-from strongroom.cli.secure_boot_options import secure_boot_options
+from strongroom.cli.secure_boot_options import given_options, secure_boot_options
 from strongroom.cli.verify_trust import read_roots
+from strongroom.errors import UsageError
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.secure_boot import SecureBootKeys
 
@@ -49,14 +51,16 @@ def command(
     --event-log alone: whether the log is of that boot.
 
     Documents are verified as of their own time; nothing is said about their age. The keys are those that the --image
-    is expected to boot under. Exits 1 if something moved that keeps a machine from being trusted, or if the log is of
-    another boot.
+    is expected to boot under, and need one. Exits 1 if something moved that keeps a machine from being trusted, or if
+    the log is of another boot.
 
     \b
     Example:  strongroom explain --measurements ref.json --document doc.cbor
               strongroom explain --image BOOTX64.EFI --event-log log
               strongroom explain --document old.cbor --document new.cbor
     """
+    if not image:
+        _expect_no_keys(given_options(context))
     sources = Sources(measurements=measurements, image=image, document=document, event_log=event_log)
     roots = read_roots(root, ())
     if asks_for_the_log(sources):
@@ -66,3 +70,12 @@ def command(
     facts = explanation_facts(found, moved=found.gated)
     emit(facts, as_json=as_json, human=lambda console: print_explanation(console, found))
     context.exit(DIFFERENT if found.gated else 0)
+
+
+def _expect_no_keys(given: Sequence[str]) -> None:
+    if given:
+        raise UsageError(
+            "explain.keys-without-image",
+            f"expected --image with {', '.join(given)}, found none: the keys say what an image is measured under",
+            remedy="Give the image, or leave the keys out: measurements hold for those that they were made with.",
+        )

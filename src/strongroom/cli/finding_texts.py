@@ -45,6 +45,10 @@ TEXTS: Mapping[str, RuleText] = MappingProxyType(
             "An earlier receipt on the console says that it is younger than the last",
             "Look at both with `strongroom inspect`: whoever controls a machine can print an older receipt again.",
         ),
+        "console.other-instance": RuleText(
+            "The receipt is of another instance than the one whose console it is",
+            "Do not use it. Save the console again; if the receipt is still there, find out what printed it.",
+        ),
         "console.other-key": RuleText(
             "The receipt carries another key than receipts do",
             "Receipts carry an EC key. Find out what printed this one.",

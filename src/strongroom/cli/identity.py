@@ -38,7 +38,7 @@ from strongroom.formats.identity_document import MAX_IDENTITY_DOCUMENT_BYTES, pa
 from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, decode_signature_file
 from strongroom.formats.names import REGION
 from strongroom.ids import CertificateDer, EvidenceBytes, Region
-from strongroom.ports import Ec2Instance, IdentityDocumentBytes
+from strongroom.ports import Ec2Instance, IdentityDocumentBytes, InstanceDirectory
 
 
 class Options(TypedDict):
@@ -203,8 +203,11 @@ def _evidence(options: Options, now: datetime) -> VerifiedEvidence | None:
 
 
 def _ask_ec2(identity: AnyIdentity) -> Ec2Instance | None:
+    return _directory(identity.region).describe_instance(identity.instance_id)
+
+
+def _directory(region: Region) -> InstanceDirectory:
     from strongroom.aws.sdk.ec2 import SdkInstanceDirectory  # noqa: PLC0415 -- boto3 takes its time to load
     from strongroom.aws.sdk.session import AwsSession  # noqa: PLC0415
 
-    client = AwsSession(region=identity.region).ec2()
-    return SdkInstanceDirectory(client).describe_instance(identity.instance_id)
+    return SdkInstanceDirectory(AwsSession(region=region).ec2())

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from strongroom.cli.findings import finding_lines
 from strongroom.cli.terminal import printable
 from strongroom.errors import Finding, FormatError
 from strongroom.flows.files import map_file
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
 from strongroom.formats.pe import MAX_IMAGE_BYTES
 from strongroom.measure.disk import BootFile, boot_image, in_boot_file
+from strongroom.measure.disk_layout import DiskPartition
 
 CONTAINERS = {
     FileKind.QCOW2: "qcow2",
@@ -54,15 +56,7 @@ class ImageFile:
         """Where the image was found, as `--json` prints it; its keys are stable."""
         if self.boots is None:
             return {"kind": "efi-image", "file": str(self.file)}
-        at = self.boots.partition
-        partition = {
-            "number": at.number,
-            "name": at.name,
-            "type": at.kind,
-            "guid": at.unique,
-            "offset_bytes": at.offset,
-            "size_bytes": at.size_bytes,
-        }
+        partition = partition_members(self.boots.partition)
         return {"kind": "disk", "file": str(self.file), "path": self.boots.path, "partition": partition}
 
     @contextlib.contextmanager
@@ -89,6 +83,19 @@ def read_image_file(path: Path) -> ImageFile:
     )
 
 
+def partition_members(partition: DiskPartition) -> dict[str, object]:
+    """Return a partition of a disk as `--json` prints it; its keys are stable."""
+    return {
+        "number": partition.number,
+        "name": partition.name,
+        "type": partition.kind,
+        "meaning": partition.words,
+        "guid": partition.unique,
+        "offset_bytes": partition.offset,
+        "size_bytes": partition.size_bytes,
+    }
+
+
 def raw_disk_remedy(path: Path, kind: FileKind) -> str:
     """Return how to make a raw disk image of a file that is one of another format."""
     command = ["qemu-img", "convert", "-f", CONTAINERS[kind], "-O", "raw", str(path), f"{path.stem}.raw"]
@@ -100,6 +107,7 @@ def print_source(console: Console, found: ImageFile) -> None:
     if found.boots is not None:
         console.print(printable(f"Measured {found.boots}, which is what firmware boots."), markup=False)
     for finding in found.findings:
-        console.print(printable(f"  {finding.code}: {finding.message}"), markup=False)
+        for line in finding_lines(finding):
+            console.print(line, markup=False)
     if found.findings:
         console.print("A boot of this disk may leave other values than the ones below.", markup=False)

@@ -23,7 +23,7 @@ from strongroom.cli.image_file import CONTAINERS, raw_disk_remedy
 from strongroom.cli.inspection import MAX_SMALL_BYTES, Inspection, Recogniser, of_small
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.own_files import own_file
-from strongroom.cli.paths import PATH
+from strongroom.cli.paths import PATH, named
 from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
 from strongroom.flows.files import map_file
@@ -77,7 +77,8 @@ def command(file: Path, *, as_json: bool) -> None:
     Example:  strongroom inspect document.cbor
               strongroom inspect disk.raw
     """
-    found = inspect(map_file(file, maximum_piped_bytes=MAX_PIPED_BYTES), path=file)
+    with named(file):
+        found = inspect(map_file(file, maximum_piped_bytes=MAX_PIPED_BYTES), path=file)
 
     def human(console: Console) -> None:
         console.print(f"This is {found.title}. {_WARNING} {found.pointer}", markup=False)

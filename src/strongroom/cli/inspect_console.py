@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from strongroom.cli import inspect_document
-from strongroom.cli.inspection import Inspection, pcr_lines
-from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.inspect_document import ReadDocument, read_document
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines, pcr_members
 from strongroom.crypto.public_keys import key_kind
 from strongroom.errors import FormatError
 from strongroom.formats.console import parse_console
@@ -23,26 +24,46 @@ def recognise(data: bytes) -> Inspection | None:
     if not is_console(data):
         return None
     console = parse_console(data)
+    receipts = [_read(receipt) for receipt in console.receipts]
     facts: Mapping[str, object] = {
         "instance_id": console.instance_id,
         "challenged": False,
-        "receipts": [_receipt_facts(receipt) for receipt in console.receipts],
+        "receipts": [_receipt_facts(read) for read in receipts],
         "failures": [_failure_facts(failure) for failure in console.failures],
         "unreadable": console.unreadable,
         "other_versions": console.other_versions,
     }
-    return Inspection("console", "a saved console of an instance", tuple(_lines(console)), facts, _POINTER)
+    return Inspection("console", "a saved console of an instance", tuple(_lines(console, receipts)), facts, _POINTER)
 
 
-def _lines(console: Console) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _ReadReceipt:
+    """A receipt, and what the document in it says; None, and why, where it says nothing."""
+
+    receipt: Receipt | DamagedReceipt
+    document: ReadDocument | None
+    problem: str
+
+
+def _read(receipt: Receipt | DamagedReceipt) -> _ReadReceipt:
+    if isinstance(receipt, DamagedReceipt):
+        return _ReadReceipt(receipt, None, str(receipt))
+    try:
+        document = read_document(receipt.document)
+    except FormatError as error:
+        return _ReadReceipt(receipt, None, f"the document in it cannot be read: {error}")
+    return _ReadReceipt(receipt, document, "" if document else "what is in it is no attestation document")
+
+
+def _lines(console: Console, receipts: Sequence[_ReadReceipt]) -> Iterator[str]:
     whose = (
         f"says that it is the console of {console.instance_id}" if console.instance_id else "does not say whose it is"
     )
     yield f"The file {whose}."
     complete, damaged = len(console.complete), len(console.damaged)
     yield f"Receipts: {complete} complete, {damaged} damaged. The machine printed them by itself: nobody challenged it."
-    for receipt in console.receipts:
-        yield f"  {_receipt_line(receipt)}"
+    for read in receipts:
+        yield f"  {_receipt_line(read)}"
     yield f"Failures: {len(console.failures)}. Anybody can print one."
     for failure in console.failures:
         yield f"  {failure.code}: {failure.remedy or 'no remedy is known'}"
@@ -54,35 +75,24 @@ def _lines(console: Console) -> Iterator[str]:
         yield f"Records of other versions: {console.other_versions}. A newer Strongroom may read them."
 
 
-def _receipt_line(receipt: Receipt | DamagedReceipt) -> str:
-    if isinstance(receipt, DamagedReceipt):
-        return f"receipt {receipt.name}, damaged: {receipt}"
-    document, problem = _document(receipt)
-    if document is None:
-        return f"receipt {receipt.name}, complete: {problem}"
-    says = document.facts
-    key = says["public_key"]
-    kind = "none" if key is None else key_kind(bytes.fromhex(str(key)))
-    made = f"says that {says['module_id']} made it at {says['timestamp']}"
-    return f"receipt {receipt.name}, complete: {made}; public key: {kind}"
+def _receipt_line(read: _ReadReceipt) -> str:
+    state = "damaged" if isinstance(read.receipt, DamagedReceipt) else "complete"
+    if read.document is None:
+        return f"receipt {read.receipt.name}, {state}: {read.problem}"
+    says = read.document.claims
+    key = "none" if says.public_key is None else key_kind(says.public_key)
+    made = f"says that {says.module_id} made it at {says.timestamp.isoformat()}"
+    return f"receipt {read.receipt.name}, {state}: {made}; public key: {key}"
 
 
-def _document(receipt: Receipt) -> tuple[Inspection | None, str]:
-    """Return what the document says; where it says nothing, why."""
-    try:
-        found = inspect_document.recognise(receipt.document)
-    except FormatError as error:
-        return None, f"the document in it cannot be read: {error}"
-    return found, "" if found else "what is in it is no attestation document"
-
-
-def _receipt_facts(receipt: Receipt | DamagedReceipt) -> dict[str, object]:
-    facts: dict[str, object] = {"name": receipt.name, "lines": receipt.total}
-    if isinstance(receipt, DamagedReceipt):
-        return facts | {"complete": False, "problem": str(receipt), "document": None}
-    document, problem = _document(receipt)
-    says = None if document is None else {"kind": document.kind, **document.facts}
-    return facts | {"complete": True, "problem": problem or None, "document": says}
+def _receipt_facts(read: _ReadReceipt) -> dict[str, object]:
+    return {
+        "name": read.receipt.name,
+        "lines": read.receipt.total,
+        "complete": isinstance(read.receipt, Receipt),
+        "problem": read.problem or None,
+        "document": None if read.document is None else {"kind": read.document.kind, **read.document.facts},
+    }
 
 
 def _failure_facts(failure: ConsoleFailure) -> dict[str, object]:

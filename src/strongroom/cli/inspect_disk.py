@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from strongroom.cli.findings import finding_members
+from strongroom.cli.findings import finding_lines, finding_members
+from strongroom.cli.image_file import partition_members
 from strongroom.cli.inspection import Inspection
 from strongroom.errors import FormatError
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
-from strongroom.measure.disk import BootFile, boot_image
+from strongroom.measure.disk import BootFile, boot_file
 from strongroom.measure.disk_layout import DiskLayout, DiskPartition, Scheme, parse_disk
 from strongroom.measure.wording.words import quoted
 
@@ -28,10 +29,10 @@ def recognise(data: memoryview) -> Inspection | None:
         "size_bytes": len(data),
         "scheme": layout.scheme.value,
         "sector_bytes": layout.sector_bytes,
-        "partitions": [_partition(partition) for partition in layout.partitions if partition.number],
+        "partitions": [partition_members(partition) for partition in layout.partitions if partition.number],
     }
     try:
-        boots = boot_image(data)
+        boots = boot_file(data, layout)
     except FormatError as error:
         facts |= {"boots": None, "boot_problem": {"code": error.code, "message": error.message}, "findings": []}
         return _inspection((*_lines(layout), f"What firmware boots from it cannot be told: {error}"), facts)
@@ -41,18 +42,6 @@ def recognise(data: memoryview) -> Inspection | None:
 
 def _inspection(lines: tuple[str, ...], facts: dict[str, object]) -> Inspection:
     return Inspection("disk", "a raw disk image", lines, facts, "`strongroom measure` says what it leaves in the PCRs.")
-
-
-def _partition(partition: DiskPartition) -> dict[str, object]:
-    return {
-        "number": partition.number,
-        "name": partition.name,
-        "type": partition.kind,
-        "meaning": partition.words,
-        "guid": partition.unique,
-        "offset_bytes": partition.offset,
-        "size_bytes": partition.size_bytes,
-    }
 
 
 def _boots(boots: BootFile) -> dict[str, object]:
@@ -81,5 +70,5 @@ def _partition_line(partition: DiskPartition) -> str:
 def _boot_lines(boots: BootFile) -> tuple[str, ...]:
     return (
         f"Firmware without boot options boots {boots}: {len(boots.image):,} bytes.",
-        *(f"  {finding.code}: {finding.message}" for finding in boots.findings),
+        *(line for finding in boots.findings for line in finding_lines(finding)),
     )

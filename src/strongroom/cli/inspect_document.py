@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from strongroom.cli.inspection import Inspection, pcr_lines
-from strongroom.cli.pcr_output import hex_member, pcr_members
+from dataclasses import dataclass
+
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import hex_member, pcr_lines, pcr_members
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.errors import FormatError
 from strongroom.formats.attestation_document import (
@@ -31,18 +33,52 @@ _ENCLAVE_MEANINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """What a document says, of either kind. Nothing of it is verified."""
+
+    is_nitrotpm: bool
+    claims: UnverifiedClaims
+    certificates: tuple[CertificateFacts, ...]
+    """From the leaf to the root."""
+
+    @property
+    def kind(self) -> str:
+        """A stable word for machines."""
+        return "nitrotpm-document" if self.is_nitrotpm else "enclave-document"
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What `--json` prints; its keys are stable."""
+        claims = self.claims
+        return {
+            "module_id": claims.module_id,
+            "timestamp": claims.timestamp.isoformat(),
+            "public_key": hex_member(claims.public_key),
+            "user_data": hex_member(claims.user_data),
+            "nonce": hex_member(claims.nonce),
+            "pcrs": pcr_members(claims.pcrs),
+            "certificates": [_certificate_facts(certificate) for certificate in self.certificates],
+        }
+
+
 def recognise(data: bytes) -> Inspection | None:
     """Describe an attestation document, NitroTPM or enclave; None for anything else. Raises FormatError."""
+    found = read_document(data)
+    if found is None:
+        return None
+    title = "a NitroTPM attestation document" if found.is_nitrotpm else "a Nitro Enclaves attestation document"
+    pointer = f"`strongroom verify{'' if found.is_nitrotpm else ' --enclave'}` says whether it is authentic."
+    return Inspection(found.kind, title, _lines(found), found.facts, pointer)
+
+
+def read_document(data: bytes) -> ReadDocument | None:
+    """Parse an attestation document and its certificates; None for anything else. Raises FormatError."""
     if guess_kind(data) is not FileKind.ATTESTATION_DOCUMENT:
         return None
     document = _parse(EvidenceBytes(data))
-    claims = unverified_claims(document)
-    certificates = [describe_certificate(der) for der in (document.certificate, *reversed(document.cabundle))]
-    tpm = isinstance(document, AttestationDocument)
-    kind = "nitrotpm-document" if tpm else "enclave-document"
-    title = "a NitroTPM attestation document" if tpm else "a Nitro Enclaves attestation document"
-    pointer = f"`strongroom verify{'' if tpm else ' --enclave'}` says whether it is authentic."
-    return Inspection(kind, title, _lines(document, claims, certificates), _facts(claims, certificates), pointer)
+    certificates = tuple(describe_certificate(der) for der in (document.certificate, *reversed(document.cabundle)))
+    return ReadDocument(isinstance(document, AttestationDocument), unverified_claims(document), certificates)
 
 
 def _parse(data: EvidenceBytes) -> AttestationDocument | EnclaveDocument:
@@ -54,10 +90,9 @@ def _parse(data: EvidenceBytes) -> AttestationDocument | EnclaveDocument:
         raise
 
 
-def _lines(
-    document: AttestationDocument | EnclaveDocument, claims: UnverifiedClaims, certificates: list[CertificateFacts]
-) -> tuple[str, ...]:
-    sentence = pcr_sentence if isinstance(document, AttestationDocument) else _enclave_sentence
+def _lines(found: ReadDocument) -> tuple[str, ...]:
+    claims, certificates = found.claims, found.certificates
+    sentence = pcr_sentence if found.is_nitrotpm else _enclave_sentence
     return (
         f"It says that it was made by {claims.module_id} at {claims.timestamp:%Y-%m-%d %H:%M:%S.%f} UTC.",
         f"Public key: {_shown(claims.public_key)}",
@@ -88,16 +123,10 @@ def _shown(value: bytes | None) -> str:
     return f"{len(value)} bytes {value[:_LONGEST_SHOWN_BYTES].hex()}{rest}"
 
 
-def _facts(claims: UnverifiedClaims, certificates: list[CertificateFacts]) -> dict[str, object]:
+def _certificate_facts(certificate: CertificateFacts) -> dict[str, object]:
     return {
-        "module_id": claims.module_id,
-        "timestamp": claims.timestamp.isoformat(),
-        "public_key": hex_member(claims.public_key),
-        "user_data": hex_member(claims.user_data),
-        "nonce": hex_member(claims.nonce),
-        "pcrs": pcr_members(claims.pcrs),
-        "certificates": [
-            {"subject": c.subject, "begins": c.begins.isoformat(), "ends": c.ends.isoformat(), "sha256": c.sha256.hex()}
-            for c in certificates
-        ],
+        "subject": certificate.subject,
+        "begins": certificate.begins.isoformat(),
+        "ends": certificate.ends.isoformat(),
+        "sha256": certificate.sha256.hex(),
     }

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from strongroom.cli.inspection import Inspection, pcr_lines
-from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines, pcr_members
 from strongroom.formats.event_log import NO_PCR, EventLog, LogFormat, parse_event_log
 from strongroom.formats.file_kind import FileKind, guess_kind
 from strongroom.formats.pcr_meanings import pcr_sentence

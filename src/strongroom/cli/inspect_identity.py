@@ -9,6 +9,7 @@ from strongroom.appraisal.identity import IdentityKind
 from strongroom.cli.identity_report import NO_AGE, NOT_INTEGRITY, identity_members
 from strongroom.cli.inspection import Inspection
 from strongroom.errors import FormatError
+from strongroom.formats.file_kind import IDENTITY_MARKS
 from strongroom.formats.identity_document import (
     MAX_IDENTITY_DOCUMENT_BYTES,
     IdentityDocument,
@@ -26,8 +27,6 @@ from strongroom.formats.pkcs7 import (
     parse_signed_data,
 )
 
-_MARKS = (b'"accountId"', b'"instanceId"', b'"pendingTime"')
-"""Names that stand together in identity documents only."""
 _SIGNED_DATA = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x06\x09" + re.escape(OID_SIGNED_DATA), re.DOTALL)
 _PLAIN_SIGNATURE_BYTES = 128
 _KINDS = {
@@ -54,7 +53,7 @@ def recognise(data: bytes) -> Inspection | None:
 
 
 def _is_marked(data: bytes) -> bool:
-    return all(mark in data for mark in _MARKS)
+    return all(mark in data for mark in IDENTITY_MARKS)
 
 
 def _signature(data: bytes) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 
-from strongroom.cli.inspection import Inspection, pcr_lines
+from strongroom.cli.inspection import Inspection
+from strongroom.cli.pcr_output import pcr_lines
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind
 from strongroom.formats.measurements import ImageFacts, Measurements, encode_measurements, parse_measurements
 from strongroom.formats.pcr_meanings import pcr_sentence

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from strongroom.aws.uefi_data import MAX_TEXT_BYTES
-from strongroom.cli.findings import finding_members
+from strongroom.cli.findings import finding_lines, finding_members
 from strongroom.cli.inspection import Inspection
 from strongroom.cli.secure_boot_options import read_variables
 from strongroom.crypto.certificates import describe_certificate
@@ -16,24 +15,18 @@ from strongroom.formats.efi import (
     CERT_SHA256,
     CERT_X509,
     GLOBAL_VARIABLE,
-    IMAGE_SECURITY_DATABASE,
+    KEY_VARIABLES,
     SignatureEntry,
     parse_signature_database,
 )
 from strongroom.formats.efi_variable_meanings import VENDORS, byte_count, variable_sentence
 from strongroom.formats.efi_variables import EfiVariable, EfiVariables
 from strongroom.formats.file_kind import FileKind, guess_kind
+from strongroom.formats.load_option import names_load_option
 from strongroom.ids import CertificateDer
 from strongroom.measure.boot_options import StoredOption, describe_option, given_to_program, stored_option
 from strongroom.measure.uefi_variables import variable_findings
 
-_KEYS = (
-    ("PK", GLOBAL_VARIABLE),
-    ("KEK", GLOBAL_VARIABLE),
-    ("db", IMAGE_SECURITY_DATABASE),
-    ("dbx", IMAGE_SECURITY_DATABASE),
-)
-_OPTION = re.compile(r"(Boot|Driver|SysPrep)[0-9A-F]{4}")
 _PRINTED_BLOB = (b'"QU1aTlVFRk', b'"UefiData"')
 """In JSON: the blob itself as a string, and the key under which the AWS CLI prints it."""
 _MOST_ENTRIES = 8
@@ -45,8 +38,8 @@ def recognise(data: bytes) -> Inspection | None:
     if not _holds_variables(data):
         return None
     variables = read_variables(data)
-    keys = {name: _entries(variables.content(name, vendor)) for name, vendor in _KEYS}
-    options = [stored_option(v.name, v.data) for v in variables if v.vendor == GLOBAL_VARIABLE and _is_option(v)]
+    keys = {name: _entries(variables.content(name, vendor)) for name, vendor in KEY_VARIABLES.items()}
+    options = [stored_option(v.name, v.data) for v in variables if _is_option(v)]
     findings = variable_findings(variables)
     edk2 = guess_kind(data) is FileKind.FIRMWARE_VOLUME
     return Inspection(
@@ -80,7 +73,7 @@ def _holds_variables(data: bytes) -> bool:
 
 
 def _is_option(variable: EfiVariable) -> bool:
-    return _OPTION.fullmatch(variable.name) is not None
+    return variable.vendor == GLOBAL_VARIABLE and names_load_option(variable.name)
 
 
 def _entries(database: bytes) -> list[str]:
@@ -145,7 +138,7 @@ def _finding_lines(variables: EfiVariables, findings: Sequence[Finding]) -> Iter
         return
     yield "They make another boot than `strongroom measure` predicts:"
     for finding in findings:
-        yield f"  {finding.code}: {finding.message}"
+        yield from finding_lines(finding)
 
 
 def _same_boot(variables: EfiVariables) -> str:

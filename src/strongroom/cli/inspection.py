@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from strongroom.formats.pcrs import PcrIndex
-
 MAX_SMALL_BYTES = 1 << 24
 """Above what any format allows that is not an image: their readers say what is too large."""
 
@@ -33,11 +31,6 @@ Recogniser: TypeAlias = Callable[[memoryview], "Inspection | None"]
 
 Raises FormatError for bytes of its kind that are malformed.
 """
-
-
-def pcr_lines(index: PcrIndex, digest: bytes, sentence: str, *, indent: str = "") -> tuple[str, str]:
-    """Return the two lines that show a PCR: its value, and that in words."""
-    return f"{indent}PCR{index:<3} {digest.hex()}", f"{indent}       {sentence}"
 
 
 def of_small(recognise: Callable[[bytes], Inspection | None]) -> Recogniser:

@@ -42,6 +42,8 @@ COMMANDS: dict[str, str] = {
     "measure": "measure",
     "signer": "signer",
     "tenant": "tenant",
+    "twin": "twin",
+    "tpm": "tpm",
     "verify": "verify",
 }
 """Command name to the module in this package whose `command` it is. Imported only when it is called."""
@@ -72,6 +74,8 @@ def strongroom() -> None:
 def describe(error: StrongroomError) -> dict[str, object]:
     """Return an error as the object that `--json` prints on stdout."""
     about: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if notes := getattr(error, "__notes__", None):
+        about["notes"] = notes
     match error:
         case FormatError():
             about |= {"offset": error.offset, "spec": error.spec}
@@ -95,8 +99,8 @@ def _report(error: StrongroomError, *, as_json: bool) -> int:
     if isinstance(error, NotTrusted):
         for finding in error.findings:
             sys.stderr.writelines(f"{line}\n" for line in finding_lines(finding))
-    if error.remedy:
-        sys.stderr.write(f"  {printable(error.remedy)}\n")
+    for line in (*getattr(error, "__notes__", ()), *([error.remedy] if error.remedy else [])):
+        sys.stderr.write(f"  {printable(line)}\n")
     return error.exit_code
 
 

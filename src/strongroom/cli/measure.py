@@ -13,6 +13,7 @@ from strongroom.cli.findings import finding_members
 from strongroom.cli.image_file import ImageFile, print_source, read_image_file
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
+from strongroom.cli.pcr_output import pcr_lines
 from strongroom.cli.secure_boot_options import secure_boot_options
 from strongroom.cli.terminal import printable
 from strongroom.flows.files import PUBLIC_MODE, write_file
@@ -87,8 +88,8 @@ def _print(console: Console, found: ImageFile, measurements: Measurements, outpu
     if facts is not None:
         console.print(f"{facts.architecture} image with {facts.stub} {facts.stub_version}", markup=False)
     for index, digest in measurements.pcrs.items():
-        console.print(f"PCR{index:<3} {digest.hex()}", markup=False)
-        console.print(f"       {_sentence(index, digest, found)}", markup=False)
+        for line in pcr_lines(index, digest, _sentence(index, digest, found)):
+            console.print(line, markup=False)
     if PcrIndex(11) not in measurements.pcrs:
         console.print("PCR11  left out: not predicted for this version of the stub.", markup=False)
     gates = ", ".join(str(index) for index in measurements.gates)

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PCRs and the bytes of documents as `--json` prints them."""
+"""PCRs as text, and PCRs and the bytes of documents as `--json` prints them."""
 
 from __future__ import annotations
 
-from strongroom.formats.pcrs import PcrDigests
+from strongroom.formats.pcrs import PcrDigests, PcrIndex
+
+
+def pcr_lines(index: PcrIndex, digest: bytes, sentence: str, *, indent: str = "") -> tuple[str, str]:
+    """Return the two lines that show a PCR: its value, and that in words."""
+    return f"{indent}PCR{index:<3} {digest.hex()}", f"{indent}       {sentence}"
 
 
 def pcr_members(pcrs: PcrDigests) -> dict[str, str]:

@@ -32,6 +32,8 @@ from strongroom.measure.secure_boot import SecureBootKeys
 from strongroom.measure.uefi_variables import keys_of_predicted_boot
 
 _NAMES = ("pk", "kek", "db", "dbx")
+_PARAMETERS = (*_NAMES, "owner", "uefi_data")
+"""Of the options, as click calls them."""
 _KEYS = "an .esl, an .auth, or a certificate with --owner; repeat it for several"
 _OWNER_REMEDY = (
     "Give the GUID that the certificate is enrolled under: it is measured with the certificate. There is no usual one: "
@@ -68,10 +70,15 @@ def secure_boot_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @functools.wraps(command)
     def with_keys(**options: Any) -> None:  # noqa: ANN401 -- whatever else the command takes
-        given = _Given(**{name: options.pop(name) for name in (*_NAMES, "owner", "uefi_data")})
+        given = _Given(**{name: options.pop(name) for name in _PARAMETERS})
         command(secure_boot=_read_keys(given), **options)
 
     return with_keys
+
+
+def given_options(context: click.Context) -> tuple[str, ...]:
+    """Return which of the options stand on the command line, as they are written there."""
+    return tuple(f"--{name.replace('_', '-')}" for name in _PARAMETERS if context.params[name])
 
 
 def read_variables(data: bytes) -> EfiVariables:

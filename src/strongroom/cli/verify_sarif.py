@@ -30,7 +30,7 @@ def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Pat
         question = ask()
         try:
             run = _judged(about, judge(document, question))
-        except (FormatError, NotAuthentic) as error:
+        except (FormatError, NotAuthentic, NotTrusted) as error:
             run = _refused(about, error)
     except StrongroomError as error:
         run = replace(about, exit_code=error.exit_code, failure=_finding(error))
@@ -63,11 +63,13 @@ def _of_the_run(finding: Finding) -> bool:
     return finding.severity is Severity.NOTE and finding.code.startswith("verify.")
 
 
-def _refused(about: SarifRun, error: FormatError | NotAuthentic) -> SarifRun:
+def _refused(about: SarifRun, error: FormatError | NotAuthentic | NotTrusted) -> SarifRun:
     if isinstance(error, FormatError):
         verdict, result = "malformed", SarifResult(_finding(error), MALFORMED, error.offset)
-    else:
+    elif isinstance(error, NotAuthentic):
         verdict, result = "not-authentic", SarifResult(_finding(error), NOT_AUTHENTIC)
+    else:
+        verdict, result = "not-trusted", SarifResult(_finding(error), TEXTS[error.code])
     return replace(about, exit_code=error.exit_code, results=(result,), properties={"verdict": verdict})
 
 

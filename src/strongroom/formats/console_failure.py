@@ -8,14 +8,13 @@ import re
 
 from strongroom.formats import strict_json
 from strongroom.formats.console_model import MAX_REMEDY_CHARACTERS, ConsoleFailure
-from strongroom.formats.pcrs import PCR_COUNT, PcrDigests
+from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrDigests
 from strongroom.formats.tree import Node
 
 MAX_FAILURE_BYTES = 8000
 
 _SPEC = "docs/formats/console.md"
 _CODE = re.compile(r"(?=.{1,128}\Z)[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
-_DIGEST = re.compile(r"[0-9a-f]{96}")
 _INDICES = {str(index): index for index in range(PCR_COUNT)}
 
 
@@ -55,5 +54,5 @@ def _pcrs(node: Node) -> PcrDigests:
     digests: dict[int, bytes] = {}
     for _, digest in node.table(maximum=PCR_COUNT):
         index = digest.key().pick(_INDICES)
-        digests[index] = bytes.fromhex(digest.text(_DIGEST, wanted="96 lower-case hex digits"))
+        digests[index] = digest.hex(size_bytes=SHA384_BYTES)
     return PcrDigests.of(digests)

@@ -6,7 +6,6 @@ The file is unsigned; whoever relies on it has to know where it came from.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -22,7 +21,7 @@ MAX_DENY_LIST_BYTES = 1_048_576
 MAX_REASON_CHARACTERS = 512
 
 _SPEC = "docs/formats/deny-list.md"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256_BYTES = 32
 Denied = TypeVar("Denied", bound=Hashable)
 
 
@@ -73,7 +72,7 @@ def _entries(node: Node | None, key: str, read: Callable[[Node], Denied]) -> Map
 
 
 def _sha256(node: Node) -> bytes:
-    return bytes.fromhex(node.text(_SHA256, wanted="64 lower-case hex digits"))
+    return node.hex(size_bytes=_SHA256_BYTES)
 
 
 def _module(node: Node) -> str:

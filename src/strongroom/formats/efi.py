@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import struct
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from strongroom.errors import FormatError
 
@@ -22,6 +24,21 @@ IMAGE_SECURITY_DATABASE = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
 """EFI_IMAGE_SECURITY_DATABASE_GUID: vendor GUID of db and dbx."""
 SECURE_BOOT_ENABLE = uuid.UUID("f0a30bc7-af08-4556-99c4-001009c93a44")
 """gEfiSecureBootEnableDisableGuid: vendor GUID of SecureBootEnable, EDK II's own switch beside the keys."""
+SYSTEMD = uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67")
+"""Vendor GUID of the variables of systemd itself."""
+KEY_VARIABLES: Mapping[str, uuid.UUID] = MappingProxyType(
+    {
+        "PK": GLOBAL_VARIABLE,
+        "KEK": GLOBAL_VARIABLE,
+        "db": IMAGE_SECURITY_DATABASE,
+        "dbx": IMAGE_SECURITY_DATABASE,
+    }
+)
+"""Secure Boot's keys by name, in the order in which firmware measures them (PFP 1.06, section 3.3.4.8): the vendor."""
+MORE_DATABASES: Mapping[str, uuid.UUID] = MappingProxyType(
+    {"dbt": IMAGE_SECURITY_DATABASE, "dbr": IMAGE_SECURITY_DATABASE}
+)
+"""Signature databases that firmware may have beside them (UEFI 2.10, section 3.3)."""
 CERT_X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
 """EFI_CERT_X509_GUID: each entry of the list is a DER certificate."""
 CERT_SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")

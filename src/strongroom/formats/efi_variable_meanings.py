@@ -6,13 +6,12 @@ Sources: UEFI 2.10, section 3.3; EDK II for its own; names seen in stores of EC2
 
 from __future__ import annotations
 
-import re
 import uuid
 
 from strongroom.errors import FormatError
-from strongroom.formats.efi import GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE
+from strongroom.formats.efi import GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE, SYSTEMD
 from strongroom.formats.efi_variables import EfiVariable
-from strongroom.formats.load_option import parse_option_order
+from strongroom.formats.load_option import numbered_kind, parse_option_order
 
 VENDORS = {
     GLOBAL_VARIABLE: "UEFI",
@@ -24,7 +23,7 @@ VENDORS = {
     uuid.UUID("eb704011-1402-11d3-8e77-00a0c969723b"): "EDK II's monotonic counter",
     uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23"): "shim",
     uuid.UUID("4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"): "systemd-boot",
-    uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67"): "systemd",
+    SYSTEMD: "systemd",
 }
 _MEANINGS = {
     "PK": "the platform key; Secure Boot is on where there is one",
@@ -59,13 +58,13 @@ _ORDERS = {
     "BootNext": ("Boot", "what is tried once, before all others"),
     "BootCurrent": ("Boot", "what had booted when this was written"),
 }
-_NUMBERED = (
-    (re.compile(r"Boot[0-9A-F]{4}"), "something to boot"),
-    (re.compile(r"Driver[0-9A-F]{4}"), "a driver to run before anything boots"),
-    (re.compile(r"SysPrep[0-9A-F]{4}"), "a program to run before anything boots"),
-    (re.compile(r"Key[0-9A-F]{4}"), "a key that starts one of the boot options when it is pressed"),
-    (re.compile(r"PlatformRecovery[0-9A-F]{4}"), "what the firmware falls back to; it writes this itself"),
-)
+_NUMBERED = {
+    "Boot": "something to boot",
+    "Driver": "a driver to run before anything boots",
+    "SysPrep": "a program to run before anything boots",
+    "Key": "a key that starts one of the boot options when it is pressed",
+    "PlatformRecovery": "what the firmware falls back to; it writes this itself",
+}
 _ABILITIES = {0x01: "hot keys", 0x02: "applications", 0x10: "SysPrep programs"}
 
 
@@ -75,7 +74,7 @@ def variable_sentence(variable: EfiVariable) -> str:
         return f"of vendor {variable.vendor}, which Strongroom does not know; {byte_count(variable.data)}"
     if variable.vendor == GLOBAL_VARIABLE and (said := _spoken(variable)):
         return said
-    numbered = next((words for pattern, words in _NUMBERED if pattern.fullmatch(variable.name)), "")
+    numbered = _NUMBERED.get(numbered_kind(variable.name))
     meaning = _MEANINGS.get(variable.name) or numbered or f"of {VENDORS[variable.vendor]}"
     return f"{meaning}; {byte_count(variable.data)}"
 

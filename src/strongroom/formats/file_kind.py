@@ -118,8 +118,10 @@ _TEXTS: tuple[tuple[re.Pattern[bytes], FileKind], ...] = (
 )
 
 
+IDENTITY_MARKS = (b'"accountId"', b'"instanceId"', b'"pendingTime"')
+"""Names that stand together in instance identity documents only."""
 _JSON_MARKS = (
-    ((b'"accountId"', b'"instanceId"', b'"pendingTime"'), FileKind.IDENTITY_DOCUMENT),
+    (IDENTITY_MARKS, FileKind.IDENTITY_DOCUMENT),
     ((b'"Measurements"',), FileKind.MEASUREMENTS),
 )
 """Names that stand together in one kind of JSON only."""

@@ -12,17 +12,17 @@ from typing import Final
 
 from strongroom.errors import FormatError
 from strongroom.formats.fields import Fields
+from strongroom.formats.gpt_header import LEAST_ENTRY_BYTES, SIGNATURE
 
 _SPEC: Final = "TCG PC Client Platform Firmware Profile 1.06, section 10.2.9"
-_SIGNATURE = b"EFI PART"
-_BEFORE_DISK_BYTES, _BEFORE_SIZE_BYTES = 56 - len(_SIGNATURE), 12
-_ENTRY_BYTES = range(128, 4_097)
+_BEFORE_DISK_BYTES, _BEFORE_SIZE_BYTES = 56 - len(SIGNATURE), 12
+_ENTRY_BYTES = range(LEAST_ENTRY_BYTES, 4_097)
 _PLACE_BYTES, _NAME_BYTES = 24, 72
 
 
 @dataclass(frozen=True, slots=True)
-class GptPartition:
-    """One partition: its type, its own GUID, its name."""
+class LoggedPartition:
+    """One partition as the event tells of it: its type, its own GUID, its name."""
 
     kind: uuid.UUID
     unique: uuid.UUID
@@ -34,19 +34,19 @@ class GptEvent:
     """A disk and the partitions in use on it."""
 
     disk: uuid.UUID
-    partitions: tuple[GptPartition, ...]
+    partitions: tuple[LoggedPartition, ...]
 
 
 def parse_gpt_event(data: bytes) -> GptEvent:
     """Read UEFI_GPT_DATA. Raises FormatError."""
     fields = Fields(data, spec=_SPEC)
-    signature = fields.take(len(_SIGNATURE), "the signature")
+    signature = fields.take(len(SIGNATURE), "the signature")
     fields.take(_BEFORE_DISK_BYTES, "the header")
     disk = fields.guid("the disk's GUID")
     fields.take(_BEFORE_SIZE_BYTES, "the header")
     entry_bytes = fields.number(4, "the size of an entry")
     fields.take(4, "a checksum")
-    if signature != _SIGNATURE or entry_bytes not in _ENTRY_BYTES:
+    if signature != SIGNATURE or entry_bytes not in _ENTRY_BYTES:
         raise FormatError(
             "efi.gpt",
             f"expected a GUID partition table with entries of {_ENTRY_BYTES[0]} to {_ENTRY_BYTES[-1]} bytes, "
@@ -60,9 +60,9 @@ def parse_gpt_event(data: bytes) -> GptEvent:
     return GptEvent(disk, tuple(_partition(entries.take(entry_bytes, "an entry")) for _ in range(count)))
 
 
-def _partition(entry: bytes) -> GptPartition:
+def _partition(entry: bytes) -> LoggedPartition:
     fields = Fields(entry, spec=_SPEC)
     kind, unique = fields.guid("the type"), fields.guid("the GUID")
     fields.take(_PLACE_BYTES, "start, end and attributes")
     name = fields.take(_NAME_BYTES, "the name").decode("utf-16-le", "replace")
-    return GptPartition(kind, unique, name.partition("\0")[0])
+    return LoggedPartition(kind, unique, name.partition("\0")[0])

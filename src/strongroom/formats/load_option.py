@@ -7,6 +7,7 @@ whatever the program is to be given: for a Linux kernel and for systemd-stub, a 
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ CATEGORY = 0x1F00
 """LOAD_OPTION_CATEGORY: 0 for what boots; others are for people to choose."""
 
 _SPEC = "UEFI 2.10 section 3.1.3"
+_NUMBERED = re.compile(r"(Boot|Driver|SysPrep|Key|PlatformRecovery)[0-9A-F]{4}")
+_OPTIONS = frozenset({"Boot", "Driver", "SysPrep"})
 _HEADER = struct.Struct("<IH")
 _NUMBER_BYTES = 2
 
@@ -42,6 +45,20 @@ class LoadOption:
     def boots(self) -> bool:
         """Whether it takes part when BootOrder is gone through: active, and of the category that boots."""
         return self.is_active and not self.attributes & CATEGORY
+
+
+def numbered_kind(name: str) -> str:
+    """Return how the name of a numbered variable begins, such as Boot of Boot000A; empty for any other name.
+
+    The number is four hex digits in upper case (UEFI 2.10, section 3.3).
+    """
+    found = _NUMBERED.fullmatch(name)
+    return found[1] if found else ""
+
+
+def names_load_option(name: str) -> bool:
+    """Tell the names of variables that hold what a boot manager loads by itself: Boot####, Driver####, SysPrep####."""
+    return numbered_kind(name) in _OPTIONS
 
 
 def parse_load_option(data: bytes) -> LoadOption:

@@ -14,8 +14,6 @@ ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@=-]{1,255}"
 ENTRY_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 """A relative path that leads nowhere else (docs/formats/bundle.md section 7)."""
-KEY_ID = re.compile(r"[0-9a-f]{64}")
-"""SHA-256 of a SubjectPublicKeyInfo, as our files write it."""
 
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 PARTITION = re.compile(r"aws[a-z-]{0,20}")

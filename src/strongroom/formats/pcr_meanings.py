@@ -73,6 +73,8 @@ def pcr_sentence(index: PcrIndex, digest: bytes) -> str:
 
 
 def _value(index: PcrIndex, digest: bytes) -> str:
+    if digest in {bytes(len(digest)), b"\xff" * len(digest)}:  # of whatever bank
+        digest = digest[:1] * SHA384_BYTES
     if digest == ZERO_SHA384 and index in ALWAYS_MEASURED:
         return "all zeros, which no measured boot leaves: do not trust this machine"
     if digest in _ANYWHERE:

@@ -13,7 +13,6 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
 from strongroom.formats.endpoints import URL, parse_imds_endpoint, parse_local_endpoint
-from strongroom.formats.names import KEY_ID
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.project_model import (
     Image,
@@ -26,6 +25,7 @@ from strongroom.formats.project_model import (
     Target,
     Tenant,
 )
+from strongroom.formats.signed import KEY_ID_BYTES
 from strongroom.formats.toml_lines import LONG_KEY, line_of
 from strongroom.formats.tree import Node, Path, shown
 from strongroom.formats.trust import ALGORITHMS, MAX_COUNTER, MAX_SPKI_BYTES
@@ -202,7 +202,7 @@ def _signer(name: str, node: Node, product: Product) -> Signer:
     private_key = members.get("private-key")
     return Signer(
         name=name,
-        key_id=KeyId(bytes.fromhex(members["key-id"].text(KEY_ID, wanted="64 lower-case hex digits"))),
+        key_id=KeyId(members["key-id"].hex(size_bytes=KEY_ID_BYTES)),
         algorithm=members["algorithm"].pick(ALGORITHMS),
         public_key=SpkiDer(members["public-key"].base64(maximum_bytes=MAX_SPKI_BYTES)),
         roles=frozenset(SignerRole(role) for role in members["roles"].distinct(roles)),

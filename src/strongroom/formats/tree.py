@@ -129,6 +129,11 @@ class Node:
             raise self.refused("field.base64", f"expected canonical base64 of 1 to {maximum_bytes} bytes")
         return data
 
+    def hex(self, *, size_bytes: int) -> bytes:
+        """Return the `size_bytes` bytes behind lower-case hex digits (RFC 4648 section 8, in lower case)."""
+        digits = 2 * size_bytes
+        return bytes.fromhex(self.text(re.compile(rf"[0-9a-f]{{{digits}}}"), wanted=f"{digits} lower-case hex digits"))
+
     def pick(self, options: Mapping[str, Choice]) -> Choice:
         """Return what `options` has under this string."""
         text = self.text(wanted=f"one of {', '.join(options)}")

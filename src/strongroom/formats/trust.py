@@ -16,8 +16,8 @@ from strongroom.errors import FormatError
 from strongroom.formats import strict_json
 from strongroom.formats.bundle_trust import PinnedSigner, SignatureAlgorithm, SignerRole
 from strongroom.formats.endpoints import parse_imds_endpoint, parse_kms_endpoint
-from strongroom.formats.names import KEY_ID
 from strongroom.formats.partition import Partition, Profile
+from strongroom.formats.signed import KEY_ID_BYTES
 from strongroom.formats.tree import Node
 from strongroom.ids import AccountId, CertificateDer, KeyId, Region, SpkiDer
 
@@ -102,7 +102,7 @@ def _signer(node: Node) -> PinnedSigner:
     members = node.record(("key_id", "algorithm", "public_key", "roles"))
     roles = [role.member(SignerRole) for role in members["roles"].items(minimum=1, maximum=len(SignerRole))]
     return PinnedSigner(
-        key_id=KeyId(bytes.fromhex(members["key_id"].text(KEY_ID, wanted="64 lower-case hex digits"))),
+        key_id=KeyId(members["key_id"].hex(size_bytes=KEY_ID_BYTES)),
         algorithm=members["algorithm"].pick(ALGORITHMS),
         public_key=SpkiDer(members["public_key"].base64(maximum_bytes=MAX_SPKI_BYTES)),
         roles=frozenset(SignerRole(role) for role in members["roles"].distinct(roles)),

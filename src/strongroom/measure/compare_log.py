@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from strongroom.errors import Finding
 from strongroom.formats.event_log import EventLog
-from strongroom.formats.pcrs import PcrBank, PcrDigests, PcrIndex
+from strongroom.formats.pcrs import GATES, PcrBank, PcrDigests, PcrIndex
 from strongroom.measure.banks import bank_digest, extend
 from strongroom.measure.event_log import replay_log
-from strongroom.measure.events import EXIT_ACTIONS
+from strongroom.measure.events import EXIT_ACTIONS, EXIT_PCR
 
-_EXIT_PCR: Final = PcrIndex(5)
 _DYNAMIC = range(17, 23)
 """PCRs that are all ones before a dynamic launch (TCG PC Client PTP, section 4.6)."""
 _SHOWN_DIGITS = 16
@@ -32,6 +29,13 @@ class LogComparison:
     uncovered: tuple[PcrIndex, ...]
     """The log has no event for these, and something was extended into them."""
     findings: tuple[Finding, ...]
+    ends_before_exit: bool
+    """The log was taken before the firmware left: what is measured then is all that lacks in its PCR 5."""
+
+    @property
+    def wrong(self) -> tuple[PcrIndex, ...]:
+        """Where the log is none of the machine: it leads to another value, or says nothing of a gate."""
+        return tuple(sorted({*self.differing, *(index for index in self.uncovered if index in GATES)}))
 
 
 def compare_log(log: EventLog, pcrs: PcrDigests, *, bank: PcrBank = PcrBank.SHA384) -> LogComparison:
@@ -45,21 +49,25 @@ def compare_log(log: EventLog, pcrs: PcrDigests, *, bank: PcrBank = PcrBank.SHA3
     reproduced = tuple(index for index in pcrs if replayed.get(index, _untouched(index, bank)) == pcrs[index])
     differing = tuple(index for index in pcrs if index not in reproduced and index in replayed)
     uncovered = tuple(index for index in pcrs if index not in reproduced and index not in replayed)
+    ends_before_exit = EXIT_PCR in differing and _after_exit(replayed[EXIT_PCR], bank) == pcrs[EXIT_PCR]
     findings = (
         *([] if pcrs else [Finding("event-log.nothing-compared", "expected PCRs to compare with, found none")]),
-        *(_differs(index, pcrs[index], replayed, bank) for index in differing),
+        *(
+            _differs(index, pcrs[index], replayed[index], at_exit=ends_before_exit and index == EXIT_PCR)
+            for index in differing
+        ),
         *(_not_covered(index, pcrs) for index in uncovered),
     )
-    return LogComparison(reproduced, differing, uncovered, findings)
+    return LogComparison(reproduced, differing, uncovered, findings, ends_before_exit)
 
 
 def _untouched(index: PcrIndex, bank: PcrBank) -> bytes:
     return (b"\xff" if index in _DYNAMIC else b"\0") * bank.size_bytes
 
 
-def _differs(index: PcrIndex, value: bytes, replayed: Mapping[PcrIndex, bytes], bank: PcrBank) -> Finding:
-    told = f"expected PCR{index} {_short(value)}, found {_short(replayed[index])} by the log"
-    if index == _EXIT_PCR and _after_exit(replayed[index], bank) == value:
+def _differs(index: PcrIndex, value: bytes, replayed: bytes, *, at_exit: bool) -> Finding:
+    told = f"expected PCR{index} {_short(value)}, found {_short(replayed)} by the log"
+    if at_exit:
         return Finding(
             "event-log.exit-boot-services-missing",
             f"{told}: the log was taken before the firmware left, and lacks that. The rest of its PCR{index} is right.",

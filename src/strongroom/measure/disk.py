@@ -19,7 +19,7 @@ from strongroom.formats.fat_directory import FatEntry
 from strongroom.formats.fat_layout import resembles_fat
 from strongroom.formats.pe import MACHINE_AARCH64, MACHINE_X86_64, parse_pe
 from strongroom.measure.disk_findings import findings_beside, findings_of_layout
-from strongroom.measure.disk_layout import DiskPartition, offered_volumes, parse_disk
+from strongroom.measure.disk_layout import DiskLayout, DiskPartition, offered_volumes, parse_disk
 
 BOOT_PATHS: Mapping[str, int] = {
     r"\EFI\BOOT\BOOTX64.EFI": MACHINE_X86_64,
@@ -62,7 +62,11 @@ def boot_image(disk: memoryview) -> BootFile:
 
     Raises FormatError for a disk or a volume that is not whole, and when there is no such file or more than one.
     """
-    layout = parse_disk(disk)
+    return boot_file(disk, parse_disk(disk))
+
+
+def boot_file(disk: memoryview, layout: DiskLayout) -> BootFile:
+    """Return what `boot_image` does, for who has parsed how this disk is divided. Raises FormatError as it does."""
     volumes = [(at, _volume(at, view)) for at, view in offered_volumes(disk, layout) if resembles_fat(view)]
     found = [candidate for at, volume in volumes for candidate in _candidates(at, volume)]
     _expect_one(found, [at for at, _ in volumes])

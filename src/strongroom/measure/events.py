@@ -61,6 +61,8 @@ RETURN_ACTION = b"Returning from EFI Application from Boot Option"
 """What firmware measures when it starts a boot option, and when that came back (PFP 1.06, section 10.4.4)."""
 EXIT_ACTIONS = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
 """The two events that it measures last (section 8.2.4), and may keep from who reads the log earlier."""
+EXIT_PCR = PcrIndex(5)
+"""Where it measures them."""
 
 
 def _numbered() -> Iterator[tuple[int, EventType]]:

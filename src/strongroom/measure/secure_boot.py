@@ -17,6 +17,7 @@ from strongroom.formats.efi import (
     CERT_X509,
     GLOBAL_VARIABLE,
     IMAGE_SECURITY_DATABASE,
+    KEY_VARIABLES,
     SignatureEntry,
     encode_variable_data,
     parse_signature_database,
@@ -82,7 +83,7 @@ def variables_without_secure_boot() -> tuple[Event, ...]:
 
 
 def _variable(name: str, data: bytes) -> Event:
-    vendor = IMAGE_SECURITY_DATABASE if name in {"db", "dbx"} else GLOBAL_VARIABLE
+    vendor = KEY_VARIABLES.get(name, GLOBAL_VARIABLE)  # SecureBoot, which is no key, is the firmware's own too
     return event_over(
         _PCR, EventType.VARIABLE, encode_variable_data(vendor, name, data), f"variable {name}", subject=name
     )

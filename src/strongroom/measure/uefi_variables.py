@@ -11,18 +11,16 @@ Secure Boot is on when there is a PK, as AWS's `nitro-tpm-pcr-compute` and the E
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from strongroom.errors import Finding, NotTrusted
-from strongroom.formats.efi import IMAGE_SECURITY_DATABASE, SECURE_BOOT_ENABLE
+from strongroom.formats.efi import KEY_VARIABLES, MORE_DATABASES, SECURE_BOOT_ENABLE, SYSTEMD
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.boot_options import boot_option_findings
 from strongroom.measure.secure_boot import SecureBootKeys
 from strongroom.measure.wording.words import quoted
 
 _ON = b"\x01"
-SYSTEMD = uuid.UUID("8cf2644b-4b0b-428f-9387-6d876050dc67")
-"""Vendor of the variables of systemd itself."""
 _MAX_OPTIONS = 400
 """Characters of them in a message."""
 
@@ -56,11 +54,8 @@ def variable_findings(variables: EfiVariables) -> tuple[Finding, ...]:
 
 def secure_boot_keys(variables: EfiVariables) -> SecureBootKeys | None:
     """Return the keys in the variables, None without a PK. Raises FormatError where one cannot be read."""
-    pk = variables.content("PK")
-    if not pk:
-        return None
-    db, dbx = (variables.content(name, IMAGE_SECURITY_DATABASE) for name in ("db", "dbx"))
-    return SecureBootKeys(pk=pk, kek=variables.content("KEK"), db=db, dbx=dbx)
+    pk, kek, db, dbx = (variables.content(*variable) for variable in KEY_VARIABLES.items())
+    return SecureBootKeys(pk=pk, kek=kek, db=db, dbx=dbx) if pk else None
 
 
 def _systemd_findings(variables: EfiVariables) -> Iterator[Finding]:
@@ -81,18 +76,20 @@ def _secure_boot_findings(variables: EfiVariables) -> Iterator[Finding]:
             f"there is a PK, and SecureBootEnable is {switch.data.hex() or 'empty'}: Secure Boot would be off, and "
             "PCR 7 is none that is predicted",
         )
-    databases = {
-        "KEK": variables.content("KEK"),
-        **{name: variables.content(name, IMAGE_SECURITY_DATABASE) for name in ("db", "dbx", "dbt", "dbr")},
-    }
-    kept = ", ".join(name for name in ("KEK", "db", "dbx") if databases[name])
-    if kept and not variables.content("PK"):
+    keys, more = (_present(variables, known) for known in (KEY_VARIABLES, MORE_DATABASES))
+    if keys and "PK" not in keys:
         yield Finding(
             "secure-boot.keys-without-pk",
-            f"there is no PK, and {kept} is set: Secure Boot is off, and PCR 7 holds what is set all the same",
+            f"there is no PK, and {', '.join(keys)} is set: Secure Boot is off, and PCR 7 holds what is set all the "
+            "same",
         )
-    more = ", ".join(name for name in ("dbt", "dbr") if databases[name])
     if more:
         yield Finding(
-            "secure-boot.more-databases", f"{more} is set: firmware may measure it into PCR 7, which is not predicted"
+            "secure-boot.more-databases",
+            f"{', '.join(more)} is set: firmware may measure it into PCR 7, which is not predicted",
         )
+
+
+def _present(variables: EfiVariables, known: Mapping[str, uuid.UUID]) -> tuple[str, ...]:
+    """Return which of these variables hold something, by name."""
+    return tuple(name for name, vendor in known.items() if variables.content(name, vendor))

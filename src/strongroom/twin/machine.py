@@ -2,7 +2,7 @@
 """An instance: what booted, who it is, and the NitroTPM that signs for it.
 
 `Instance` is an `EvidenceSource` (its documents carry the PCRs of its boot, signed by the twin's PKI); its metadata
-service listens at `imds_endpoint` and is read like any other.
+service listens at `imds_endpoint` and is read like any other. `tpm` is the NitroTPM itself, for those who speak TPM.
 """
 
 from __future__ import annotations
@@ -12,21 +12,17 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA384
-
-from strongroom.formats.attestation_document import PROTECTED_ES384, encode_nitrotpm_payload
-from strongroom.formats.cose import encode_cose_sign1, sig_structure
+from strongroom.formats.nsm import AttestationRequest
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import AccountId, EvidenceBytes, ImageId, InstanceId, Region, SpkiDer
 from strongroom.ports import Clock
+from strongroom.twin.attestation import Attester, attestation_document
 from strongroom.twin.firmware import Boot
+from strongroom.twin.measured_tpm import measured_tpm
+from strongroom.twin.nitrotpm.nsm import NitroSecurityModule
+from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.pki import NitroPki
 from strongroom.twin.tcg_event import Event
-
-TPM_SUFFIX = "-tpm0000000000000000"
-_COORDINATE_BYTES = 48
 
 
 def new_instance_id() -> InstanceId:
@@ -49,11 +45,12 @@ class Instance:
     document_age: timedelta = timedelta(0)
     imds_endpoint: str = ""
     """The metadata service of this instance, `http://127.0.0.1:PORT`."""
+    _tpm: NitroTpm | None = field(default=None, init=False, repr=False)
 
     @property
     def module_id(self) -> str:
         """The module id in its documents."""
-        return f"{self.instance_id}{TPM_SUFFIX}"
+        return self._attester.module_id
 
     @property
     def pcrs(self) -> PcrDigests:
@@ -69,21 +66,29 @@ class Instance:
         self, *, public_key: SpkiDer | None = None, nonce: bytes | None = None, user_data: bytes | None = None
     ) -> EvidenceBytes:
         """Return a fresh attestation document, as NitroTPM makes it."""
+        return self._document(AttestationRequest(user_data, nonce, public_key), self.pcrs)
+
+    def tpm(self) -> NitroTpm:
+        """Return the NitroTPM, measured into by the boot: the same one each time, with what was done to it since.
+
+        Its documents carry its PCRs as they are then, where those of `attest` carry the boot's.
+        """
+        if self._tpm is None:
+            self._tpm = measured_tpm(self.boot, self.security_module)
+        return self._tpm
+
+    @property
+    def security_module(self) -> NitroSecurityModule:
+        """The Nitro Security Module that makes the documents of the NitroTPM."""
+        return NitroSecurityModule(self.module_id, self._document)
+
+    @property
+    def _attester(self) -> Attester:
+        return Attester(self.instance_id, self.region)
+
+    def _document(self, request: AttestationRequest, pcrs: PcrDigests) -> EvidenceBytes:
         at = self.clock.now() - self.document_age
-        signer = self.pki.signer(self.module_id, instance_id=self.instance_id, region=self.region, at=at)
-        payload = encode_nitrotpm_payload(
-            module_id=self.module_id,
-            timestamp=at,
-            pcrs=self.pcrs,
-            certificate=signer.certificate,
-            cabundle=signer.cabundle,
-            public_key=public_key,
-            user_data=user_data,
-            nonce=nonce,
-        )
-        r, s = decode_dss_signature(signer.key.sign(sig_structure(PROTECTED_ES384, payload), ECDSA(SHA384())))
-        signature = r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
-        return EvidenceBytes(encode_cose_sign1(PROTECTED_ES384, payload, signature))
+        return attestation_document(self.pki, self._attester, request, pcrs=pcrs, at=at)
 
 
 def identity_document(instance: Instance, launched: datetime) -> bytes:

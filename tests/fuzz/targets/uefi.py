@@ -29,6 +29,8 @@ ROWS = [
     option("Boot0000", load_option(LOADER, options="quiet")),
     order("BootOrder", 0),
 ]
+MAX_OPTION_WORDS = 10 * 80 + 200 + len('""…, …')
+r"""80 characters of its name, each of which may be escaped (\U0010ffff), and 200 of where it leads."""
 
 
 def variables(data: bytes) -> None:
@@ -52,7 +54,7 @@ def edk2_store(data: bytes) -> None:
 def load_options(data: bytes) -> None:
     parsed = parse_load_option(data)
     assert encode_load_option(parsed) == data
-    assert len(describe_option(parsed)) < 400
+    assert len(describe_option(parsed)) <= MAX_OPTION_WORDS
     given_to_program(parsed)
     leads_to_default_loader(parsed)
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from tests.nitro_pki import NOW, Pki, document, good_pki, key
+from tests.nitro_pki import NOW, Pki, document, good_pki, key, root_pem
 
 from strongroom.appraisal.endorsements import AWS_ROOT_NAME, NitroRoots, aws_nitro_root_pem, root_name
 from strongroom.appraisal.evidence import verify_evidence
@@ -17,10 +16,6 @@ def test_the_packaged_root_is_the_one_aws_publishes():
     assert NitroRoots.from_pem(aws_nitro_root_pem()) == NitroRoots.aws()
 
 
-def pem(pki):
-    return x509.load_der_x509_certificate(pki.certificates["root"]).public_bytes(Encoding.PEM)
-
-
 def lookalike():
     """A root with the same names, serial number and dates as the good one, and another key."""
     serial = x509.load_der_x509_certificate(good_pki().certificates["root"]).serial_number
@@ -28,7 +23,7 @@ def lookalike():
 
 
 def test_roots_from_a_file_replace_awss():
-    assert NitroRoots.from_pem(pem(good_pki())) == good_pki().roots
+    assert NitroRoots.from_pem(root_pem(good_pki())) == good_pki().roots
     assert NitroRoots.aws().sha256s.isdisjoint(good_pki().roots.sha256s)
 
 
@@ -36,8 +31,8 @@ def test_roots_come_from_several_files_and_several_in_one():
     other = lookalike()
     both = good_pki().roots.sha256s | other.roots.sha256s
     assert len(both) == 2
-    assert NitroRoots.from_pem(pem(good_pki()), pem(other)).sha256s == both
-    assert NitroRoots.from_pem(pem(good_pki()) + pem(other)).sha256s == both
+    assert NitroRoots.from_pem(root_pem(good_pki()), root_pem(other)).sha256s == both
+    assert NitroRoots.from_pem(root_pem(good_pki()) + root_pem(other)).sha256s == both
     assert (good_pki().roots | other.roots).sha256s == both
 
 
@@ -59,7 +54,7 @@ def test_a_fingerprint_is_a_sha256(length):
 @pytest.mark.attack("A5")
 def test_a_root_is_known_by_its_bytes_and_not_by_its_names():
     (digest,) = good_pki().roots.sha256s
-    for roots in (NitroRoots.from_pem(pem(good_pki())), NitroRoots.from_fingerprints(digest)):
+    for roots in (NitroRoots.from_pem(root_pem(good_pki())), NitroRoots.from_fingerprints(digest)):
         verify_evidence(document(), roots=roots, at=NOW)
         with pytest.raises(NotAuthentic) as caught:
             verify_evidence(document(lookalike()), roots=roots, at=NOW)

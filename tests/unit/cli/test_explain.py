@@ -7,8 +7,8 @@ from tests import event_logs
 from tests.disks import gpt_disk, partition
 from tests.fat_volumes import make_fat
 from tests.images import make_uki
-from tests.nitro_pki import PCRS, Pki, document, good_pki
-from tests.unit.cli.test_verify import pem
+from tests.nitro_pki import PCRS, Pki, document, good_pki, root_pem
+from tests.uefi_blobs import aws_blob
 from tests.unit.measure.explain.boots import PCRS as MEASURED
 from tests.unit.measure.explain.boots import events_of, image, inserted
 from tests.unit.measure.explain.test_registers import CREDENTIAL, DRIVER, LINE, secure
@@ -46,7 +46,7 @@ def folder(tmp_path):
     for name, events in BOOTS.items():
         (tmp_path / f"{name}.cbor").write_bytes(as_document(events))
         (tmp_path / f"{name}.log").write_bytes(as_log(events))
-    pem(tmp_path / "root", good_pki())
+    (tmp_path / "root").write_bytes(root_pem(good_pki()))
     return tmp_path
 
 
@@ -176,7 +176,7 @@ def test_what_makes_no_pair_is_a_usage_error(explain, words):
 
 
 def test_a_document_of_another_root_is_not_explained(folder, capsys):
-    pem(folder / "root", Pki(root={"name": "another"}, keys={"root": good_pki().key("zonal")}))
+    (folder / "root").write_bytes(root_pem(Pki(root={"name": "another"}, keys={"root": good_pki().key("zonal")})))
     arguments = ["--measurements", str(folder / "measurements"), "--document", str(folder / "clean.cbor")]
     assert run(["explain", *arguments, "--root", str(folder / "root")]) == 4
     assert "chain.unknown-root" in capsys.readouterr().err
@@ -269,6 +269,27 @@ def test_an_image_is_explained_under_the_keys_that_it_should_boot_with(explain, 
     files = ("--image", "signed", "--event-log", "secure.log", "--json")
     assert "explain.secure-boot-state" in codes(explain(*files))
     assert codes(explain(*files, "--pk", "pk", "--db", "db")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (("--pk", "pk"), "--pk"),
+        (("--pk", "pk", "--kek", "pk", "--db", "pk", "--dbx", "pk"), "--pk, --kek, --db, --dbx"),
+        (("--owner", "00000000-0000-0000-0000-000000000000"), "--owner"),
+        (("--uefi-data", "uefi-data"), "--uefi-data"),
+    ],
+)
+@pytest.mark.parametrize("files", [("--measurements", "measurements", *DOCUMENT), (*DOCUMENT, *LOG)])
+def test_keys_that_no_image_is_measured_under_are_a_usage_error(folder, capsys, monkeypatch, files, keys, named):
+    (folder / "pk").write_bytes(esl(OTHER))
+    (folder / "uefi-data").write_bytes(aws_blob([]))
+    monkeypatch.chdir(folder)
+    assert run(["explain", *files, *keys, "--root", "root"]) == 2
+    said = capsys.readouterr()
+    assert f"expected --image with {named}, found none" in said.err
+    assert "[explain.keys-without-image]" in said.err
+    assert said.out == ""
 
 
 def test_a_hostile_log_cannot_write_to_the_terminal(explain, folder):

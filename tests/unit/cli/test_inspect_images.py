@@ -150,6 +150,13 @@ def test_a_disk_is_shown_with_its_partitions_and_what_boots(shown, facts):
     }
 
 
+@pytest.mark.attack("A16")
+def test_the_name_of_a_partition_cannot_end_its_quotes(shown):
+    out = shown(gpt_disk(partition(esp(), name='a", boots nothing: "b')))
+    assert r'  1  "a\x22, boots nothing: \x22b", EFI system partition' in out
+    assert '", boots nothing' not in out
+
+
 def test_a_disk_of_which_it_cannot_be_told_what_boots_is_shown_all_the_same(shown, facts):
     disk = gpt_disk(partition(esp(), name="a"), partition(esp(), first=200, name="b"))
     assert "What firmware boots from it cannot be told: expected one file" in shown(disk)

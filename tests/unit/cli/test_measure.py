@@ -147,6 +147,7 @@ def test_a_disk_is_measured_as_the_image_that_it_boots(image, disk, capsys):
             "number": 1,
             "name": "esp",
             "type": "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+            "meaning": "EFI system partition",
             "guid": "00000000-0000-0000-0000-000000000001",
             "offset_bytes": 64 * 512,
             "size_bytes": len(esp()),

@@ -3,6 +3,7 @@
 
 import pytest
 from tests.images import make_uki
+from tests.nitro_pki import document
 from tests.verify_world import AT, CHALLENGED, GATES, make_world, measured
 
 from strongroom.cli.main import run
@@ -48,6 +49,15 @@ def test_the_wrong_one_of_several_files_is_named(world, arguments):
     first, *_ = said.err.splitlines()
     assert "wrong" in first
     assert "a ZIP archive" in first
+
+
+@pytest.mark.parametrize("kept", [document()[:3000], make_uki()[:70], ZIP], ids=["document", "image", "another-kind"])
+def test_what_cannot_be_inspected_is_named(world, kept):
+    (world.folder / "folder").mkdir()
+    world.write("folder/kept", kept)
+    assert run(["inspect", "folder/kept"]) == 3
+    said = world.capsys.readouterr()
+    assert (said.out, said.err.startswith("strongroom: folder/kept: ")) == ("", True)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_keys_come_from_a_variable_store_of_qemu(measure):
     assert pcr7(measure("--uefi-data", write_variables(filled, uefi()))) == predicted(**KEYS)
 
 
-def test_uefi_data_without_a_platform_key_turn_secure_boot_off(measure, tmp_path):
+def test_uefi_data_without_a_platform_key_turn_secure_boot_off(measure):
     from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384
 
     assert pcr7(measure("--uefi-data", aws_blob([Variable("Timeout", b"\0\0")]))) == SECURE_BOOT_OFF_PCR7_SHA384.hex()

@@ -3,8 +3,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from tests.nitro_pki import (
     INSTANCE,
     NONCE,
@@ -17,26 +15,20 @@ from tests.nitro_pki import (
     enclave_document,
     enclave_pki,
     good_pki,
+    root_pem,
 )
+from tests.verify_world import AT, CHALLENGED, RULES
 
 from strongroom.cli.main import run
-
-RULES = [f"--pcr={index}={PCRS[index].hex()}" for index in (2, 4, 12, 13)]
-AT = ["--at", NOW.isoformat()]
-CHALLENGED = ["--nonce", NONCE.hex()]
 
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "document").write_bytes(document())
-    pem(tmp_path / "root", good_pki())
+    (tmp_path / "root").write_bytes(root_pem(good_pki()))
     measurements = {"HashAlgorithm": "SHA384", "PCR4": PCR4.hex(), "PCR7": PCRS[7].hex(), "PCR12": "00" * 48}
     (tmp_path / "measurements").write_text(json.dumps({"Measurements": measurements}))
     return tmp_path
-
-
-def pem(path, pki):
-    path.write_bytes(x509.load_der_x509_certificate(pki.certificates["root"]).public_bytes(Encoding.PEM))
 
 
 @pytest.fixture
@@ -183,7 +175,7 @@ def test_now_is_the_clock(verify, folder):
     now = datetime.now(UTC)
     current = Pki(**{name: {"begins": now - timedelta(hours=1), "ends": now + timedelta(hours=1)} for name in ORDER})
     (folder / "document").write_bytes(document(current, timestamp=now))
-    pem(folder / "root", current)
+    (folder / "root").write_bytes(root_pem(current))
     assert verify(*RULES, *CHALLENGED)[0] == 0
 
 
@@ -207,7 +199,7 @@ def test_the_twins_root_is_trusted_only_when_named(verify):
 def test_enclave_documents_have_their_own_option(verify, folder):
     pki = enclave_pki()
     (folder / "document").write_bytes(enclave_document(pki, nonce=NONCE))
-    pem(folder / "root", pki)
+    (folder / "root").write_bytes(root_pem(pki))
     rule = f"--pcr=0={'01' * 48}"
     assert verify(rule, *CHALLENGED, *AT, "--enclave")[0] == 0
     assert verify("--authentic-only", *AT, "--enclave")[0] == 0

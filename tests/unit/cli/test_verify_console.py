@@ -9,8 +9,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.nitro_pki import INSTANCE, NONCE, NOW, PCRS, Pki, document, enclave_document, enclave_pki, good_pki
+from tests.nitro_pki import INSTANCE, NOW, PCRS, Pki, document, enclave_document, enclave_pki, good_pki, root_pem
 from tests.twin_world import small_uki
+from tests.verify_world import CHALLENGED, RULES
 
 from strongroom.cli.main import run
 from strongroom.formats.console import encode_failure, encode_receipt
@@ -21,7 +22,6 @@ from strongroom.ids import AccountId
 from strongroom.measure.predict import measure_image
 from strongroom.twin.server import Twin
 
-RULES = [f"--pcr={index}={PCRS[index].hex()}" for index in (2, 4, 12, 13)]
 EXPECTED = [*RULES, "--no-nonce", "--at", "document"]
 BOOT = b"[    0.000000] Linux version 6.1.0\r\n\x1b[0;32m  OK  \x1b[0m Started agent.\r\n"
 OTHER_INSTANCE = "i-0fedcba9876543210"
@@ -64,8 +64,7 @@ def without_line_17(data):
 
 @pytest.fixture
 def verify(tmp_path, capsys):
-    root = x509.load_der_x509_certificate(good_pki().certificates["root"]).public_bytes(Encoding.PEM)
-    (tmp_path / "root").write_bytes(root)
+    (tmp_path / "root").write_bytes(root_pem(good_pki()))
 
     def call(data, *options):
         (tmp_path / "console").write_bytes(data)
@@ -100,7 +99,7 @@ def test_nobody_challenged_the_machine_and_the_output_says_so(verify):
 def test_no_nonce_has_to_be_said_for_a_receipt_too(verify):
     code, shown = verify(printed(receipt()), *RULES, "--at", "document")
     assert (code, "[verify.nonce]" in shown.err) == (2, True)
-    code, shown = verify(printed(receipt()), *RULES, "--nonce", NONCE.hex(), "--at", "document")
+    code, shown = verify(printed(receipt()), *RULES, *CHALLENGED, "--at", "document")
     assert (code, "nonce.absent" in shown.err) == (5, True)
 
 

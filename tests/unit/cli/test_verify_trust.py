@@ -5,15 +5,13 @@ import hashlib
 import json
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from tests.nitro_pki import INSTANCE, MODULE, NONCE, NOW, PCRS, Pki, document, good_pki, key
+from tests.nitro_pki import INSTANCE, MODULE, PCRS, Pki, document, good_pki, key, root_pem
+from tests.verify_world import AT, CHALLENGED, RULES
 
 from strongroom.cli.main import run
 from strongroom.formats.pcrs import PcrDigests
 
-EXPECTED = [f"--pcr={index}={PCRS[index].hex()}" for index in (2, 4, 12, 13)] + ["--nonce", NONCE.hex()]
-AT = ["--at", NOW.isoformat()]
+EXPECTED = (*RULES, *CHALLENGED)
 G1 = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"
 
 
@@ -29,8 +27,7 @@ def lookalike():
 def folder(tmp_path):
     (tmp_path / "document").write_bytes(document())
     for name, pki in (("root", good_pki()), ("other", lookalike())):
-        certificate = x509.load_der_x509_certificate(pki.certificates["root"])
-        (tmp_path / name).write_bytes(certificate.public_bytes(Encoding.PEM))
+        (tmp_path / name).write_bytes(root_pem(pki))
     return tmp_path
 
 

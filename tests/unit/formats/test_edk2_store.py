@@ -34,7 +34,6 @@ OLD = Variable("Timeout", b"\x05\0\0")
 KEY = Variable("db", b"certificates", SECURITY_DATABASE, PERSISTENT | TIME_AUTHENTICATED)
 NEW = Variable("Timeout", b"\x09\0")
 STORE = write_variables(empty_store(), [OLD, KEY, NEW])
-SECOND = FIRST + 80
 
 
 def changed(data: bytes, offset: int, new: bytes) -> bytes:

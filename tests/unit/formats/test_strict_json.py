@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import tracemalloc
 
 import pytest
@@ -34,6 +35,16 @@ def test_what_is_no_json_at_all_is_named():
     error = refusal(b"-----BEGIN CERTIFICATE-----")
     assert (error.code, error.offset) == ("json.syntax", None)
     assert error.message == "expected JSON, found what looks like a PEM certificate"
+
+
+@pytest.mark.parametrize(
+    "text", ["00", "0" * 7, "0" * 9, "00 00 00", "0000000G", "ABCDEF01", "0000000\u0661", "00000000\n"]
+)
+def test_hex_is_as_long_as_it_should_be_and_lower_case(text):
+    assert parse(b'"abcdef01"', maximum_bytes=1_000, spec="a test").hex(size_bytes=4) == b"\xab\xcd\xef\x01"
+    with pytest.raises(FormatError, match="expected 8 lower-case hex digits, found") as caught:
+        parse(json.dumps(text).encode(), maximum_bytes=1_000, spec="a test").hex(size_bytes=4)
+    assert caught.value.code == "field.pattern"
 
 
 def test_nesting_beyond_reason_is_refused():

@@ -16,7 +16,6 @@ from strongroom.keypolicy.spec import EscrowKeySpec, SecureBoot
 from strongroom.keypolicy.statements import ATTESTED, MANAGEMENT, SIDE_DOORS
 
 PCR = "kms:RecipientAttestation:NitroTPMPCR"
-EPOCH = "kms:EncryptionContext:strongroom:epoch"
 ALL_FOUR = ["kms:Decrypt", "kms:DeriveSharedSecret", "kms:GenerateDataKey", "kms:GenerateDataKeyPair"]
 ZERO, OFF = bytes(48), SECURE_BOOT_OFF_PCR7_SHA384
 
@@ -83,13 +82,15 @@ def test_the_open_statement_has_exactly_this_shape(world):
 
 
 def test_every_deny_of_a_pcr_names_one_key_and_the_four_operations(world):
-    for sid, body in statements(world.policy(releases=(gated(world),))).items():
-        if sid.startswith("DenyUnless"):
-            assert body["Action"] == ALL_FOUR
-            assert body["Principal"] == {"AWS": "*"}
-            ((operator, keys),) = body["Condition"].items()
-            assert operator == "StringNotEqualsIgnoreCase"
-            assert list(keys) == [PCR + sid.removeprefix("DenyUnlessPcr")]
+    found = statements(world.policy(releases=(gated(world),)))
+    denying = {sid: body for sid, body in found.items() if sid.startswith("DenyUnless")}
+    assert denying.keys() == {f"DenyUnlessPcr{index}" for index in (2, 4, 7, 12, 13)}
+    for sid, body in denying.items():
+        assert body["Action"] == ALL_FOUR
+        assert body["Principal"] == {"AWS": "*"}
+        ((operator, keys),) = body["Condition"].items()
+        assert operator == "StringNotEqualsIgnoreCase"
+        assert list(keys) == [PCR + sid.removeprefix("DenyUnlessPcr")]
 
 
 def test_the_four_denied_operations_are_all_that_take_a_document_and_a_key():

@@ -65,8 +65,16 @@ def test_a_log_that_was_taken_before_the_firmware_left_is_told_from_a_wrong_one(
     after = extended(SHA384, exits, start=PCRS[5])
     found = compare_log(LOG, PcrDigests.of({5: after}))
     assert (found.differing, codes(found)) == ((5,), ["event-log.exit-boot-services-missing"])
+    assert found.ends_before_exit
     for other in ({5: extended(SHA384, exits[:1], start=PCRS[5])}, {4: extended(SHA384, exits, start=PCRS[4])}):
-        assert codes(compare_log(LOG, PcrDigests.of(other))) == ["event-log.pcr-differs"]
+        found = compare_log(LOG, PcrDigests.of(other))
+        assert (found.ends_before_exit, codes(found)) == (False, ["event-log.pcr-differs"])
+
+
+def test_gates_without_events_and_values_that_differ_are_wrong():
+    others = dict.fromkeys((4, 5, 8, 13), b"D" * 48)
+    found = compare_log(LOG, PcrDigests.of({**PCRS, **others}))
+    assert (found.wrong, found.uncovered, found.ends_before_exit) == ((4, 5, 13), (8, 13), False)
 
 
 def test_a_comparison_with_nothing_is_no_success():

@@ -100,6 +100,7 @@ def test_a_volume_without_the_file_is_no_hindrance():
     ("parts", "named"),
     [
         ([partition(ESP, name="a"), partition(ESP, first=200, name="b")], ['1 ("a")', '2 ("b")']),
+        ([partition(ESP, name='a"b'), partition(ESP, first=200, name='"')], [r'1 ("a\x22b")', r'2 ("\x22")']),
         ([partition(ESP), partition(ESP, first=200, kind=LINUX)], ["partition 1", "partition 2"]),
         ([partition(ESP), partition(esp(ARM_PROGRAM, "BOOTAA64.EFI"), first=200)], ["BOOTX64", "BOOTAA64"]),
         (

@@ -18,9 +18,10 @@ from tests.boot.variables import (
 from tests.uefi_blobs import efi_variables
 
 from strongroom.errors import FormatError, NotTrusted
+from strongroom.formats.efi import SYSTEMD
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.measure.secure_boot import SecureBootKeys
-from strongroom.measure.uefi_variables import SYSTEMD, keys_of_predicted_boot, variable_findings
+from strongroom.measure.uefi_variables import keys_of_predicted_boot, variable_findings
 
 PK, KEK, DB = (signature_list(name) for name in (b"pk", b"kek", b"db"))
 DBX = signature_list(bytes(32), kind=CERT_SHA256)
@@ -51,6 +52,20 @@ def test_options_that_systemd_takes_from_a_variable_are_told():
         keys_of_predicted_boot(variables)
     assert codes(Variable("SystemdOptions", b"\x00\xd8", SYSTEMD)) == ["running-system.options"]
     assert codes(Variable("SystemdOptions", options, OWNER), Variable("SystemdOptions", b"", SYSTEMD)) == []
+
+
+@pytest.mark.attack("A16")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('quiet" and nothing else: "', r'"quiet\x22 and nothing else: \x22" as the'),
+        ("x" * 400, f'"{"x" * 400}" as the'),
+        ("x" * 401, f'"{"x" * 400}"… as the'),
+    ],
+)
+def test_options_for_systemd_are_quoted_so_that_they_cannot_end_their_quotes(text, shown):
+    (finding,) = variable_findings(efi_variables(Variable("SystemdOptions", text.encode("utf-16-le"), SYSTEMD)))
+    assert f"gives systemd {shown}" in finding.message
 
 
 def test_attributes_and_the_order_of_variables_do_not_count():

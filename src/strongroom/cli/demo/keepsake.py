@@ -22,13 +22,11 @@ from strongroom.formats.appraisal_policy import PolicyFile, PolicyRule, encode_a
 from strongroom.formats.console import encode_failure, encode_receipt
 from strongroom.formats.console_model import ConsoleFailure
 from strongroom.formats.measurements import encode_measurements
-from strongroom.formats.pcrs import PcrDigests, PcrIndex
+from strongroom.formats.pcrs import GATES, PcrDigests
 from strongroom.ids import CertificateDer
 from strongroom.twin.firmware import Firmware
 from strongroom.twin.machine import Instance
 
-_ON_CONSOLE = tuple(map(PcrIndex, (2, 4, 7, 12, 13)))
-"""The PCRs that an agent prints with a failure (docs/formats/console.md)."""
 DESCRIPTIONS: Mapping[str, str] = {
     "image.efi": "the vendor's unified kernel image",
     "measurements.json": "what it was measured to leave in the PCRs",
@@ -123,13 +121,17 @@ def _deny_list(instance: Instance) -> bytes:
 
 def _console(stage: Stage, instance: Instance) -> bytes:
     """Return what an instance prints that was first served another tenant's bundle: a failure, then its receipt."""
-    pcrs = PcrDigests.of({index: instance.pcrs[index] for index in _ON_CONSOLE})
-    printed = b""
+    failure = encode_failure(_failure(stage, instance))
+    return failure + encode_receipt(instance.attest(public_key=key_of_nobody()))
+
+
+def _failure(stage: Stage, instance: Instance) -> ConsoleFailure:
+    """Return how the agent refuses another tenant's bundle. Raises RuntimeError if it opens it."""
     try:
         run_agent(stage, watch(stage, instance), shelf_of(stage.globex), PROMPT)
     except StrongroomError as error:
-        printed = encode_failure(ConsoleFailure.of(error, pcrs))
-    return printed + encode_receipt(instance.attest(public_key=key_of_nobody()))
+        return ConsoleFailure.of(error, PcrDigests.of({index: instance.pcrs[index] for index in GATES}))
+    raise RuntimeError("an instance of Acme opened the bundle of Globex")
 
 
 def _identity(name: str, instance: Instance) -> dict[str, bytes]:

@@ -42,6 +42,25 @@ class NvPublic:
 def parse_nv_public(data: bytes) -> NvPublic:
     """Read the public area of an NV index that fills all of `data`. Raises TpmFormatError."""
     reader = Reader(data)
+    public = read_nv_public(reader)
+    reader.expect_end("the public area of the NV index")
+    return public
+
+
+def read_sized_nv_public(reader: Reader) -> NvPublic:
+    """Take TPM2B_NV_PUBLIC off. Raises TpmFormatError, as a TPM does: whether the size fits is seen at the end."""
+    size_bytes = reader.u16("the size of the public area of an NV index")
+    start = reader.offset
+    if size_bytes == 0:
+        raise reader.refused(Rc.SIZE, "expected the public area of an NV index, found nothing")
+    public = read_nv_public(reader)
+    if reader.offset - start != size_bytes:
+        raise reader.refused(Rc.SIZE, f"expected {size_bytes} bytes, found {reader.offset - start}")
+    return public
+
+
+def read_nv_public(reader: Reader) -> NvPublic:
+    """Take a public area off. Raises TpmFormatError."""
     index = reader.u32("an NV index")
     if handle_type(index) != HandleType.NV_INDEX:
         raise reader.refused(Rc.VALUE, f"expected the handle of an NV index, found {index:#010x}")
@@ -50,6 +69,4 @@ def parse_nv_public(data: bytes) -> NvPublic:
     if attributes & ~NV_ATTRIBUTES:
         raise reader.refused(Rc.RESERVED_BITS, f"expected no reserved attribute, found {attributes:#010x}")
     policy = reader.sized("a policy", most_bytes=MAX_DIGEST_BYTES)
-    public = NvPublic(index, name_alg, attributes, policy, reader.u16("the size of an NV index"))
-    reader.expect_end("the public area of the NV index")
-    return public
+    return NvPublic(index, name_alg, attributes, policy, reader.u16("the size of an NV index"))

@@ -42,9 +42,9 @@ class PcrSelection:
         return u16(self.bank) + u8(SELECT_BYTES) + self.mask.to_bytes(SELECT_BYTES, "little")
 
 
-def read_pcr_selections(reader: Reader) -> tuple[PcrSelection, ...]:
+def read_pcr_selections(reader: Reader, *, most: int = MAX_BANKS) -> tuple[PcrSelection, ...]:
     """Take a list of selections off. Raises TpmFormatError for unknown banks and other sizes than a PC client's."""
-    return tuple(_read(reader) for _ in range(reader.count(MAX_BANKS, "PCR selections")))
+    return tuple(_read(reader) for _ in range(reader.count(most, "PCR selections")))
 
 
 def encode_pcr_selections(selections: Iterable[PcrSelection]) -> bytes:

@@ -14,8 +14,8 @@ _SPEC = "TPM 2.0 Library, Part 2"
 class TpmFormatError(FormatError):
     """Bytes that are not the structure they should be. `rc` is what a TPM answers to them."""
 
-    def __init__(self, rc: Rc, message: str, *, offset: int | None = None) -> None:
-        super().__init__("tpm.malformed", message, offset=offset, spec=_SPEC)
+    def __init__(self, code: str, message: str, *, rc: Rc, offset: int | None = None) -> None:
+        super().__init__(code, message, offset=offset, spec=_SPEC)
         self.rc = rc
 
 
@@ -34,9 +34,7 @@ class Reader:
     def take(self, size_bytes: int, what: str) -> bytes:
         """Return the next bytes. Raises TpmFormatError where there are not as many."""
         if size_bytes > self.left_bytes:
-            raise TpmFormatError(
-                Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}", offset=self.offset
-            )
+            raise self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
         start = self.offset
         self.offset += size_bytes
         return self._data[start : self.offset]
@@ -93,7 +91,7 @@ class Reader:
 
     def refused(self, rc: Rc, message: str) -> TpmFormatError:
         """Return the error for what was just read."""
-        return TpmFormatError(rc, message, offset=self.offset)
+        return TpmFormatError("tpm.malformed", f"bytes of a TPM: {message}", rc=rc, offset=self.offset)
 
 
 def u8(value: int) -> bytes:

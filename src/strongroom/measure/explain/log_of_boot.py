@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.formats.event_log import EventLog
-from strongroom.formats.pcrs import GATES, PcrDigests, PcrIndex
+from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.measure.compare_log import compare_log
+from strongroom.measure.events import EXIT_PCR
 
 _RUNNING_SYSTEM = frozenset(map(PcrIndex, (10, 11, 15, 16, 23)))
 """What the system extends after boot, and no firmware's log holds: IMA, systemd's phases and volumes, software."""
-_EXIT_PCR = PcrIndex(5)
-_EXIT = "event-log.exit-boot-services-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,11 @@ class LogOfBoot:
 def log_of_boot(log: EventLog, pcrs: PcrDigests) -> LogOfBoot:
     """Return how the log fits the PCRs, which are authentic. Raises FormatError for a log without a SHA-384 bank."""
     compared = compare_log(log, pcrs)
-    later = _RUNNING_SYSTEM | ({_EXIT_PCR} if any(each.code == _EXIT for each in compared.findings) else set())
+    later = _RUNNING_SYSTEM | ({EXIT_PCR} if compared.ends_before_exit else set())
     wanting = (*compared.differing, *compared.uncovered)
-    wrong = {*compared.differing, *(index for index in compared.uncovered if index in GATES)} - later
     return LogOfBoot(
         leads_to=compared.reproduced,
         grown=tuple(sorted(index for index in wanting if index in later)),
-        contradicted=tuple(sorted(wrong)),
-        silent=tuple(index for index in compared.uncovered if index not in wrong | later),
+        contradicted=tuple(index for index in compared.wrong if index not in later),
+        silent=tuple(index for index in compared.uncovered if index not in later.union(compared.wrong)),
     )

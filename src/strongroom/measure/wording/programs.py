@@ -8,7 +8,7 @@ from collections.abc import Callable
 from strongroom.errors import FormatError
 from strongroom.formats.device_path import device_of_path, device_path_text, file_of_path, parse_device_paths
 from strongroom.formats.event_data import parse_image_load
-from strongroom.formats.gpt_event import GptPartition, parse_gpt_event
+from strongroom.formats.gpt_event import LoggedPartition, parse_gpt_event
 from strongroom.formats.partition_types import partition_words
 from strongroom.measure.wording.words import Proof, Subject, Words, listed, quoted, snippet
 
@@ -51,6 +51,6 @@ def partition_table(subject: Subject) -> Words:
     return Words(f"disk {table.disk} with partitions: {partitions}", subject.proof(subject.event.data))
 
 
-def _partition(partition: GptPartition) -> str:
+def _partition(partition: LoggedPartition) -> str:
     kind = partition_words(partition.kind)
     return f"{kind} {quoted(partition.name)} {partition.unique}" if partition.name else f"{kind} {partition.unique}"

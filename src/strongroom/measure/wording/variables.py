@@ -14,25 +14,19 @@ from strongroom.formats.efi import (
     CERT_X509,
     GLOBAL_VARIABLE,
     IMAGE_SECURITY_DATABASE,
+    KEY_VARIABLES,
+    MORE_DATABASES,
     parse_signature_database,
 )
 from strongroom.formats.event_data import VariableData, parse_variable_data
-from strongroom.formats.load_option import parse_load_option, parse_option_order
+from strongroom.formats.load_option import names_load_option, parse_load_option, parse_option_order
 from strongroom.ids import CertificateDer
 from strongroom.measure.wording.words import Proof, Subject, Words, listed, quoted, shown, snippet
 
 _SWITCHES = frozenset({"SecureBoot", "SetupMode", "AuditMode", "DeployedMode"})
-_DATABASES = {
-    "PK": GLOBAL_VARIABLE,
-    "KEK": GLOBAL_VARIABLE,
-    "db": IMAGE_SECURITY_DATABASE,
-    "dbx": IMAGE_SECURITY_DATABASE,
-    "dbt": IMAGE_SECURITY_DATABASE,
-    "dbr": IMAGE_SECURITY_DATABASE,
-}
+_DATABASES = {**KEY_VARIABLES, **MORE_DATABASES}
 _STATES = {b"\0": "off", b"\1": "on", b"": "absent"}
 _ENTRY_KINDS = {CERT_X509: "certificate", CERT_SHA256: "hash"}
-_OPTION = re.compile(r"(Boot|Driver|SysPrep)[0-9A-Fa-f]{4}")
 _ORDER = re.compile(r"(Boot|Driver|SysPrep)Order|BootNext")
 _MAX_NUMBERS = 32
 _OWNER_BYTES = 16
@@ -83,7 +77,7 @@ def _named(variable: VariableData) -> str:
 
 
 def _name(variable: VariableData) -> str:
-    plain = variable.vendor == GLOBAL_VARIABLE and (_OPTION.fullmatch(variable.name) or _ORDER.fullmatch(variable.name))
+    plain = variable.vendor == GLOBAL_VARIABLE and (names_load_option(variable.name) or _ORDER.fullmatch(variable.name))
     return variable.name if plain else f"{quoted(variable.name)} of {variable.vendor}"
 
 
@@ -114,7 +108,7 @@ def _content(variable: VariableData) -> str:
     try:
         if _ORDER.fullmatch(variable.name):
             return f"order {_order(variable.content)}"
-        if not _OPTION.fullmatch(variable.name):
+        if not names_load_option(variable.name):
             return shown(variable.content)
         option = parse_load_option(variable.content)
     except FormatError:

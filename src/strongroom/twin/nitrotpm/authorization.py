@@ -24,14 +24,14 @@ from strongroom.twin.nitrotpm.availability import check_available
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.entities import Entity
 from strongroom.twin.nitrotpm.policy_check import check_policy
+from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import CommandSpec, Role, Trait
 from strongroom.twin.nitrotpm.sessions import Session
 from strongroom.twin.nitrotpm.signed import Signed
 
 MAX_SESSIONS_OF_COMMAND = 3
-_SMALLEST_BYTES = 9
-"""A handle, an empty nonce, attributes, an empty HMAC."""
+_NUMBER = 0xFFFFFF
 _SESSION_TYPES = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
 
 
@@ -47,7 +47,7 @@ class Authorization:
     with_auth: bool = False
     """Whether the entity's authorization value is part of the HMAC key."""
     was_silent: bool = False
-    """A policy session without key and HMAC: the answer has none either."""
+    """A session without key and HMAC: the answer has none either (Part 1, section 19.6.2)."""
 
     @property
     def is_policy(self) -> bool:
@@ -82,7 +82,7 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
     while reader.left_bytes:
         number = len(each) + 1
         if number > MAX_SESSIONS_OF_COMMAND:
-            raise Refused(Rc.SIZE)
+            raise refusal.session(Rc.SIZE, number)
         each.append(_resolved(chip, _read(reader, number), number))
     _check_distinct(each)
     if spec.authorized_handles > len(each):
@@ -91,14 +91,14 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
     encrypt = _single(each, SessionAttributes.ENCRYPT, useful=Trait.ENCRYPTS in spec.traits)
     for extra in each[spec.authorized_handles :]:
         if extra is not decrypt and extra is not encrypt:
-            raise refusal.session(Rc.ATTRIBUTES, extra.number)
+            raise refusal.session(Rc.HANDLE if extra.session is None else Rc.ATTRIBUTES, extra.number)
     return Authorizations(tuple(each), decrypt, encrypt)
 
 
 def _read(reader: Reader, number: int) -> CommandAuthorization:
     try:
         handle = reader.u32("a session handle")
-        if handle_type(handle) not in _SESSION_TYPES and handle != Rh.PASSWORD:
+        if not _can_be_session(handle):
             raise refusal.session(Rc.VALUE, number)
         nonce = reader.sized("a nonce", most_bytes=MAX_DIGEST_BYTES)
         attributes = reader.u8("session attributes")
@@ -107,6 +107,10 @@ def _read(reader: Reader, number: int) -> CommandAuthorization:
         return CommandAuthorization(handle, nonce, attributes, reader.sized("an HMAC", most_bytes=MAX_DIGEST_BYTES))
     except TpmFormatError as malformed:
         raise refusal.session(malformed.rc, number) from malformed
+
+
+def _can_be_session(handle: int) -> bool:
+    return handle == Rh.PASSWORD or (handle_type(handle) in _SESSION_TYPES and handle & _NUMBER < MAX_SESSIONS)
 
 
 def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorization:
@@ -121,8 +125,6 @@ def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorizat
         raise Refused(Rc.REFERENCE_S0 + number - 1)
     if wire.attributes & (SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET):
         raise refusal.session(Rc.ATTRIBUTES, number)  # no audit sessions here (docs/twin.md)
-    if len(wire.nonce) > len(session.nonce_tpm):
-        raise refusal.session(Rc.NONCE, number)
     return Authorization(number, wire, session)
 
 
@@ -163,11 +165,17 @@ def authorize(chip: Chip, signed: Signed, found: Authorizations) -> None:
 
 
 def _check_lockout(chip: Chip, entity: Entity) -> None:
-    if entity.counts_failures:
-        chip.permanent.lockout.heal(chip.clock_ms())
-        chip.permanent.lockout.check(authority=entity is chip.permanent.lockout_authority)
-        if chip.profile.needs_retry_first and not chip.volatile.retried:
-            chip.volatile.retried = True
+    if not entity.counts_failures:
+        return
+    authority, permanent = entity is chip.permanent.lockout_authority, chip.permanent
+    permanent.lockout.heal(chip.time_ms())
+    permanent.lockout.check(authority=authority)
+    if authority:
+        return
+    chip.void_shutdown()
+    if not permanent.guesses_taken:  # it is kept before anybody hears whether the guess was right
+        permanent.guesses_taken = chip.changed = True
+        if chip.profile.needs_retry_first:
             raise Refused(Rc.RETRY)
 
 
@@ -193,7 +201,7 @@ def _check_session(
     elif entity is not None:
         authorization.with_auth = not session.is_bound_to(entity)
     key = session.key + (entity.auth if entity is not None and authorization.with_auth else b"")
-    authorization.was_silent = session.is_policy and not key and not wire.hmac
+    authorization.was_silent = not key and not wire.hmac
     if authorization.was_silent:
         return
     nonces = (wire.nonce, session.nonce_tpm, *_other_nonces(found, authorization))
@@ -217,6 +225,6 @@ def _wrong(chip: Chip, authorization: Authorization) -> Refused:
     entity = authorization.entity
     if entity is None or not entity.counts_failures:
         return refusal.session(Rc.BAD_AUTH if entity is not None else Rc.AUTH_FAIL, authorization.number)
-    chip.permanent.lockout.fail(chip.clock_ms(), authority=entity is chip.permanent.lockout_authority)
+    chip.permanent.lockout.fail(chip.time_ms(), authority=entity is chip.permanent.lockout_authority)
     chip.changed = True
     return refusal.session(Rc.AUTH_FAIL, authorization.number)

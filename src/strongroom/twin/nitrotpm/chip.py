@@ -15,8 +15,9 @@ from strongroom.formats.tpm.attest import ClockInfo
 from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
 from strongroom.twin.nitrotpm.lockout import Lockout
+from strongroom.twin.nitrotpm.nsm import AbsentModule, SecurityModule
 from strongroom.twin.nitrotpm.objects import Loaded, Sequence, TpmObject
-from strongroom.twin.nitrotpm.pcrs import PcrStore
+from strongroom.twin.nitrotpm.pcrs import ALL_PCRS, PcrStore
 from strongroom.twin.nitrotpm.powered_time import UPDATE_MS, PoweredTime
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.sessions import Session
@@ -57,6 +58,8 @@ class OrderlyState:
     platform: Hierarchy
     owner_enabled: bool
     endorsement_enabled: bool
+    platform_nv_enabled: bool
+    startup_locality: int
 
 
 @dataclass(slots=True)
@@ -77,7 +80,18 @@ class Permanent:
     reset_count: int = 0
     clock_ms: int = 0
     """Powered time, as of when it was last kept."""
+    clock_unsafe_until_ms: int = 0
+    """Below this, Clock may say what it said before power was lost without a shutdown (Part 1, section 36.3.2)."""
+    max_count: int = 0
+    """The most that a counter reached which is gone: none begins below (Part 3, section 31.8)."""
+    banks: dict[Alg, int] | None = None
+    """The PCRs of each bank, as PCR_Allocate wants them; None as they left the factory."""
+    shutdown_ms: int | None = 0
+    """Time at the Shutdown that nothing voided since; None where a loss of power would come as a surprise."""
     orderly: OrderlyState | None = None
+    """What Shutdown(STATE) kept."""
+    guesses_taken: bool = False
+    """Whether an authorization that counts for the lockout was tried since power came."""
 
 
 @dataclass(slots=True)
@@ -93,12 +107,14 @@ class Volatile:
     """Private keys as `cryptography` has them (`keys` keeps them): building one costs ten times what using it does."""
     saved_sequences: dict[int, Sequence] = field(default_factory=dict)
     """Sequences that were saved, by the number of their context."""
-    retried: bool = False
     platform_nv_enabled: bool = True
     boot: int = field(default_factory=lambda: secrets.randbits(63))
     """Tells one time with power from any other, of any process: a policy's end counts in the one that it was set in."""
-    clock_unsafe_until_ms: int = 0
-    """Below this, Clock may say what it said before it lost power without a shutdown (Part 1, section 36.3.2)."""
+    was_orderly: bool = True
+    """Whether a Shutdown came before the last start."""
+    startup_locality: int = 0
+    reallocated: bool = False
+    """Whether the banks of PCRs will be others after the next start."""
 
 
 class Chip:
@@ -107,8 +123,9 @@ class Chip:
     def __init__(self, profile: Profile, permanent: Permanent, monotonic_ms: Callable[[], int]) -> None:
         self.profile = profile
         self.permanent = permanent
-        self.volatile = Volatile(PcrStore(profile.banks))
+        self.volatile = self._without_power()
         self.changed = False
+        self.security_module: SecurityModule = AbsentModule()
         self.time = PoweredTime(monotonic_ms)
         self._settled_at_ms = 0
         """The time when `permanent.clock_ms` was Clock."""
@@ -140,14 +157,14 @@ class Chip:
 
     def clock_info(self) -> ClockInfo:
         """Return what attestations say about time (TPMS_CLOCK_INFO), as it is: not obfuscated for any key."""
-        clock_ms, volatile = self.clock_ms(), self.volatile
-        safe = clock_ms >= volatile.clock_unsafe_until_ms
-        return ClockInfo(clock_ms, self.permanent.reset_count, volatile.reset.restart_count, safe)
+        clock_ms, permanent = self.clock_ms(), self.permanent
+        safe = clock_ms >= permanent.clock_unsafe_until_ms
+        return ClockInfo(clock_ms, permanent.reset_count, self.volatile.reset.restart_count, safe)
 
     def set_clock(self, clock_ms: int) -> None:
         """Move the clock forward."""
         self.permanent.clock_ms, self._settled_at_ms = clock_ms, self.time_ms()
-        self.volatile.clock_unsafe_until_ms = 0
+        self.permanent.clock_unsafe_until_ms = 0
         self.changed = True
 
     def settle_clock(self) -> None:
@@ -164,10 +181,14 @@ class Chip:
         self.settle_clock()
         self.time.restart()
         self._settled_at_ms = 0
-        self.volatile = Volatile(PcrStore(self.profile.banks))
+        self.volatile = self._without_power()
 
     def void_shutdown(self) -> None:
         """Take back what Shutdown said: something happened since that only lasts as long as power does."""
-        if self.permanent.orderly is not None:
-            self.permanent.orderly = None
+        if self.permanent.shutdown_ms is not None:
+            self.permanent.shutdown_ms = self.permanent.orderly = None
             self.changed = True
+
+    def _without_power(self) -> Volatile:
+        banks = self.permanent.banks or dict.fromkeys(self.profile.banks, ALL_PCRS)
+        return Volatile(PcrStore(banks))

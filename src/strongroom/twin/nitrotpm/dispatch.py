@@ -20,7 +20,7 @@ from typing import Any
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.attributes import SessionAttributes
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.frame import MAX_FRAME_BYTES, ResponseAuthorization, Tag, encode_response
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, ResponseAuthorization, Tag, encode_response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
@@ -39,7 +39,11 @@ from strongroom.twin.nitrotpm.registry import CommandSpec, Reply, Trait
 from strongroom.twin.nitrotpm.sessions import Session
 from strongroom.twin.nitrotpm.signed import Signed
 
+_TAG_AND_SIZE_BYTES = 6
+_TPM_12_RESPONSE = 0x00C4
+"""TPM_TAG_RSP_COMMAND."""
 _SMALLEST_AREA_BYTES = 9
+"""One session: a handle, an empty nonce, attributes, an empty HMAC."""
 
 
 def respond(chip: Chip, command: bytes, locality: int) -> bytes:
@@ -70,18 +74,19 @@ def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
 
 def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
     reader = Reader(command)
-    try:
-        tag, size_bytes, code = reader.u16("a tag"), reader.u32("a size"), reader.u32("a command code")
-    except TpmFormatError as malformed:
-        raise Refused(Rc.COMMAND_SIZE) from malformed
+    if len(command) < _TAG_AND_SIZE_BYTES:
+        raise Refused(Rc.INSUFFICIENT)
+    tag, size_bytes = reader.u16("a tag"), reader.u32("a size")
     if tag not in set(Tag):
-        raise Refused(Rc.BAD_TAG)
-    if size_bytes != len(command) or size_bytes > MAX_FRAME_BYTES:
+        # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
+        raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
+    if size_bytes != len(command) or not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
         raise Refused(Rc.COMMAND_SIZE)
+    code = reader.u32("a command code")
     spec = COMMANDS.get(code)
     if spec is None:
         raise Refused(Rc.COMMAND_CODE)
-    if not chip.volatile.started and code != Cc.STARTUP:
+    if chip.volatile.started == (code == Cc.STARTUP):
         raise Refused(Rc.INITIALIZE)
     return Tag(tag), spec, reader
 
@@ -104,14 +109,14 @@ def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Autho
         if spec.authorized_handles:
             raise Refused(Rc.AUTH_MISSING)
         return Authorizations()
-    if Trait.NO_SESSIONS in spec.traits:
-        raise Refused(Rc.AUTH_CONTEXT)
     try:
         size_bytes = reader.u32("the size of the authorization area")
     except TpmFormatError as malformed:
         raise Refused(malformed.rc) from malformed
     if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
-        raise Refused(Rc.AUTHSIZE)
+        raise Refused(Rc.SIZE)
+    if Trait.NO_SESSIONS in spec.traits:
+        raise Refused(Rc.AUTH_CONTEXT)
     return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
 
 

@@ -13,7 +13,10 @@ _MS = 1000
 
 @dataclass(slots=True)
 class Lockout:
-    """How many wrong authorizations there were, and how many there may be. Times in seconds of powered time.
+    """How many wrong authorizations there were, and how many there may be.
+
+    Recovery is in seconds, points of time are in milliseconds of TPMS_TIME_INFO.time, which nobody can set; they are
+    negative for what was before power came.
 
     One failure is forgiven each `recovery_s`; zero `recovery_s` turns protection off, and zero `tries_allowed` locks
     at once. After a wrong authorization of the lockout authority itself, it is locked for `authority_recovery_s`, or
@@ -32,23 +35,35 @@ class Lockout:
     @property
     def is_locked(self) -> bool:
         """Whether no more guesses are taken."""
-        return self.recovery_s != 0 and self.failures >= self.tries_allowed
+        return self.failures >= self.tries_allowed
 
     def heal(self, now_ms: int) -> None:
-        """Forgive as many failures as time has passed for."""
-        if self.recovery_s and self.failures:
-            forgiven = min(self.failures, max(0, now_ms - self.since_ms) // (self.recovery_s * _MS))
+        """Forgive as many failures as time has passed for: all of them where protection is off."""
+        if self.recovery_s == 0:
+            self.failures = 0
+        elif self.failures:
+            forgiven = min(self.failures, (now_ms - self.since_ms) // (self.recovery_s * _MS))
             self.failures -= forgiven
             self.since_ms += forgiven * self.recovery_s * _MS
-        waited_s = (now_ms - self.authority_since_ms) / _MS
+        waited_s = (now_ms - self.authority_since_ms) // _MS
         if self.authority_locked and self.authority_recovery_s and waited_s >= self.authority_recovery_s:
             self.authority_locked = False
 
-    def start(self, now_ms: int) -> None:
-        """Begin counting anew after power was gone: powered time starts at zero (Part 1, section 17.8.4)."""
-        self.since_ms = self.authority_since_ms = now_ms
+    def start(self, shutdown_ms: int | None, *, guesses_taken: bool) -> None:
+        """Begin anew after power was gone. `shutdown_ms` is the time of the shutdown, None where there was none.
+
+        Who cuts the power in the midst of guessing might undo the count of the last: so it counts as a failure, and
+        all waiting begins anew (Part 1, section 17.8.4).
+        """
+        if shutdown_ms is not None:
+            self.since_ms -= shutdown_ms
+            self.authority_since_ms -= shutdown_ms
+        else:
+            self.since_ms = self.authority_since_ms = 0
         if self.authority_recovery_s == 0:
             self.authority_locked = False
+        if shutdown_ms is None and guesses_taken and self.recovery_s and self.failures < self.tries_allowed:
+            self.failures += 1
 
     def check(self, *, authority: bool) -> None:
         """Refuse while locked: nothing is compared, so nothing is learnt."""
@@ -59,7 +74,7 @@ class Lockout:
         """Count a wrong authorization."""
         if authority:
             self.authority_locked, self.authority_since_ms = True, now_ms
-        else:
+        elif self.recovery_s:
             self.failures, self.since_ms = self.failures + 1, now_ms
 
     def reset(self) -> None:

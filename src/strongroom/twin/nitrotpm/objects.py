@@ -157,8 +157,8 @@ class Sequence:
         self.auth = auth
         self.is_event = is_event
         self.is_hmac = key is not None
-        self.first_bytes = b""
-        """How it begins: a digest of what begins with TPM_GENERATED_VALUE gets no ticket."""
+        self.first_piece: bytes | None = None
+        """How it begins: by it is decided whether the digest gets a ticket (`tickets.is_safe`)."""
         names = {algorithm: HASH_NAMES[algorithm] for algorithm in algorithms}
         self._running: dict[Alg, hashlib._Hash | hmac.HMAC] = {
             algorithm: hashlib.new(name) if key is None else hmac.new(key, digestmod=name)
@@ -167,7 +167,8 @@ class Sequence:
 
     def update(self, data: bytes) -> None:
         """Add a piece."""
-        self.first_bytes = (self.first_bytes + data[:4])[:4]
+        if self.first_piece is None:
+            self.first_piece = data
         for running in self._running.values():
             running.update(data)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attest import MAX_NAME_BYTES
 from strongroom.formats.tpm.handles import HIERARCHIES, Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection, read_pcr_selections
@@ -46,7 +46,7 @@ def _hash_or_null(reader: Reader) -> Alg:
 
 
 def _selections(reader: Reader) -> tuple[PcrSelection, ...]:
-    return read_pcr_selections(reader)
+    return read_pcr_selections(reader, most=len(HASH_BYTES))
 
 
 def structure(reader: Reader, read: Callable[[Reader], T], what: str) -> T:
@@ -87,6 +87,8 @@ HANDLE = Parameter(lambda reader: reader.u32("a handle"))
 YES_NO = Parameter(_yes_no)
 HASH = Parameter(_hash)
 HASH_OR_NULL = Parameter(_hash_or_null)
+HIERARCHY = Parameter(_hierarchy)
+"""TPMI_RH_HIERARCHY, with NULL."""
 DIGEST = sized(MAX_DIGEST_BYTES, "a digest")
 AUTH = sized(MAX_DIGEST_BYTES, "an authorization value")
 NONCE = sized(MAX_DIGEST_BYTES, "a nonce")
@@ -97,7 +99,6 @@ PCR_SELECTIONS = Parameter(_selections)
 PUBLIC = Parameter(_public, is_sized=True)
 PUBLIC_OR_NAMELESS = Parameter(_public_or_nameless, is_sized=True)
 """With no name: only what is loaded from outside may be like that."""
-HIERARCHY = Parameter(_hierarchy)
 NAME = sized(MAX_NAME_BYTES, "a name")
 PRIVATE = sized(MAX_PRIVATE_BYTES, "a private area")
 SECRET = sized(MAX_SECRET_BYTES, "an encrypted secret")

@@ -10,16 +10,17 @@ from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 
-_DYNAMIC = range(17, 23)
+DYNAMIC = range(17, 23)
 """PCRs of a dynamic launch: all ones until there is one."""
-_SAVED = range(16)
+SAVED = range(16)
 """What Shutdown(STATE) keeps."""
-_UNCOUNTED = frozenset({16, 21, 22, 23})
+UNCOUNTED = frozenset({16, 21, 22, 23})
 """A change of these leaves the update counter alone, so policies over other PCRs hold on."""
+ALL_PCRS = (1 << PCR_COUNT) - 1
 _ANY = frozenset(range(5))
 
 EXTENDED_FROM: Mapping[int, frozenset[int]] = {
-    17: frozenset({3, 4}),
+    17: frozenset({2, 3, 4}),
     18: frozenset({2, 3, 4}),
     19: frozenset({2, 3}),
     20: frozenset({1, 2, 3}),
@@ -28,35 +29,50 @@ EXTENDED_FROM: Mapping[int, frozenset[int]] = {
 }
 """The localities that may extend a PCR, where not all may."""
 RESET_FROM: Mapping[int, frozenset[int]] = {
-    16: _ANY,
+    16: frozenset(range(4)),
     17: frozenset({4}),
     18: frozenset({4}),
     19: frozenset({4}),
     20: frozenset({2, 4}),
-    21: frozenset({2}),
-    22: frozenset({2}),
-    23: _ANY,
+    21: frozenset({2, 4}),
+    22: frozenset({2, 4}),
+    23: frozenset(range(4)),
 }
-"""The localities that may reset a PCR. Those left out cannot be reset."""
+"""The localities that reset a PCR. Those left out cannot be reset."""
+_DYNAMIC_LAUNCH = 4
+"""Only hardware speaks from this locality: it resets by beginning a dynamic launch, not by a command."""
 
 
 class PcrStore:
-    """All PCRs of all banks. `counter` counts the updates that policies over PCRs care for."""
+    """All PCRs of all banks, as after power came. `allocation` has a bit for each PCR that a bank has.
 
-    def __init__(self, banks: tuple[Alg, ...]) -> None:
-        self.banks = banks
-        self.counter = 0
-        self.values: dict[tuple[Alg, int], bytes] = {}
-        self.clear()
+    `counter` counts the updates that policies over PCRs care for.
+    """
 
-    def clear(self) -> None:
-        """Set every PCR to what it has after power came."""
-        self.values = {(bank, index): _initial(bank, index) for bank in self.banks for index in range(PCR_COUNT)}
+    def __init__(self, allocation: Mapping[Alg, int]) -> None:
+        self.allocation = allocation
         self.counter = 0
+        self.values = {
+            (bank, index): _initial(bank, index)
+            for bank, mask in allocation.items()
+            for index in range(PCR_COUNT)
+            if mask >> index & 1
+        }
+
+    def count_start(self, before: int, *, resumed: bool) -> None:
+        """Set the counter at a start: what it was, and one for each PCR that did not keep its value."""
+        kept = SAVED if resumed else ()
+        self.counter = before + sum(index not in UNCOUNTED and index not in kept for index in range(PCR_COUNT))
+
+    def started_from(self, locality: int) -> None:
+        """Put into PCR 0 where Startup came from: it tells a measured start from others (Part 1, section 34.3)."""
+        for bank in self.allocation:
+            if (bank, 0) in self.values:
+                self.values[bank, 0] = locality.to_bytes(HASH_BYTES[bank])
 
     def saved(self) -> dict[tuple[Alg, int], bytes]:
         """Return what Shutdown(STATE) keeps."""
-        return {(bank, index): value for (bank, index), value in self.values.items() if index in _SAVED}
+        return {(bank, index): value for (bank, index), value in self.values.items() if index in SAVED}
 
     def may_extend(self, index: int, locality: int) -> bool:
         """Say whether a command from this locality may extend a PCR."""
@@ -64,33 +80,34 @@ class PcrStore:
 
     def may_reset(self, index: int, locality: int) -> bool:
         """Say whether a command from this locality may reset a PCR."""
-        return locality in RESET_FROM.get(index, ())
+        return locality != _DYNAMIC_LAUNCH and locality in RESET_FROM.get(index, ())
 
     def extend(self, index: int, digests: Iterable[tuple[Alg, bytes]]) -> None:
-        """Extend a PCR in each bank that is active."""
+        """Extend a PCR in each bank that has it."""
         for bank, value in digests:
-            if bank in self.banks:
+            if (bank, index) in self.values:
                 self.values[bank, index] = digest(bank, self.values[bank, index], value)
-        self._changed(index)
+                self._changed(index)
 
     def reset(self, index: int) -> None:
         """Set a PCR to zeros in every bank."""
-        for bank in self.banks:
-            self.values[bank, index] = bytes(HASH_BYTES[bank])
+        for bank in self.allocation:
+            if (bank, index) in self.values:
+                self.values[bank, index] = bytes(HASH_BYTES[bank])
         self._changed(index)
 
     def present(self, selections: Iterable[PcrSelection]) -> tuple[PcrSelection, ...]:
-        """Return the selections without the PCRs of banks that are not active."""
-        return tuple(PcrSelection(each.bank, each.mask if each.bank in self.banks else 0) for each in selections)
+        """Return the selections without the PCRs that a bank does not have."""
+        return tuple(PcrSelection(each.bank, each.mask & self.allocation.get(each.bank, 0)) for each in selections)
 
     def digest(self, algorithm: Alg, selections: Iterable[PcrSelection]) -> bytes:
         """Return the digest over what is there of the selections."""
         return pcr_digest(algorithm, self.present(selections), self.values)
 
     def _changed(self, index: int) -> None:
-        if index not in _UNCOUNTED:
+        if index not in UNCOUNTED:
             self.counter += 1
 
 
 def _initial(bank: Alg, index: int) -> bytes:
-    return (b"\xff" if index in _DYNAMIC else b"\0") * HASH_BYTES[bank]
+    return (b"\xff" if index in DYNAMIC else b"\0") * HASH_BYTES[bank]

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import hmac
 
+from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.entities import Entity, NvIndex
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import Role
-from strongroom.twin.nitrotpm.sessions import PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.sessions import NORMAL_LOCALITIES, PolicyState, Session, SessionKind
 from strongroom.twin.nitrotpm.signed import Signed
 
 
@@ -20,6 +21,8 @@ def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *
     if session.kind is SessionKind.TRIAL:
         raise refusal.session(Rc.ATTRIBUTES, number)
     policy = session.policy
+    if signed.spec.code is Cc.POLICY_SECRET and not (policy.needs_auth or policy.needs_password):
+        raise refusal.session(Rc.MODE, number)  # without the secret, nobody would have proven to know it
     if entity.policy.algorithm is not session.hash:
         raise refusal.session(Rc.POLICY_FAIL, number)
     _check_time(chip, policy, number)
@@ -28,17 +31,17 @@ def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *
     if not hmac.compare_digest(entity.policy.digest, policy.digest):
         raise refusal.session(Rc.POLICY_FAIL, number)
     _check_command(policy, signed, number, role)
-    _check_hashes(session, signed, number)
-    if policy.localities and not policy.localities & 1 << signed.locality:
+    if policy.localities and not _admits(policy.localities, signed.locality):
         raise Refused(Rc.LOCALITY)
-    if policy.written is not None and isinstance(entity, NvIndex) and entity.is_written != policy.written:
+    _check_hashes(session, signed, number)
+    if policy.written is not None and not (isinstance(entity, NvIndex) and entity.is_written == policy.written):
         raise refusal.session(Rc.POLICY_FAIL, number)
 
 
 def _check_time(chip: Chip, policy: PolicyState, number: int) -> None:
     if policy.expires_ms is None:
         return
-    if policy.reset_epoch != chip.volatile.boot or chip.time_ms() > policy.expires_ms:
+    if policy.boot != chip.volatile.boot or chip.time_ms() > policy.expires_ms:
         raise refusal.session(Rc.EXPIRED, number)
 
 
@@ -58,3 +61,10 @@ def _check_hashes(session: Session, signed: Signed, number: int) -> None:
             raise refusal.session(Rc.POLICY_FAIL, number)
     if policy.template and not hmac.compare_digest(policy.template, signed.template_hash(session.hash)):
         raise refusal.session(Rc.POLICY_FAIL, number)
+
+
+def _admits(localities: int, locality: int) -> bool:
+    """Say whether a TPMA_LOCALITY, bits or one extended locality, names a locality."""
+    if localities > NORMAL_LOCALITIES:
+        return localities == locality
+    return bool(localities & 1 << locality)

@@ -16,6 +16,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, Rh, handle_type
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.entities import Access
+from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 
 
 class Role(Enum):
@@ -57,7 +58,7 @@ def either(*specs: HandleSpec) -> HandleSpec:
 
 OBJECT = kinds(HandleType.TRANSIENT, HandleType.PERSISTENT)
 NV_INDEX = kinds(HandleType.NV_INDEX)
-POLICY_SESSION = kinds(HandleType.POLICY_SESSION)
+POLICY_SESSION = HandleSpec(lambda handle: 0 <= handle - HandleType.POLICY_SESSION.first < MAX_SESSIONS)
 PCR = HandleSpec(lambda handle: handle < PCR_COUNT)
 NULL = permanent(Rh.NULL)
 PCR_OR_NULL = either(PCR, NULL)

@@ -13,6 +13,8 @@ from strongroom.formats.tpm.schemes import Symmetric
 from strongroom.formats.tpm.wire import u8, u32
 from strongroom.twin.nitrotpm.entities import Entity
 
+NORMAL_LOCALITIES = 0x1F
+"""TPMA_LOCALITY: a bit for each of the localities 0 to 4; a larger value is one extended locality (Part 2, 8.5)."""
 _IV_BITS = 128
 
 
@@ -42,6 +44,8 @@ class PolicyState:
     """What a policy session has been told so far, beside the digest (Part 3, section 23)."""
 
     digest: bytes
+    boot: int = 0
+    """The time with power that the session was started in: `expires_ms` means nothing in another."""
     command: int | None = None
     cp_hash: bytes = b""
     name_hash: bytes = b""
@@ -54,9 +58,12 @@ class PolicyState:
     needs_auth: bool = False
     needs_password: bool = False
     expires_ms: int | None = None
-    """When it ends, on the TPM's clock."""
-    reset_epoch: int | None = None
-    """The boot that its end counts in."""
+    """When it ends, in TPMS_TIME_INFO.time."""
+
+    @property
+    def bound_to(self) -> bytes:
+        """The digest of the command that it is tied to, whichever there is; a session has at most one."""
+        return self.cp_hash or self.name_hash or self.template
 
 
 @dataclass(slots=True)
@@ -78,6 +85,11 @@ class Session:
         """Whether it authorizes by policy, or only computes one."""
         return self.kind is not SessionKind.HMAC
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether it only computes a policy: nothing that is asserted is looked at, and it authorizes nothing."""
+        return self.kind is SessionKind.TRIAL
+
     def is_bound_to(self, entity: Entity) -> bool:
         """Say whether the authorization value of `entity` is in the key already."""
         return self.binding is not None and self.binding == Binding.of(entity)
@@ -88,11 +100,20 @@ class Session:
 
     def restart_policy(self) -> None:
         """Forget what the policy was told."""
-        self.policy = PolicyState(bytes(HASH_BYTES[self.hash]))
+        self.policy = PolicyState(bytes(HASH_BYTES[self.hash]), self.policy.boot)
 
     def extend_policy(self, code: int, *parts: bytes) -> None:
-        """Put an assertion into the policy digest (Part 1, section 17.7.2)."""
+        """Put an assertion into the policy digest (Part 3, section 23.2.3, PolicyUpdate)."""
         self.policy.digest = digest(self.hash, self.policy.digest, u32(code), *parts)
+
+    def clear_policy(self) -> None:
+        """Set the policy digest to zeros. Whatever else was asserted goes on to be required."""
+        self.policy.digest = bytes(HASH_BYTES[self.hash])
+
+    def extend_policy_ref(self, code: int, name: bytes, policy_ref: bytes) -> None:
+        """Put in who vouched and, in a second step, what for (Part 3, section 23.2.3)."""
+        self.extend_policy(code, name)
+        self.policy.digest = digest(self.hash, self.policy.digest, policy_ref)
 
     def mac(self, key: bytes, parameters: bytes, nonces: tuple[bytes, ...], attributes: int) -> bytes:
         """Return the HMAC of a command or response: over the parameters' hash, nonces newest first, attributes."""

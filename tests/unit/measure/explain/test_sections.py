@@ -9,7 +9,7 @@ from tests.unit.measure.explain.boots import differences, document, events_of, i
 
 from strongroom.formats.measurements import encode_measurements, parse_measurements
 from strongroom.measure.events import EventType, event_over
-from strongroom.measure.explain.account import account_of_measurements, with_log
+from strongroom.measure.explain.account import account_of_measurements, with_image, with_log
 from strongroom.measure.explain.compare import explain
 from strongroom.measure.explain.difference import Component, Grounds
 from strongroom.measure.predict import measure_image
@@ -168,7 +168,9 @@ def test_sections_that_contradict_the_files_own_pcr11_are_not_used():
     sections = tuple((name, "00" * 48) for name in (".linux", ".cmdline"))
     hostile = account_of_measurements("the file", altered(sections=sections))
     assert differences(hostile, image(**changed(".cmdline"))).keys() >= {"explain.image"}
-    assert any("do not lead to its own PCR 11" in note for note in explain(hostile, image()).notes)
+    beside_its_image = with_image(hostile, image(), recorded="the document")
+    for account in (hostile, beside_its_image):
+        assert any("do not lead to its own PCR 11" in note for note in explain(account, image()).notes)
     assert file().notes == ()
 
 

@@ -87,7 +87,7 @@ def start_auth_session(
         key,
         nonce_tpm,
         binding if kind is SessionKind.HMAC else None,
-        PolicyState(bytes(HASH_BYTES[hash_])),
+        PolicyState(bytes(HASH_BYTES[hash_]), chip.volatile.boot),
         start_ms=chip.time_ms(),
     )
     return Reply(sized(nonce_tpm), handle)

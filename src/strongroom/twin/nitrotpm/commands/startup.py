@@ -7,7 +7,6 @@ import copy
 import enum
 
 from strongroom.formats.tpm.algorithms import Alg
-from strongroom.formats.tpm.attributes import NvAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_hash
@@ -15,13 +14,15 @@ from strongroom.formats.tpm.wire import Reader, listed, sized, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip, OrderlyState, ResetState
-from strongroom.twin.nitrotpm.entities import NO_POLICY, NvIndex
-from strongroom.twin.nitrotpm.nv_attributes import with_attributes
+from strongroom.twin.nitrotpm.entities import NO_POLICY
+from strongroom.twin.nitrotpm.nv_startup import lose_orderly_data, skip_lost_counts, unlock_all
 from strongroom.twin.nitrotpm.parameters import YES_NO
+from strongroom.twin.nitrotpm.powered_time import UPDATE_MS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, Parameter, Reply, Trait, command
 
 _MOST_ALGORITHMS = 64
+_STARTUP_LOCALITIES = frozenset({0, 3})
 
 
 class StartupType(enum.IntEnum):
@@ -39,65 +40,74 @@ def _algorithms(reader: Reader) -> tuple[Alg, ...]:
     return tuple(read_hash(reader) for _ in range(reader.count(_MOST_ALGORITHMS, "algorithms")))
 
 
-@command(Cc.STARTUP, Parameter(_startup_type), traits=Trait.NO_SESSIONS)
-def startup(chip: Chip, _call: Call, kind: StartupType) -> Reply:
+@command(Cc.STARTUP, Parameter(_startup_type), traits=Trait.NO_SESSIONS | Trait.NV)
+def startup(chip: Chip, call: Call, kind: StartupType) -> Reply:
     """Start: anew (TPM Reset), with what was saved but PCRs (TPM Restart), or with all of it (TPM Resume)."""
-    if chip.volatile.started:
-        raise Refused(Rc.INITIALIZE)
-    permanent, volatile, saved = chip.permanent, chip.volatile, chip.permanent.orderly
+    saved = chip.permanent.orderly
     if kind is StartupType.STATE and saved is None:
         raise refusal.parameter(Rc.VALUE, 1)
-    permanent.orderly = None
+    if call.locality not in _STARTUP_LOCALITIES or (
+        kind is StartupType.STATE and saved is not None and call.locality != saved.startup_locality
+    ):
+        raise Refused(Rc.LOCALITY)
+    _account_for_power(chip)
     if saved is None:
-        volatile.reset = ResetState()
-        permanent.reset_count += 1
-        permanent.lockout.start(chip.clock_ms())
+        chip.volatile.reset = ResetState()
+        chip.permanent.reset_count += 1
+        lose_orderly_data(chip)
     else:
-        volatile.reset = saved.reset
-        volatile.reset.restart_count += 1
+        chip.volatile.reset = saved.reset
+        chip.volatile.reset.restart_count += 1
+    chip.pcrs.count_start(saved.pcr_counter if saved else 0, resumed=kind is StartupType.STATE)
     if saved is not None and kind is StartupType.STATE:
         _resume(chip, saved)
     else:
-        _restart(chip)
-    volatile.started = chip.changed = True
+        _restart(chip, call.locality)
+    chip.volatile.started = chip.changed = True
     return DONE
 
 
+def _account_for_power(chip: Chip) -> None:
+    """Take into account how power was lost, and expect from now on that it is lost by surprise."""
+    permanent = chip.permanent
+    chip.volatile.was_orderly = permanent.shutdown_ms is not None
+    permanent.lockout.start(permanent.shutdown_ms, guesses_taken=permanent.guesses_taken)
+    if not chip.volatile.was_orderly:
+        permanent.clock_unsafe_until_ms = chip.clock_ms() + UPDATE_MS
+        skip_lost_counts(chip)
+    permanent.shutdown_ms = permanent.orderly = None
+    permanent.guesses_taken = False
+
+
 def _resume(chip: Chip, saved: OrderlyState) -> None:
-    chip.pcrs.values.update(saved.pcrs)
-    chip.pcrs.counter = saved.pcr_counter
+    chip.pcrs.values.update({at: value for at, value in saved.pcrs.items() if at in chip.pcrs.values})
     chip.permanent.platform = saved.platform
+    chip.permanent.platform.enabled = True  # at every start, even at this one (Part 3, section 9.3)
     chip.permanent.owner.enabled = saved.owner_enabled
     chip.permanent.endorsement.enabled = saved.endorsement_enabled
+    chip.volatile.platform_nv_enabled = saved.platform_nv_enabled
+    chip.volatile.startup_locality = saved.startup_locality
 
 
-def _restart(chip: Chip) -> None:
+def _restart(chip: Chip, locality: int) -> None:
     """Set what a start other than a resume sets: the platform is everybody's, locks until the next start are open."""
     permanent = chip.permanent
     chip.volatile.reset.clear_count += 1
     permanent.platform.auth, permanent.platform.policy = b"", NO_POLICY
     for hierarchy in (permanent.owner, permanent.endorsement, permanent.platform):
         hierarchy.enabled = True
-    for nv_index in permanent.nv.values():
-        _unlock(nv_index)
+    unlock_all(chip)
+    chip.volatile.startup_locality = locality
+    chip.pcrs.started_from(locality)
 
 
-def _unlock(nv_index: NvIndex) -> None:
-    """Open the locks of an NV index that hold until the next start (Part 1, section 37.2.5)."""
-    public = nv_index.public
-    remove = NvAttributes.READ_LOCKED
-    if not (public.has(NvAttributes.WRITE_DEFINE) and public.has(NvAttributes.WRITTEN)):
-        remove |= NvAttributes.WRITE_LOCKED
-    if public.has(NvAttributes.CLEAR_ST_CLEAR):
-        remove |= NvAttributes.WRITTEN
-    nv_index.public = with_attributes(public, remove=remove)
-
-
-@command(Cc.SHUTDOWN, Parameter(_startup_type))
+@command(Cc.SHUTDOWN, Parameter(_startup_type), traits=Trait.NV)
 def shutdown(chip: Chip, _call: Call, kind: StartupType) -> Reply:
     """Get ready for the loss of power: what was saved is only good as long as nothing happens in between."""
     permanent, volatile = chip.permanent, chip.volatile
-    permanent.orderly = None
+    if kind is StartupType.STATE and volatile.reallocated:
+        raise refusal.parameter(Rc.TYPE, 1)
+    permanent.shutdown_ms, permanent.orderly = chip.time_ms(), None
     if kind is StartupType.STATE:
         permanent.orderly = OrderlyState(
             copy.deepcopy(volatile.reset),
@@ -106,6 +116,8 @@ def shutdown(chip: Chip, _call: Call, kind: StartupType) -> Reply:
             copy.copy(permanent.platform),
             permanent.owner.enabled,
             permanent.endorsement.enabled,
+            volatile.platform_nv_enabled,
+            volatile.startup_locality,
         )
     chip.changed = True
     return DONE

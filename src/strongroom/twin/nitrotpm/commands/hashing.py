@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes and HMACs of what is sent at once (Part 3, section 15.4 and 15.5)."""
+
+from __future__ import annotations
+
+from strongroom.crypto.tpm import digest, mac
+from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.attributes import ObjectAttributes
+from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.handles import Rh
+from strongroom.formats.tpm.public_area import KeyedHashParameters
+from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.ticket import Ticket, TicketKind
+from strongroom.formats.tpm.wire import sized
+from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HASH_OR_NULL, HIERARCHY
+from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Trait, command
+from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe, null_ticket
+
+_KEY = 1
+_HASH_PARAMETER = 2
+
+
+@command(Cc.HASH, BUFFER, HASH, HIERARCHY, traits=Trait.ENCRYPTS)
+def hash_(chip: Chip, _call: Call, data: bytes, algorithm: Alg, hierarchy: Rh) -> Reply:
+    """Return the digest of some data, and a ticket that says so."""
+    result = digest(algorithm, data)
+    return Reply(sized(result) + ticket_of(chip, hierarchy, algorithm, result, data).encode())
+
+
+def ticket_of(chip: Chip, hierarchy: Rh, algorithm: Alg, result: bytes, first_bytes: bytes) -> Ticket:
+    """Return the ticket for a digest of data that begins with `first_bytes`; it says nothing where that is not safe."""
+    if not is_safe(first_bytes):
+        return null_ticket(TicketKind.HASHCHECK)
+    return hash_ticket(chip, hierarchy, algorithm, result)
+
+
+@command(Cc.HMAC, BUFFER, HASH_OR_NULL, handles=(OBJECT.authorized(),), traits=Trait.ENCRYPTS)
+def hmac(_chip: Chip, call: Call, data: bytes, algorithm: Alg) -> Reply:
+    """Return the HMAC of some data under a key."""
+    chosen, key = hmac_key(call, algorithm)
+    return Reply(sized(mac(chosen, key, data)))
+
+
+def hmac_key(call: Call, wanted: Alg) -> tuple[Alg, bytes]:
+    """Return the hash and the secret for an HMAC with the key under the first handle.
+
+    `wanted` counts where the key has no scheme of its own. Raises Refused for what is no such key, and for another
+    hash than the key's.
+    """
+    key = call.object(_KEY)
+    parameters, sensitive = key.public.parameters, key.sensitive
+    if not isinstance(parameters, KeyedHashParameters):
+        raise refusal.handle(Rc.TYPE, _KEY)
+    if key.has(ObjectAttributes.RESTRICTED):
+        raise refusal.handle(Rc.ATTRIBUTES, _KEY)
+    if not key.has(ObjectAttributes.SIGN_ENCRYPT) or sensitive is None:
+        raise refusal.handle(Rc.KEY, _KEY)
+    own = parameters.scheme.hash
+    chosen = own if own is not Alg.NULL and wanted in {Alg.NULL, own} else wanted if own is Alg.NULL else Alg.NULL
+    if chosen is Alg.NULL:
+        raise refusal.parameter(Rc.VALUE, _HASH_PARAMETER)
+    return chosen, sensitive.value

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes, HMACs and events of what comes in pieces (Part 3, section 17)."""
+
+from __future__ import annotations
+
+from strongroom.crypto.tpm import without_trailing_zeros
+from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.handles import HandleType, Rh
+from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.ticket import TicketKind
+from strongroom.formats.tpm.wire import sized
+from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.commands.hashing import hmac_key, ticket_of
+from strongroom.twin.nitrotpm.commands.pcr import check_extend, encode_digests, extend
+from strongroom.twin.nitrotpm.lookup import free_handle
+from strongroom.twin.nitrotpm.objects import Sequence
+from strongroom.twin.nitrotpm.parameters import AUTH, BUFFER, HASH_OR_NULL, HIERARCHY
+from strongroom.twin.nitrotpm.refusal import Refused
+from strongroom.twin.nitrotpm.registry import DONE, OBJECT, PCR_OR_NULL, Reply, Trait, command
+from strongroom.twin.nitrotpm.tickets import null_ticket
+
+
+@command(Cc.HASH_SEQUENCE_START, AUTH, HASH_OR_NULL, traits=Trait.RETURNS_HANDLE)
+def hash_sequence_start(chip: Chip, _call: Call, auth: bytes, algorithm: Alg) -> Reply:
+    """Begin a digest, or with NULL an event: a digest for every PCR bank."""
+    is_event = algorithm is Alg.NULL
+    algorithms = tuple(chip.pcrs.allocation) if is_event else (algorithm,)
+    return _begin(chip, Sequence(algorithms, without_trailing_zeros(auth), is_event=is_event))
+
+
+@command(
+    Cc.HMAC_START,
+    AUTH,
+    HASH_OR_NULL,
+    handles=(OBJECT.authorized(),),
+    traits=Trait.RETURNS_HANDLE,
+)
+def hmac_start(chip: Chip, call: Call, auth: bytes, algorithm: Alg) -> Reply:
+    """Begin an HMAC under a key."""
+    chosen, key = hmac_key(call, algorithm)
+    return _begin(chip, Sequence((chosen,), without_trailing_zeros(auth), is_event=False, key=key))
+
+
+def _begin(chip: Chip, sequence: Sequence) -> Reply:
+    loaded = chip.volatile.objects
+    if len(loaded) >= chip.profile.loaded_objects:
+        raise Refused(Rc.OBJECT_MEMORY)
+    handle = free_handle(loaded, HandleType.TRANSIENT.first)
+    loaded[handle] = sequence
+    return Reply(handle=handle)
+
+
+@command(Cc.SEQUENCE_UPDATE, BUFFER, handles=(OBJECT.authorized(),))
+def sequence_update(_chip: Chip, call: Call, data: bytes) -> Reply:
+    """Add a piece."""
+    _sequence(call, 1).update(data)
+    return DONE
+
+
+@command(Cc.SEQUENCE_COMPLETE, BUFFER, HIERARCHY, handles=(OBJECT.authorized(),), traits=Trait.ENCRYPTS | Trait.FLUSHES)
+def sequence_complete(chip: Chip, call: Call, data: bytes, hierarchy: Rh) -> Reply:
+    """Add the last piece; return the digest with a ticket, or the HMAC."""
+    sequence = _sequence(call, 1, is_event=False)
+    sequence.update(data)
+    ((algorithm, result),) = sequence.digests().items()
+    ticket = null_ticket(TicketKind.HASHCHECK)
+    if not sequence.is_hmac:
+        ticket = ticket_of(chip, hierarchy, algorithm, result, sequence.first_piece or b"")
+    del chip.volatile.objects[call.handles[0]]
+    return Reply(sized(result) + ticket.encode())
+
+
+@command(
+    Cc.EVENT_SEQUENCE_COMPLETE,
+    BUFFER,
+    handles=(PCR_OR_NULL.authorized(), OBJECT.authorized()),
+    traits=Trait.NV | Trait.FLUSHES,
+)
+def event_sequence_complete(chip: Chip, call: Call, data: bytes) -> Reply:
+    """Add the last piece; extend a PCR by the digests and return them."""
+    sequence = _sequence(call, 2, is_event=True)
+    check_extend(chip, call)
+    sequence.update(data)
+    digests = tuple(sequence.digests().items())
+    extend(chip, call, digests)
+    del chip.volatile.objects[call.handles[1]]
+    return Reply(encode_digests(digests))
+
+
+def _sequence(call: Call, number: int, *, is_event: bool | None = None) -> Sequence:
+    found = call.found[number - 1]
+    if not isinstance(found, Sequence) or (is_event is not None and found.is_event != is_event):
+        raise refusal.handle(Rc.MODE, number)
+    return found

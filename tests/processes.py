@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs of other people that tests run: where they are, and that none outlives its test."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+DEBIAN = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "swtpm": "swtpm",
+    "swtpm_setup": "swtpm-tools",
+    "tpm2": "tpm2-tools",
+    "tpm2_pcrread": "tpm2-tools",
+    "sbsign": "sbsigntool",
+    "sbsiglist": "sbsigntool",
+}
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert found, f"{name} is missing: install the Debian package {DEBIAN[name]} (make setup does)"
+    return found
+
+
+@contextlib.contextmanager
+def ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
+    """Hand out a process; end it when the block is left, however that happens."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], object], complaint: str, *, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.02)
