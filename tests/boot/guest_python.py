@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python and our programs inside a guest: the interpreter that runs the tests, with no more than a command imports.
 
-What is imported is asked of a child of the same interpreter. Modules go in as source and as unchecked byte code, for
-compiling takes minutes under emulation; shared libraries go where their loader looks for them.
+What is imported is asked of a child of the same interpreter, which runs the command where there is no TPM. Modules go
+in as source and as unchecked byte code, for compiling takes minutes under emulation; shared libraries go where their
+loader looks for them.
 """
 
 import importlib.util
@@ -26,18 +27,17 @@ SITE = f"{HOME}/site"
 INTERPRETER = f"/{HOME}/bin/python3"
 ENVIRONMENT = f"PYTHONHOME=/{HOME} PYTHONPATH=/{SITE} PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1"
 _ASK = """
-import importlib, json, sys
-for name in sys.argv[1:]:
-    importlib.import_module(name)
+import contextlib, encodings.idna, json, os, runpy, sys
+with contextlib.suppress(SystemExit), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    runpy.run_module(sys.argv.pop(1), run_name="__main__")
 print(json.dumps([m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)]))
 """
-_ALWAYS = ("encodings.idna", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
 _LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
 
 
-def python_entries(imports: Sequence[str]) -> list[InitrdEntry]:
-    """Return what a guest needs to run `python -m` something that imports these modules."""
-    modules = _modules(imports)
+def python_entries(module: str, *arguments: str) -> list[InitrdEntry]:
+    """Return what a guest needs to run `python -m MODULE ARGUMENTS`."""
+    modules = _modules(module, arguments)
     interpreter = Path(os.path.realpath(sys.executable))
     libraries = {library for file in (interpreter, *modules) if file.suffix != ".py" for library in _libraries(file)}
     return [
@@ -47,9 +47,14 @@ def python_entries(imports: Sequence[str]) -> list[InitrdEntry]:
     ]
 
 
-def _modules(imports: Sequence[str]) -> set[Path]:
-    done = subprocess.run([sys.executable, "-c", _ASK, *imports, *_ALWAYS], check=True, capture_output=True, text=True)
-    return {Path(file) for file in json.loads(done.stdout.splitlines()[-1])}
+def _modules(module: str, arguments: Sequence[str]) -> set[Path]:
+    environment = os.environ | {"TPM_DEVICE": "/nowhere"}
+    command = [sys.executable, "-c", _ASK, module, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    started = importlib.util.find_spec(f"{module}.__main__")  # runpy leaves no trace of it
+    assert started
+    assert started.origin
+    return {Path(started.origin), *map(Path, json.loads(done.stdout.splitlines()[-1]))}
 
 
 def _libraries(file: Path) -> Iterator[Path]:

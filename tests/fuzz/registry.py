@@ -24,6 +24,7 @@ AREAS = (
     "replies",
     "tpm",
     "inspection",
+    "nitrotpm",
 )
 PLANTED = "careless"
 """Readers with one bug each, which the fuzzer and the limits have to find."""

@@ -77,6 +77,7 @@ def command(
             "expected at least one way to reach the TPM, found none",
             remedy="Add --ctrl SOCKET for QEMU, --swtpm PORT for tpm2-tools, or --device PATH.",
         )
+    ended = _on_termination()
     profile, where = Profile(banks=_parse_banks(banks)), _parse_region(region)
     with _home(folder, where) as home, run_tpm(home, profile=profile, clock=SystemClock()) as tpm:
         board = Board(tpm)
@@ -92,7 +93,7 @@ def command(
             }
             emit(result, as_json=as_json, human=lambda out: _print(out, home, listening))
             sys.stdout.flush()
-            _wait()
+            ended.wait()
 
 
 def _listen(server: TpmServer, *, port: int | None, control: Path | None, device: Path | None) -> dict[str, object]:
@@ -141,8 +142,8 @@ def _print(out: Console, home: TpmFolder, listening: dict[str, object]) -> None:
     out.print("\n".join([*lines, "Ctrl-C ends it."]), markup=False)
 
 
-def _wait() -> None:
-    """Wait for SIGTERM, which ends it well, or for Ctrl-C."""
+def _on_termination() -> threading.Event:
+    """Return what SIGTERM sets: it ends the TPM well, where Ctrl-C interrupts it as any command."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    ended.wait()
+    return ended

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shutdown(STATE): which commands after it take it back, so that the next start is not orderly."""
 
-from tests.conformance.tpm_differential import POWER_CYCLE, Step, Steps
+from tests.conformance.tpm_differential import POWER_CYCLE, Step, Steps, length
 from tests.conformance.tpm_stories.nv_commands import (
     COUNTER,
     GLOBAL_LOCK,
@@ -106,7 +106,7 @@ def what_takes_it_back() -> Steps:
             yield Step(f"{name}: prepared {number}", defined)
         yield Step(f"{name}: shutdown", Command("Shutdown", (), u16(1)))
         if command:
-            yield Step(name, command, lambda response: len(response))
+            yield Step(name, command, length)
         yield Step(f"{name}: power", POWER_CYCLE)
         yield Step(f"{name}: resume", Command("Startup", (), u16(1)))
         yield Step(f"{name}: in any case", Command("Startup", (), u16(0)))

@@ -62,7 +62,7 @@ class StateFile:
         """
         if not self._path.exists():
             return None
-        return _parsed(read_file(self._path, maximum_bytes=MAX_FILE_BYTES), self._path)
+        return parse_state(read_file(self._path, maximum_bytes=MAX_FILE_BYTES), self._path)
 
     def save(self, permanent: Permanent) -> None:
         """Keep the state: it is on disk on return. Raises LocalFault where it is not; the one before is, then."""
@@ -77,9 +77,10 @@ def _canonical(state: object) -> bytes:
     return json.dumps(state, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _parsed(data: bytes, path: Path) -> Permanent:
+def parse_state(data: bytes, path: Path) -> Permanent:
+    """Return the state that a file holds. Raises FormatError; `path` is for its message."""
     document = _document(data, path)
-    if document["version"] != VERSION:
+    if type(document["version"]) is not int or document["version"] != VERSION:  # true is 1 to Python
         raise FormatError(
             "twin.tpm-state-version",
             f"expected version {VERSION} of the state of a TPM in {path}, found {document['version']!r}",

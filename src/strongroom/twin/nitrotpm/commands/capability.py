@@ -58,8 +58,8 @@ def _capability(reader: Reader) -> Capability:
 def get_capability(chip: Chip, _call: Call, capability: Capability, first: int, count: int) -> Reply:
     """Return at most `count` entries of a list that are not below `first`, and whether there are more."""
     entries = _LISTS[capability](chip, first)
-    if capability is Capability.PCRS:
-        return _reply(capability, [entry for _, entry in entries], more=False)
+    if capability is Capability.PCRS and count:
+        first, count = 0, len(entries)  # the banks come together, as many as there are
     found = sorted(entry for entry in entries if entry[0] >= first)
     size_bytes = len(found[0][1]) if found else 1
     most = min(count, _MOST_BYTES // size_bytes)

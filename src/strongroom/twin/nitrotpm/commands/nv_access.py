@@ -6,6 +6,7 @@ from __future__ import annotations
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.attributes import NvAttributes, NvType
 from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.frame import MAX_FRAME_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
@@ -16,17 +17,22 @@ from strongroom.twin.nitrotpm.nv_access_check import check_read, check_write
 from strongroom.twin.nitrotpm.nv_attributes import with_attributes
 from strongroom.twin.nitrotpm.nv_memory import first_count, store
 from strongroom.twin.nitrotpm.parameters import BUFFER, U16, U64
+from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, OWNER_OR_PLATFORM, Reply, Trait, command
 
 _HANDLES = (NV_AUTH.authorized(), NV_INDEX)
 _INDEX = 2
+_PIECE = sized_parameter(MAX_FRAME_BYTES, "a piece of an NV index")
+"""TPM2B_MAX_NV_BUFFER: how long it may be, the profile says."""
 _WHOLE = 1 << 64
 
 
-@command(Cc.NV_WRITE, BUFFER, U16, handles=_HANDLES, traits=Trait.NV, access=Access.WRITE)
+@command(Cc.NV_WRITE, _PIECE, U16, handles=_HANDLES, traits=Trait.NV, access=Access.WRITE)
 def nv_write(chip: Chip, call: Call, data: bytes, offset: int) -> Reply:
     """Write some bytes."""
+    if len(data) > chip.profile.nv_buffer_bytes:
+        raise refusal.parameter(Rc.SIZE, 1)
     index = call.nv_index(_INDEX)
     check_write(call, index)
     if index.public.nv_type != NvType.ORDINARY:

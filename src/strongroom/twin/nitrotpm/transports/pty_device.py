@@ -9,10 +9,9 @@ Three things differ from /dev/tpm0, because a terminal is a stream:
   share a line, and disturb each other.
 - A command may come in pieces. One that stays unfinished for PIECE_SECONDS, or has a size that no command may have, is
   given to the TPM as it is, which refuses it. What follows a command before its response is dropped: one is in flight.
-- /dev/tpm0 ends a read where no response is left, and AWS's client reads until that end. A terminal would wait. Here
-  such a read ends after READ_ENDS_SECONDS, but not on a line whose first command is GetCapability: so does tcti-device
-  of every TSS begin, which reads responses by their size and waits for slow commands. On other lines a command that
-  takes longer than READ_ENDS_SECONDS looks as if it had no response.
+- /dev/tpm0 ends a read at once where no response is left, and AWS's client reads until that end. Here such a read ends
+  after READ_ENDS_SECONDS. So does one that waits for a command which takes longer; tcti-device of tpm2-tss is not
+  concerned, because it polls before it reads.
 
 A response of at most 2048 bytes comes with one read; Linux may split longer ones.
 """
@@ -29,13 +28,12 @@ import tty
 from pathlib import Path
 
 from strongroom.errors import LocalFault
-from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES
 from strongroom.twin.nitrotpm.board import Board
 
 PIECE_SECONDS = 0.5
-READ_ENDS_SECONDS = 1.0
-_SIZE, _CODE = slice(2, 6), slice(6, 10)
+READ_ENDS_SECONDS = 2.0
+_SIZE = slice(2, 6)
 _OWNER_ONLY = 0o600
 _CHARACTERS = 6
 """Where tcgetattr has VMIN and VTIME."""
@@ -83,8 +81,9 @@ class _Line:
 
     def __init__(self) -> None:
         self.ours, self._theirs = os.openpty()
-        tty.setraw(self._theirs)
         os.fchmod(self._theirs, _OWNER_ONLY)
+        tty.setraw(self._theirs)
+        _let_reads_end(self._theirs)
         self.name = os.ttyname(self._theirs)
 
     def leave_to_client(self) -> None:
@@ -99,12 +98,8 @@ class _Line:
     def serve(self, board: Board) -> None:
         """Answer commands until the client has closed the line (EIO)."""
         with contextlib.suppress(OSError):
-            command = self._receive()
-            if command[_CODE] != Cc.GET_CAPABILITY.to_bytes(4):
-                self._let_reads_end()
             while True:
-                self._answer(board.execute(command))
-                command = self._receive()
+                self._answer(board.execute(self._receive()))
         os.close(self.ours)
 
     def _receive(self) -> bytes:
@@ -119,13 +114,6 @@ class _Line:
             os.read(self.ours, MAX_FRAME_BYTES)
         while response:
             response = response[os.write(self.ours, response) :]
-
-    def _let_reads_end(self) -> None:
-        """Change the client's end through ours: its next read that finds nothing returns nothing after a while."""
-        attributes = termios.tcgetattr(self.ours)
-        attributes[_CHARACTERS][termios.VMIN] = 0
-        attributes[_CHARACTERS][termios.VTIME] = int(READ_ENDS_SECONDS * 10)
-        termios.tcsetattr(self.ours, termios.TCSANOW, attributes)
 
 
 def _first_line(path: Path) -> _Line:
@@ -150,6 +138,14 @@ def _lead(path: Path, line: _Line) -> None:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     fresh.symlink_to(line.name)
     fresh.replace(path)
+
+
+def _let_reads_end(descriptor: int) -> None:
+    """Let a read that finds nothing return nothing after a while."""
+    attributes = termios.tcgetattr(descriptor)
+    attributes[_CHARACTERS][termios.VMIN] = 0
+    attributes[_CHARACTERS][termios.VTIME] = int(READ_ENDS_SECONDS * 10)
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 def _is_used(line: _Line, *, unless_closed: int) -> bool:
