@@ -24,20 +24,20 @@ from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, Response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.authorization import (
+from strongroom.twin.nitrotpm.authorization.area import (
     Authorization,
     Authorizations,
     authorize,
     read_authorizations,
 )
+from strongroom.twin.nitrotpm.authorization.signed import Signed
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.commands import COMMANDS
 from strongroom.twin.nitrotpm.lookup import Found, find
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import CommandSpec, Reply, Trait
-from strongroom.twin.nitrotpm.sessions import Session
-from strongroom.twin.nitrotpm.signed import Signed
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TAG_AND_SIZE_BYTES = 6
 _TPM_12_RESPONSE = 0x00C4

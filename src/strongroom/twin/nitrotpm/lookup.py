@@ -6,12 +6,12 @@ from __future__ import annotations
 from strongroom.formats.tpm.attributes import NvAttributes
 from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex, Pcr
-from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused, handle
-from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy, NvIndex, Pcr
+from strongroom.twin.nitrotpm.state.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _LOW_BITS = 0xFFFFFF
 Found = Hierarchy | Pcr | NvIndex | Loaded | Session

@@ -15,8 +15,8 @@ from typing import Any
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, Rh, handle_type
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm.entities import Access
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
+from strongroom.twin.nitrotpm.state.entities import Access
 
 
 class Role(Enum):

@@ -12,9 +12,9 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.commands.context import MOST_SAVED_SEQUENCES
-from strongroom.twin.nitrotpm.objects import Sequence
-from strongroom.twin.nitrotpm.records import encode_record, read_record
-from strongroom.twin.nitrotpm.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.objects import Sequence
+from strongroom.twin.nitrotpm.state.records import encode_record, read_record
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 INTEGRITY, HANDLE, HIERARCHY = 0x1DF, 0x1CB, 0x1C5

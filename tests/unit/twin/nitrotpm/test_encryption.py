@@ -30,9 +30,9 @@ from tests.tpm_templates import (
 from strongroom.formats.tpm.algorithms import Alg, Curve
 from strongroom.formats.tpm.public_area import EccPoint, parse_public_area, read_point
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm.block_modes import decrypted, encrypted
-from strongroom.twin.nitrotpm.keys import CURVES, ORDERS, private_key, public_key
-from strongroom.twin.nitrotpm.points import multiplied
+from strongroom.twin.nitrotpm.crypto.block_modes import decrypted, encrypted
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, ORDERS, private_key, public_key
+from strongroom.twin.nitrotpm.crypto.points import multiplied
 
 RAW, PKCS1, OAEP_SHA256 = u16(NONE), u16(RSAES), u16(OAEP) + u16(SHA256)
 LABEL = b"label\0"

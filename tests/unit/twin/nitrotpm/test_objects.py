@@ -37,7 +37,7 @@ from tests.tpm_templates import (
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
-from strongroom.twin.nitrotpm.keys import private_key
+from strongroom.twin.nitrotpm.crypto.keys import private_key
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 

@@ -14,14 +14,14 @@ from strongroom.formats.tpm.schemes import RSA_ENCRYPTION_SCHEMES, Scheme, read_
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.keys import CURVES, point_key, private_key, public_key
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, point_key, private_key, public_key
+from strongroom.twin.nitrotpm.crypto.points import multiplied
+from strongroom.twin.nitrotpm.crypto.rsa_encryption import rsa_decrypted, rsa_encrypted
 from strongroom.twin.nitrotpm.parameters import DATA, structure
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.points import multiplied
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
-from strongroom.twin.nitrotpm.rsa_encryption import rsa_decrypted, rsa_encrypted
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _RSA_BYTES = sized_parameter(max(RSA_KEY_BITS) // 8, "what an RSA key encrypts")
 _SCHEME = Parameter(lambda reader: read_scheme(reader, RSA_ENCRYPTION_SCHEMES, refusal=Rc.VALUE))

@@ -12,16 +12,16 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, listed, u8, u16, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.algorithm_table import ALGORITHMS
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.command_attributes import command_attributes, listed_commands
-from strongroom.twin.nitrotpm.handle_lists import handles_of
-from strongroom.twin.nitrotpm.keys import CURVES
+from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
+from strongroom.twin.nitrotpm.capabilities.command_attributes import command_attributes, listed_commands
+from strongroom.twin.nitrotpm.capabilities.handles import handles_of
+from strongroom.twin.nitrotpm.capabilities.pcr_properties import PCR_PROPERTIES
+from strongroom.twin.nitrotpm.capabilities.properties import fixed_properties, variable_properties
+from strongroom.twin.nitrotpm.crypto.keys import CURVES
 from strongroom.twin.nitrotpm.parameters import MAX_BUFFER_BYTES, U32
-from strongroom.twin.nitrotpm.pcr_properties import PCR_PROPERTIES
-from strongroom.twin.nitrotpm.properties import fixed_properties, variable_properties
 from strongroom.twin.nitrotpm.registry import Parameter, Reply, command
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _MOST_BYTES = MAX_BUFFER_BYTES - 8
 """MAX_CAP_DATA: a list, without the capability and the number of entries in front."""

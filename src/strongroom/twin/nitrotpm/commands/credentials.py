@@ -10,14 +10,14 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.object_rules import is_storage
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.objects.protection import Protector, unwrap, wrap
+from strongroom.twin.nitrotpm.objects.rules import is_storage
+from strongroom.twin.nitrotpm.objects.secret_sharing import IDENTITY, opened_seed, shared_seed, takes_seeds
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, SECRET
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.protection import Protector, unwrap, wrap
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.secret_sharing import IDENTITY, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _MOST_CREDENTIAL_BYTES = 132
 """TPM2B_ID_OBJECT: an HMAC and an encrypted digest, with their sizes."""

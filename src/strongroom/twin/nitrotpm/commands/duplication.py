@@ -16,12 +16,8 @@ from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.loading import check_loadable
-from strongroom.twin.nitrotpm.objects import Sensitive, TpmObject
-from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
-from strongroom.twin.nitrotpm.protection import (
+from strongroom.twin.nitrotpm.objects.loading import check_loadable
+from strongroom.twin.nitrotpm.objects.protection import (
     Protector,
     decode_sensitive,
     encode_sensitive,
@@ -31,9 +27,13 @@ from strongroom.twin.nitrotpm.protection import (
     wrap,
     wrap_inner,
 )
+from strongroom.twin.nitrotpm.objects.secret_sharing import DUPLICATE, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, OBJECT_OR_NULL, Parameter, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.secret_sharing import DUPLICATE, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import Sensitive, TpmObject
 
 _SYMMETRIC = Parameter(read_symmetric)
 _OBJECT, _NEW_PARENT = 1, 2

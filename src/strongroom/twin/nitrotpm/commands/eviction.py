@@ -7,13 +7,14 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm import refusal, transient
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, OWNER_OR_PLATFORM, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _OBJECT = 2
 _PERSISTENT_HANDLE = 1

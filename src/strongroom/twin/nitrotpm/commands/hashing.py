@@ -14,10 +14,10 @@ from strongroom.formats.tpm.ticket import Ticket, TicketKind
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket, is_safe, null_ticket
 from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HASH_OR_NULL, HIERARCHY
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe, null_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _KEY = 1
 _HASH_PARAMETER = 2

@@ -11,15 +11,15 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, NvIndex
-from strongroom.twin.nitrotpm.nv_access_check import check_read, check_write
-from strongroom.twin.nitrotpm.nv_attributes import with_attributes
-from strongroom.twin.nitrotpm.nv_memory import first_count, store
+from strongroom.twin.nitrotpm.nv.access import check_read, check_write
+from strongroom.twin.nitrotpm.nv.attributes import with_attributes
+from strongroom.twin.nitrotpm.nv.memory import first_count, store
 from strongroom.twin.nitrotpm.parameters import BUFFER, U16, U64
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, OWNER_OR_PLATFORM, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _HANDLES = (NV_AUTH.authorized(), NV_INDEX)
 _INDEX = 2

@@ -14,14 +14,14 @@ from strongroom.formats.tpm.schemes import Scheme
 from strongroom.formats.tpm.wire import sized, u16
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, NvIndex
-from strongroom.twin.nitrotpm.nv_access_check import check_read
+from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, signer
+from strongroom.twin.nitrotpm.crypto.statements import statement
+from strongroom.twin.nitrotpm.nv.access import check_read
 from strongroom.twin.nitrotpm.parameters import DATA, U16
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import NV_AUTH, NV_INDEX, OBJECT_OR_NULL, Reply, Trait, command
-from strongroom.twin.nitrotpm.signing import SIGNING_SCHEME, chosen_scheme, signer
-from strongroom.twin.nitrotpm.statements import statement
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _KEY, _INDEX = 1, 3
 _SCHEME, _SIZE = 2, 3

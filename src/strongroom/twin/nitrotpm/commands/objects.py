@@ -13,13 +13,13 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import Sequence, TpmObject, qualified
+from strongroom.twin.nitrotpm.objects.protection import to_private
+from strongroom.twin.nitrotpm.objects.templates import check_auth
 from strongroom.twin.nitrotpm.parameters import AUTH
-from strongroom.twin.nitrotpm.protection import to_private
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.templates import check_auth
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject, qualified
 
 _OBJECT, _PARENT = 1, 2
 _AUTH = 1

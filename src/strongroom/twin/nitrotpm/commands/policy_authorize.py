@@ -13,11 +13,11 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.crypto.tickets import VERIFIED_TICKET, matches, verified_ticket
 from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import DONE, POLICY_SESSION, Reply, command
-from strongroom.twin.nitrotpm.tickets import VERIFIED_TICKET, matches, verified_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 _POLICY, _KEY, _TICKET = 1, 3, 4

@@ -16,12 +16,12 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import u8
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import DIGEST, YES_NO
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, POLICY_SESSION, Reply, command
-from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 

@@ -15,14 +15,20 @@ from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket, TicketKind
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.policy_limits import (
+    EXPIRATION,
+    Limits,
+    check_limits,
+    check_nonce,
+    end_ms,
+    restrict,
+)
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_signature
+from strongroom.twin.nitrotpm.crypto.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
 from strongroom.twin.nitrotpm.lookup import Found
-from strongroom.twin.nitrotpm.objects import TpmObject
 from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.policy_limits import EXPIRATION, Limits, check_limits, check_nonce, end_ms, restrict
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
     DONE,
@@ -37,9 +43,10 @@ from strongroom.twin.nitrotpm.registry import (
     either,
     permanent,
 )
-from strongroom.twin.nitrotpm.sessions import Session
-from strongroom.twin.nitrotpm.signature_check import verify_signature
-from strongroom.twin.nitrotpm.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.state.objects import TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TIMEOUT_BYTES = 8
 _NAME = sized_parameter(MAX_NAME_BYTES, "a name")

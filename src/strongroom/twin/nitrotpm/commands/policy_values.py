@@ -12,14 +12,14 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_hash
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, u16, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.comparisons import COMPARISON, Comparison
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.comparisons import COMPARISON, Comparison
-from strongroom.twin.nitrotpm.entities import Access
-from strongroom.twin.nitrotpm.nv_access_check import check_read
+from strongroom.twin.nitrotpm.nv.access import check_read
 from strongroom.twin.nitrotpm.parameters import DIGEST, U16
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, POLICY_SESSION, Reply, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access
 
 _OPERAND, _OFFSET = 1, 2
 _BY_NV = (NV_AUTH.authorized(), NV_INDEX, POLICY_SESSION)

@@ -14,17 +14,17 @@ from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.wire import sized
-from strongroom.twin.nitrotpm import transient
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.creation import Source, Wish, create, new_primes
-from strongroom.twin.nitrotpm.creation_data import creation_data, encode_creation
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.objects import TpmObject, primary
+from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
+from strongroom.twin.nitrotpm.objects import transient
+from strongroom.twin.nitrotpm.objects.creation import Source, Wish, create, new_primes
+from strongroom.twin.nitrotpm.objects.creation_data import creation_data, encode_creation
+from strongroom.twin.nitrotpm.objects.templates import WISH, check_template
 from strongroom.twin.nitrotpm.parameters import DATA, PCR_SELECTIONS, PUBLIC
 from strongroom.twin.nitrotpm.registry import HIERARCHY, Reply, Trait, command
-from strongroom.twin.nitrotpm.templates import WISH, check_template
-from strongroom.twin.nitrotpm.tickets import creation_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import TpmObject, primary
 
 _HASH = Alg.SHA512
 

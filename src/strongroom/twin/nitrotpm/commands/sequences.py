@@ -12,15 +12,15 @@ from strongroom.formats.tpm.ticket import TicketKind
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.commands.hashing import hmac_key, ticket_of
 from strongroom.twin.nitrotpm.commands.pcr import check_extend, encode_digests, extend
+from strongroom.twin.nitrotpm.crypto.tickets import null_ticket
 from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.objects import Sequence
 from strongroom.twin.nitrotpm.parameters import AUTH, BUFFER, HASH_OR_NULL, HIERARCHY
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, PCR_OR_NULL, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import null_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import Sequence
 
 
 @command(Cc.HASH_SEQUENCE_START, AUTH, HASH_OR_NULL, traits=Trait.RETURNS_HANDLE)

@@ -15,11 +15,8 @@ from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.keys import decrypt_secret
+from strongroom.twin.nitrotpm.crypto.keys import decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.objects import Sequence, TpmObject
 from strongroom.twin.nitrotpm.parameters import HASH, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
@@ -34,7 +31,10 @@ from strongroom.twin.nitrotpm.registry import (
     Trait,
     command,
 )
-from strongroom.twin.nitrotpm.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
 
 LEAST_NONCE_BYTES = 16
 _MOST_SECRET_BYTES = 384

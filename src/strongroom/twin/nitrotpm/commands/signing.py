@@ -13,14 +13,14 @@ from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_signature
+from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, sign, signer
+from strongroom.twin.nitrotpm.crypto.tickets import HASH_TICKET, hash_ticket, matches, verified_ticket
 from strongroom.twin.nitrotpm.parameters import DIGEST
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, command
-from strongroom.twin.nitrotpm.signature_check import verify_signature
-from strongroom.twin.nitrotpm.signing import SIGNING_SCHEME, chosen_scheme, sign, signer
-from strongroom.twin.nitrotpm.tickets import HASH_TICKET, hash_ticket, matches, verified_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _KEY = 1
 _DIGEST, _SCHEME, _TICKET = 1, 2, 3

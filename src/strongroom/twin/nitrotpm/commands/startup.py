@@ -13,13 +13,13 @@ from strongroom.formats.tpm.schemes import read_hash
 from strongroom.formats.tpm.wire import Reader, listed, sized, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip, OrderlyState, ResetState
-from strongroom.twin.nitrotpm.entities import NO_POLICY
-from strongroom.twin.nitrotpm.nv_startup import lose_orderly_data, skip_lost_counts, unlock_all
+from strongroom.twin.nitrotpm.nv.startup import lose_orderly_data, skip_lost_counts, unlock_all
 from strongroom.twin.nitrotpm.parameters import YES_NO
-from strongroom.twin.nitrotpm.powered_time import UPDATE_MS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip, OrderlyState, ResetState
+from strongroom.twin.nitrotpm.state.entities import NO_POLICY
+from strongroom.twin.nitrotpm.state.powered_time import UPDATE_MS
 
 _MOST_ALGORITHMS = 64
 _STARTUP_LOCALITIES = frozenset({0, 3})

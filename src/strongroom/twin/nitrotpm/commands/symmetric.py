@@ -10,14 +10,14 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_mode
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.block_modes import BLOCK_BYTES, WHOLE_BLOCKS, decrypted, encrypted
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.object_rules import symmetric_of
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.block_modes import BLOCK_BYTES, WHOLE_BLOCKS, decrypted, encrypted
+from strongroom.twin.nitrotpm.objects.rules import symmetric_of
 from strongroom.twin.nitrotpm.parameters import BUFFER, YES_NO
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _MODE = Parameter(read_mode)
 _IV = sized_parameter(BLOCK_BYTES, "an IV")
