@@ -9,11 +9,16 @@ export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
-setup: .venv/.ready ## the virtual environment, and Debian packages for the tests
+setup: .venv/.ready ## the virtual environment, and what the slow tests need besides
 	@tools/setup system
+	@$(MAKE) --no-print-directory .venv/.esys
 
 .venv/.ready: requirements.lock pyproject.toml tools/setup
 	@tools/setup venv "$(PYTHON)"
+
+# After `tools/setup system`: it is compiled against one of those Debian packages.
+.venv/.esys: .venv/.ready requirements-esys-build.lock requirements-esys.lock
+	@tools/setup esys
 
 demo: .venv/.ready ## the whole story; KEEP=folder leaves its pieces there
 	@$(BIN)/strongroom demo $(if $(KEEP),--keep "$(KEEP)")
@@ -43,6 +48,10 @@ fix: .venv/.ready ## format, and fix what ruff can fix
 reference: .venv/.ready ## write docs/reference again, after a new code or command
 	@$(BIN)/python tools/reference
 
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+  --custom-compile-command "make lock"
+
 lock: .venv/.ready ## pin every package again (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --all-extras --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	$(LOCK) --all-extras -o requirements.lock pyproject.toml
+	$(LOCK) -c requirements.lock -o requirements-esys-build.lock --group esys-build
+	$(LOCK) -c requirements.lock -o requirements-esys.lock --group esys --no-deps

@@ -12,6 +12,7 @@ DEBIAN = {
     "qemu-system-x86_64": "qemu-system-x86",
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
+    "tpm2": "tpm2-tools",
     "tpm2_pcrread": "tpm2-tools",
     "sbsign": "sbsigntool",
     "sbsiglist": "sbsigntool",

@@ -93,7 +93,8 @@ def test_importing_the_library_loads_no_aws_sdk_and_no_command_line():
     assert run.stdout.strip() == "[]"
 
 
-def test_the_lock_file_pins_hashes_and_names_no_host():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-esys-build.lock", "requirements-esys.lock"])
+def test_the_lock_files_pin_hashes_and_name_no_host(name):
+    lock = (ROOT / name).read_text()
     assert "--hash=sha256:" in lock
     assert "://" not in lock

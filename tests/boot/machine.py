@@ -24,6 +24,7 @@ from tests.processes import ended, program, wait_until
 from tests.swtpm import start as start_swtpm
 
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.twin.clock import SystemClock
 from strongroom.twin.initrd import (
     build_initrd,
     character_device_entry,
@@ -33,8 +34,9 @@ from strongroom.twin.initrd import (
 )
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.profile import Profile
-from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.nitrotpm.transports.server import TpmServer
+from strongroom.twin.server import DEFAULT_REGION
+from strongroom.twin.tpm_folder import open_folder, run_tpm
 
 BOOT_SECONDS = 180
 COMMAND_LINE = b"console=ttyS0 quiet"
@@ -114,11 +116,14 @@ class EmulatedNitroTpm:
     """The twin's, in this process."""
 
     banks: tuple[str, ...] = ("sha384",)
+    home: Path | None = None
+    """Where its instance and root are kept; without it, a folder of the boot."""
 
     @contextlib.contextmanager
     def run(self, folder: Path) -> Iterator[Path]:
         profile = Profile(banks=tuple(Alg[bank.upper()] for bank in self.banks))
-        with TpmServer(Board(NitroTpm(profile=profile))) as server:
+        home = open_folder(self.home or folder / "tpm", region=DEFAULT_REGION, clock=SystemClock())
+        with run_tpm(home, profile=profile, clock=SystemClock()) as tpm, TpmServer(Board(tpm)) as server:
             server.listen_control(folder / "tpm.sock")
             yield folder / "tpm.sock"
 
@@ -179,17 +184,22 @@ def boots_so_far() -> tuple[Booted, ...]:
 
 
 def _boot(machine: Machine) -> Booted:
+    started = time.monotonic()
+    serial = run_until_off(machine)
+    banks = _banks(serial)
+    assert set(banks) == set(machine.tpm.banks), f"the image did not print its PCRs:\n{serial[-3000:]}"
+    return Booted(banks, serial, time.monotonic() - started, _event_log(serial))
+
+
+def run_until_off(machine: Machine) -> str:
+    """Return what a machine wrote to its serial line until it switched itself off."""
     with tempfile.TemporaryDirectory(prefix="strongroom-boot-") as scratch:
         folder = Path(scratch)
         _write_disk(folder / "esp", {"EFI/BOOT/BOOTX64.EFI": machine.image, **machine.files})
         (folder / "vars.fd").write_bytes(machine.store)
-        started = time.monotonic()
         with machine.tpm.run(folder) as socket:
             tpm = _tpm_device(machine.device, socket)
-            serial = _run([*_qemu(folder), *tpm, *_empty_disks(folder, machine.empty_disks)])
-        banks = _banks(serial)
-        assert set(banks) == set(machine.tpm.banks), f"the image did not print its PCRs:\n{serial[-3000:]}"
-        return Booted(banks, serial, time.monotonic() - started, _event_log(serial))
+            return _run([*_qemu(folder), *tpm, *_empty_disks(folder, machine.empty_disks)])
 
 
 def _banks(serial: str) -> Mapping[str, Mapping[int, bytes]]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tpm2-tools reach swtpm by its two ports, and read what raw commands wrote."""
+"""tpm2-tools reach swtpm by its two ports, and read what raw commands wrote; they open our TPM as a device."""
 
 import hashlib
 import os
 import subprocess
 
 import pytest
+from tests.attesting_tpm import attesting_tpm
 from tests.processes import program
 from tests.swtpm import swtpm
 from tests.tpm_commands import EMPTY, SHA256, digests, send, u16
@@ -39,3 +40,21 @@ def test_two_run_side_by_side_and_leave_nothing_running(tmp_path):
         assert [send(tpm, "Startup", (), u16(0)).code for tpm in (one, two)] == [0, 0]
     with pytest.raises(ConnectionError):
         send(one, "GetRandom", (), u16(1))
+
+
+def test_tpm2_tools_use_the_emulated_nitrotpm_as_a_device(tmp_path):
+    with attesting_tpm(tmp_path) as tpm:
+
+        def tool(name: str, *arguments: str) -> str:
+            command = [program("tpm2"), name, "-T", tpm.tctis["device"], *arguments]
+            return subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+            ).stdout.lower()
+
+        assert len(bytes.fromhex(tool("getrandom", "--hex", "32"))) == 32
+        assert tpm.instance.pcrs[4].hex() in tool("pcrread", "sha384:4")
+        tool("createprimary", "-C", "o", "-c", "primary.ctx")
+        (tmp_path / "secret").write_bytes(b"a secret")
+        tool("create", "-C", "primary.ctx", "-i", "secret", "-u", "sealed.pub", "-r", "sealed.priv")
+        tool("load", "-C", "primary.ctx", "-u", "sealed.pub", "-r", "sealed.priv", "-c", "sealed.ctx")
+        assert tool("unseal", "-c", "sealed.ctx") == "a secret"

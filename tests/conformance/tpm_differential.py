@@ -8,6 +8,7 @@ response code and the length, and of what the TPM does not choose at random ever
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -123,7 +124,18 @@ class Note:
         return self.value
 
 
-Steps = Generator[Step | Note, Response, Any]
+@dataclass(frozen=True)
+class Pause:
+    """Time that passes, in seconds, where a TPM forgives or forgets by the clock."""
+
+    label: str
+    seconds: float
+
+    def of(self, _response: Response) -> object:
+        return self.seconds
+
+
+Steps = Generator[Step | Note | Pause, Response, Any]
 """What it returns is for stories that it is a part of: often a response."""
 Story = Callable[[], Steps]
 POWER_CYCLE = None
@@ -133,7 +145,7 @@ POWER_CYCLE = None
 class Answer:
     """What a TPM said to a step."""
 
-    step: Step | Note
+    step: Step | Note | Pause
     sent: bytes
     response: Response
 
@@ -157,8 +169,10 @@ def play(story: Story, tpm: Tpm) -> dict[str, Answer]:
         answers[step.label] = Answer(step, sent, response)
 
 
-def _take(step: Step | Note, tpm: Tpm) -> tuple[bytes, Response]:
-    if isinstance(step, Note):
+def _take(step: Step | Note | Pause, tpm: Tpm) -> tuple[bytes, Response]:
+    if isinstance(step, Pause):
+        time.sleep(step.seconds)
+    if not isinstance(step, Step):
         return b"", Response(b"")
     if step.command is POWER_CYCLE:
         tpm.power_cycle()

@@ -22,8 +22,9 @@ AREAS = (
     "bundles",
     "policies",
     "replies",
-    "inspection",
     "tpm",
+    "inspection",
+    "nitrotpm",
 )
 PLANTED = "careless"
 """Readers with one bug each, which the fuzzer and the limits have to find."""

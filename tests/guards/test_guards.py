@@ -16,7 +16,7 @@ from tests.guards.mutants import mutants
 from tests.guards.notes import NOTE, REACHED, REFUSED, noting_codes
 
 HERE = Path(__file__).parent
-SECURITY = ("agent", "appraisal", "aws", "crypto", "flows", "formats", "keypolicy", "measure", "twin/kms")
+SECURITY = ("agent", "appraisal", "aws", "crypto", "flows", "formats", "keypolicy", "measure", "tpm", "twin/kms")
 """Packages of which every module with a guard is in modules.toml."""
 
 

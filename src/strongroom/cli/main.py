@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "measure": "measure",
     "signer": "signer",
     "tenant": "tenant",
+    "twin": "twin",
     "tpm": "tpm",
     "verify": "verify",
 }

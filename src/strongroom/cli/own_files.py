@@ -31,6 +31,10 @@ KEY_POLICY = OwnFile("the policy of a KMS key", "It is text; docs/formats/key-po
 DENY_LIST = OwnFile(
     "a deny list", "It is text; docs/formats/deny-list.md says what it means. Use it with `strongroom verify --deny`."
 )
+SEALED = OwnFile(
+    "a secret that a TPM has sealed",
+    "It is text; docs/formats/sealed.md says what it means. `strongroom tpm unseal` opens it, on its machine.",
+)
 APPRAISAL_POLICY = OwnFile(
     "an appraisal policy",
     "It is text; docs/formats/appraisal-policy.md says what it means. Use it with `strongroom verify --policy`.",
@@ -59,6 +63,8 @@ def _of_members(root: dict[str, object]) -> OwnFile | None:
         return None
     if "signers" in root and "product" in root:
         return TRUST
+    if "private" in root and "parent" in root:
+        return SEALED
     if any(_names_entries(root.get(key)) for key in _DENIED):
         return DENY_LIST
     return APPRAISAL_POLICY if any(key in root for key in _RULES) else None

@@ -16,8 +16,8 @@ CRL checking must be off). `verify_chain` takes these steps; the code repeats th
  9. every certificate is valid at the given time
 
 The bundle is the same for all documents of an instance, its upper part for all instances of a zone, and nothing about
-steps 2 to 8 depends on the time: what was found out about them is remembered. What fails raises and is not: only what a
-pinned root vouches for takes memory.
+steps 2 to 8 depends on the time: what was found out about them is remembered. After step 9 the name of the leaf is too,
+which all leaves of an instance share. What fails raises and is not: only what a pinned root vouches for takes memory.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -47,8 +48,10 @@ from strongroom.formats.certificate_parts import CertificateParts, parse_certifi
 from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
-"""Bundles that are kept in memory: about 5 KB each, one an instance."""
+"""Bundles that are kept in memory: about 5 KB each, one an instance. So many names of leaves are, too."""
 _ECDSA_SHA384 = ec.ECDSA(hashes.SHA384())
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _READ_EXTENSIONS = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 
 
@@ -100,12 +103,13 @@ def verify_chain(
     _verify_issued_by(end_entity, issuers[0])  # step 5
     _expect_end_entity(end_entity)  # step 7
     _expect_no_unread_extension(end_entity)  # step 8
-    for link in (end_entity, *issuers):
+    path = (end_entity, *issuers)
+    for link in path:
         _expect_valid_at(link, at)  # step 9
     return VerifiedChain(
         leaf_key=end_entity.key,  # type: ignore[arg-type]  # step 3 has looked at it
         leaf_common_name=_common_name(end_entity),
-        expires=min(link.ends for link in (end_entity, *issuers)),
+        expires=min(link.ends for link in path),
         root_sha256=root_sha256,
     )
 
@@ -124,10 +128,10 @@ def _verified_issuers(cabundle: tuple[CertificateDer, ...]) -> tuple[_Link, ...]
     for link in issuers:
         _expect_p384_sha384(link)  # steps 3 and 4
         _expect_no_unread_extension(link)  # step 8
-    _remember(cabundle[0], links[0])
+    _remember(_vouched, (cabundle[0], links[0].position), links[0])
     for der, (issuer, child) in zip(cabundle[1:], itertools.pairwise(links), strict=True):  # from the root down
         _verify_issuer(child, issuer)  # step 5
-        _remember(der, child)
+        _remember(_vouched, (der, child.position), child)
     for below, link in enumerate(issuers):
         _expect_authority(link, intermediates_below=below)  # step 6
     return issuers
@@ -151,20 +155,25 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
 
 
 def forget_bundles() -> None:
-    """Forget what is remembered of bundles: the next document of each is verified as a new process would."""
+    """Forget what is remembered of bundles and leaves: the next document is verified as a new process would."""
     for remembered in (_verified_issuers, _verify_issuer):
         remembered.cache_clear()
     _vouched.clear()
+    _common_names.clear()
 
 
 _vouched: dict[tuple[CertificateDer, str], _Link] = {}
 """Certificates that a pinned root vouches for, by bytes and position: the same few stand in thousands of documents."""
 
 
-def _remember(der: CertificateDer, link: _Link) -> None:
-    if len(_vouched) >= _REMEMBERED:
-        _vouched.clear()
-    _vouched[der, link.position] = link
+_common_names: dict[bytes, str] = {}
+"""Common names by the subject that they stand in, as it is encoded; of leaves that all steps have passed."""
+
+
+def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key] = value
 
 
 def _read_issuer(der: CertificateDer, position: str) -> _Link:
@@ -184,14 +193,15 @@ def _read_link(der: CertificateDer, position: str) -> _Link:
             f"{position}: expected a signature of whole bytes at the end, found unused bits",
             spec="RFC 5280 section 4.1.1.3",
         )
+    values = {type(extension.value): extension.value for extension in extensions}  # none comes twice
     begins, ends = read_validity(certificate)
     return _Link(
         position=position,
         certificate=certificate,
         parts=parse_certificate_parts(der),
         key=key,
-        constraints=next((e.value for e in extensions if isinstance(e.value, x509.BasicConstraints)), None),
-        usage=next((e.value for e in extensions if isinstance(e.value, x509.KeyUsage)), None),
+        constraints=values.get(x509.BasicConstraints),
+        usage=values.get(x509.KeyUsage),
         critical=frozenset(extension.oid for extension in extensions if extension.critical),
         begins=begins,
         ends=ends,
@@ -263,6 +273,15 @@ def _expect_end_entity(link: _Link) -> None:
 
 
 def _common_name(link: _Link) -> str:
+    """Return the common name of a verified leaf. Taking a subject apart takes long: each is taken apart once."""
+    name = _common_names.get(link.parts.subject)
+    if name is None:
+        name = _read_common_name(link)
+        _remember(_common_names, link.parts.subject, name)
+    return name
+
+
+def _read_common_name(link: _Link) -> str:
     names = read_subject(link.certificate).get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise link.refuse("common-name", f"expected one common name in the subject, found {len(names)}")

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
+from strongroom.formats.pcrs import PcrIndex
+from strongroom.formats.tpm.algorithms import HASH_BYTES, HASH_NAMES, Alg
+from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.nv_public import NvPublic
-from strongroom.formats.tpm.pcr_selection import PcrSelection
+from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.wire import u16, u32
 
@@ -97,3 +100,10 @@ def without_trailing_zeros(auth: bytes) -> bytes:
 def pcr_digest(algorithm: Alg, selections: tuple[PcrSelection, ...], values: dict[tuple[Alg, int], bytes]) -> bytes:
     """Return the digest over the selected PCRs, banks in their order, PCRs ascending (Part 1, section 17.5)."""
     return digest(algorithm, *(values[each.bank, index] for each in selections for index in each.indices))
+
+
+def pcr_policy(algorithm: Alg, selection: PcrSelection, values: Mapping[PcrIndex, bytes]) -> bytes:
+    """Return the policy that PolicyPCR alone makes, for these values (Part 3, section 23.7; Part 1, section 19.7)."""
+    digests = pcr_digest(algorithm, (selection,), {(selection.bank, index): value for index, value in values.items()})
+    said = u32(Cc.POLICY_PCR) + encode_pcr_selections((selection,))
+    return digest(algorithm, bytes(HASH_BYTES[algorithm]), said, digests)

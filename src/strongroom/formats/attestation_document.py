@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 
 from strongroom.errors import FormatError
 from strongroom.formats import cbor, cose
-from strongroom.formats.cbor import CborItem, Kind, Profile
+from strongroom.formats.cbor import CborItem, Profile
 from strongroom.formats.cose import CoseSign1
 from strongroom.formats.file_kind import guess_kind, looks_like
 from strongroom.formats.names import INSTANCE_ID
@@ -126,7 +126,7 @@ def _parse_envelope(data: bytes) -> CoseSign1:
             offset=MAX_DOCUMENT_BYTES,
             spec=_SPEC,
         )
-    if data[:1] not in (b"\x84", b"\xd2"):
+    if not data.startswith((b"\x84", b"\xd2")):
         raise FormatError(
             "document.not-a-document",
             "expected an attestation document (a COSE_Sign1 message), "
@@ -157,11 +157,7 @@ def _parse_payload(
     envelope: CoseSign1, flavour: _Flavour
 ) -> tuple[CertificateDer, tuple[CertificateDer, ...], datetime, UnverifiedClaims]:
     root = cbor.decode(envelope.payload, Profile.AWS, base_offset=envelope.payload_offset)
-    _expect_flavour(root, flavour)
-    fields = root.record(
-        ("module_id", "digest", "timestamp", flavour.pcr_key, "certificate", "cabundle"),
-        ("public_key", "user_data", "nonce"),
-    )
+    fields = _fields(root, flavour)
     _expect_digest(fields["digest"])
     claims = UnverifiedClaims(
         module_id=_module_id(fields["module_id"], flavour),
@@ -173,6 +169,17 @@ def _parse_payload(
     )
     cabundle = tuple(map(_certificate, fields["cabundle"].array(minimum=1, maximum=MAX_CABUNDLE)))
     return _certificate(fields["certificate"]), cabundle, claims.timestamp, claims
+
+
+def _fields(root: CborItem, flavour: _Flavour) -> dict[str, CborItem]:
+    try:
+        return root.record(
+            ("module_id", "digest", "timestamp", flavour.pcr_key, "certificate", "cabundle"),
+            ("public_key", "user_data", "nonce"),
+        )
+    except FormatError:
+        _expect_flavour(root, flavour)  # a document of the other kind lacks a key too: it is refused by name
+        raise
 
 
 def _expect_flavour(root: CborItem, wanted: _Flavour) -> None:
@@ -243,7 +250,7 @@ def _certificate(item: CborItem) -> CertificateDer:
 
 
 def _optional(item: CborItem | None) -> bytes | None:
-    if item is None or item.kind is Kind.NULL:
+    if item is None or item.is_null():
         return None
     return item.bytes(maximum=MAX_FIELD_BYTES)
 

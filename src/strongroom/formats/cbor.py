@@ -35,7 +35,18 @@ from strongroom.formats.cbor_item import (
     Kind,
 )
 
-__all__ = ["MAX_DEPTH", "MAX_INPUT_BYTES", "CborItem", "Kind", "Plain", "Profile", "decode", "decode_first", "encode"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INPUT_BYTES",
+    "CborItem",
+    "Kind",
+    "Plain",
+    "Profile",
+    "byte_string_head",
+    "decode",
+    "decode_first",
+    "encode",
+]
 
 MAX_DEPTH = 4
 """Levels of arrays and maps. A COSE_Sign1 is one; an attestation document's payload has two."""
@@ -43,7 +54,7 @@ MAX_DEPTH = 4
 _SPEC = "RFC 8949"
 _ONE_BYTE, _EIGHT_BYTES, _INDEFINITE = 24, 27, 31
 """Additional information (RFC 8949 section 3): the argument follows in 1, 2, 4 or 8 bytes; there is none."""
-_INDEFINITE_MAP, _BREAK = 0xBF, 0xFF
+_SHORT_BYTE_STRING, _INDEFINITE_MAP, _BREAK = 0x58, 0xBF, 0xFF
 _SIMPLE_MAJOR = 7
 _SIMPLE = {20: (BOOL, False), 21: (BOOL, True), 22: (NULL, None)}
 _KEY_KINDS = (UNSIGNED, TEXT, NEGATIVE)
@@ -121,7 +132,7 @@ class _Decoder:
             children.append(child)
         if top.kind is MAP:
             self._expect_keys(children)
-        return CborItem(top.kind, top.offset, None, tuple(children))
+        return _new_item(CborItem, (top.kind, top.offset, None, tuple(children)))
 
     def _argument(self, width: int, least: int, start: int) -> int:
         """Read an argument that follows the initial byte in `width` bytes and needs so many from `least` on."""
@@ -155,6 +166,19 @@ class _Decoder:
     def byte_string(self, length: int, start: int) -> CborItem:
         return _new_item(CborItem, (BYTES, self.base + start, self._take(length, start), ()))
 
+    def short_byte_string(self, least: int, start: int) -> CborItem:
+        """Read a byte string whose length stands in one byte, as that of every digest does, in one step.
+
+        What is wrong with it is left to the general steps to find and to refuse.
+        """
+        begin = start + 2
+        length = self.data[start + 1] if begin <= self.end else 0
+        end = begin + length
+        if length < least or end > self.end:
+            return self.byte_string(self._argument(1, least, start), start)
+        self.position = end
+        return _new_item(CborItem, (BYTES, self.base + start, self.data[begin:end], ()))
+
     def text_string(self, length: int, start: int) -> CborItem:
         try:
             value = self._take(length, start).decode()
@@ -170,7 +194,7 @@ class _Decoder:
 
     def simple(self, argument: int, start: int) -> CborItem:
         kind, value = _SIMPLE[argument]
-        return CborItem(kind, self.base + start, value)
+        return _new_item(CborItem, (kind, self.base + start, value, ()))
 
     def _open(self, kind: Kind, due: int, start: int) -> CborItem | None:
         """Open a container to be filled next. Return it where it is empty."""
@@ -230,7 +254,7 @@ class _Decoder:
 
 _Head: TypeAlias = tuple[Callable[[_Decoder, int, int], CborItem | None], int, int]
 """What an initial byte says: what to do, the argument, and 0. Or, where the argument follows: what to do, the least
-argument that needs so many bytes, and how many."""
+argument that needs so many bytes, and how many. `short_byte_string` takes the least and reads the argument itself."""
 _MAJOR = (
     _Decoder.unsigned,
     _Decoder.negative,
@@ -249,6 +273,8 @@ def _head(initial: int) -> _Head:
         return known.get(initial, _Decoder.indefinite), 0, 0
     if major == _SIMPLE_MAJOR and info in _SIMPLE:
         return _Decoder.simple, info, 0
+    if initial == _SHORT_BYTE_STRING:
+        return _Decoder.short_byte_string, _ONE_BYTE, 0
     if major >= len(_MAJOR) or info > _EIGHT_BYTES:
         return _Decoder.forbidden, 0, 0
     if info < _ONE_BYTE:
@@ -300,6 +326,11 @@ def _encode_head(major: int, argument: int) -> bytes:
     raise OverflowError(argument)
 
 
+def byte_string_head(length: int) -> bytes:
+    """Encode what stands before the bytes of a byte string, of which there are `length`."""
+    return _encode_head(2, length)
+
+
 def _encode_container(value: Sequence[Plain] | Mapping[int | str, Plain]) -> bytes:
     if isinstance(value, Mapping):
         pairs = sorted((encode(key), encode(item)) for key, item in value.items())
@@ -317,7 +348,7 @@ def encode(value: Plain) -> bytes:
         case int():
             return _encode_head(0, value) if value >= 0 else _encode_head(1, -1 - value)
         case bytes():
-            return _encode_head(2, len(value)) + value
+            return byte_string_head(len(value)) + value
         case str():
             text = value.encode("utf-8")
             return _encode_head(3, len(text)) + text

@@ -40,19 +40,20 @@ def parse_certificate_parts(der: CertificateDer) -> CertificateParts:
     position, end = _element(der, start)
     signed = der[start:end]
     has_version = der[position : position + 1] == bytes([_VERSION])
-    fields = []
+    ends = [position]
     for _ in range(_FIELDS if has_version else _FIELDS - 1):
-        begin = position
-        _, position = _element(der, begin)
-        fields.append(der[begin:position])
-    return CertificateParts(signed, issuer=fields[-3], subject=fields[-1])
+        _, position = _element(der, position)
+        ends.append(position)
+    return CertificateParts(signed, issuer=der[ends[-4] : ends[-3]], subject=der[ends[-2] : ends[-1]])
 
 
 def _element(der: bytes, start: int) -> tuple[int, int]:
     """Return where the content of the element at `start` begins, and where it ends."""
-    first = int.from_bytes(der[start + 1 : start + 2])
-    content = start + 2 + (first - _LONG_FORM if first > _LONG_FORM else 0)
-    length = int.from_bytes(der[start + 2 : content]) if first > _LONG_FORM else first
+    content = start + 2
+    first = length = der[start + 1] if content <= len(der) else _LONG_FORM
+    if first > _LONG_FORM:
+        content += first - _LONG_FORM
+        length = int.from_bytes(der[start + 2 : content])
     if first == _LONG_FORM or content + length > len(der):
         raise FormatError(
             "certificate.field",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.formats.tpm.algorithms import Alg
-from strongroom.formats.tpm.handles import HandleType
+from strongroom.formats.tpm.handles import HandleType, handle_type
 from strongroom.formats.tpm.pcr_selection import PcrSelection, read_pcr_selections
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
@@ -22,6 +22,8 @@ _PAGE = 254
 """MAX_CAP_HANDLES of a response of 1,024 bytes."""
 _MOST_PAGES = 64
 _LAST_OF_KIND = 0xFFFFFF
+_LISTED = {HandleType.HMAC_SESSION: (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)}
+"""Loaded sessions of both kinds are listed together (Part 3, section 30.2, table 215)."""
 
 
 def fixed_property(connection: Connection, number: int) -> int:
@@ -57,10 +59,12 @@ def loaded_handles(connection: Connection, kind: HandleType) -> tuple[int, ...]:
     command = get_capability(_HANDLES, kind.first, _PAGE)
     for _ in range(_MOST_PAGES):
         more, handles = read_answer(command, connection.run(command).parameters, _read_handles)
+        if any(handle_type(handle) not in _LISTED.get(kind, (kind,)) for handle in handles):
+            raise nonsense(command, f"handles of another kind than {kind.name}")
         found += handles
         if not (more and handles):
             return tuple(found)
-        command = get_capability(_HANDLES, handles[-1] + 1, _PAGE)
+        command = get_capability(_HANDLES, kind.first | (handles[-1] + 1 & _LAST_OF_KIND), _PAGE)
     raise nonsense(command, f"more than {_MOST_PAGES * _PAGE} handles")
 
 

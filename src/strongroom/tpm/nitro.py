@@ -8,7 +8,7 @@ one difference is argued in docs/adr/0008-endorsement-key-stays-transient.md:
  2. in an encrypted session: define an NV index, write the request into it, and look at the index again
  3. in a second session: the vendor command, which replaces the request by the answer
  4. in a third, encrypted one: read the answer
- 5. remove the index, flush the key
+ 5. remove the index; flush the key
 
 Source: AWS NitroTPM-Tools, nitro-tpm-attest 1.0.2.
 """
@@ -24,7 +24,7 @@ from strongroom.tpm.commands import aws_nsm_request
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.nv_buffer import MESSAGE_BYTES, MessageBuffer, message_buffer
 from strongroom.tpm.primary import salt_key
-from strongroom.tpm.session import VENDOR_SESSION, salted_session
+from strongroom.tpm.session import VENDOR_SESSION, Session, salted_session
 
 _TRUNCATED = "cbor.truncated"
 
@@ -47,33 +47,38 @@ class NitroTpm:
             AttestationRequest(user_data=user_data, nonce=nonce, public_key=public_key)
         )
         with salt_key(self._connection) as key:  # step 1
-            return self._asked(key, request)
+            return ask_for_document(self._connection, key, request, message_bytes=self._message_bytes)
 
-    def _asked(self, key: Key, request: bytes) -> EvidenceBytes:
-        with message_buffer(self._connection, key, request, size_bytes=self._message_bytes) as buffer:  # steps 2, 5
-            with salted_session(self._connection, key, VENDOR_SESSION) as session:  # step 3
-                self._connection.run(aws_nsm_request(buffer.entity), session)
-            answer = self._read(key, buffer)  # step 4
-        if isinstance(answer, NsmError):
-            raise TpmFault(
-                "nsm.refused",
-                f"the Nitro Security Module refused the request: {answer}",
-                remedy="InvalidArgument: a field is longer than 1,024 bytes. Otherwise try again.",
-            )
-        return EvidenceBytes(answer)
 
-    def _read(self, key: Key, buffer: MessageBuffer) -> bytes | NsmError:
-        """Read until the answer is whole: it says how long it is, and the rest of the index is left over."""
-        data = b""
-        with salted_session(self._connection, key) as session:
-            while piece := buffer.read(session, len(data)):
-                data += piece
-                try:
-                    return parse_attestation_response(data)
-                except FormatError as error:
-                    if error.code != _TRUNCATED:
-                        raise _nonsense(str(error)) from error
-        raise _nonsense(f"it does not end within {len(data)} bytes")
+def ask_for_document(
+    connection: Connection, key: Key, request: bytes, *, message_bytes: int = MESSAGE_BYTES
+) -> EvidenceBytes:
+    """Take steps 2 to 5 with a key for sessions that is there already. Raises TpmFault."""
+    with message_buffer(connection, key, request, size_bytes=message_bytes) as buffer:  # steps 2, 5
+        with salted_session(connection, key, VENDOR_SESSION) as session:  # step 3
+            connection.run(aws_nsm_request(buffer.entity), session)
+        with salted_session(connection, key) as session:  # step 4
+            answer = _read(buffer, session)
+    if isinstance(answer, NsmError):
+        raise TpmFault(
+            "nsm.refused",
+            f"the Nitro Security Module refused the request: {answer}",
+            remedy="InvalidArgument: a field is longer than 1,024 bytes. Otherwise try again.",
+        )
+    return EvidenceBytes(answer)
+
+
+def _read(buffer: MessageBuffer, session: Session) -> bytes | NsmError:
+    """Read until the answer is whole: it says how long it is, and the rest of the index is left over."""
+    data = b""
+    while piece := buffer.read(session, len(data)):
+        data += piece
+        try:
+            return parse_attestation_response(data)
+        except FormatError as error:
+            if error.code != _TRUNCATED:
+                raise _nonsense(str(error)) from error
+    raise _nonsense(f"it does not end within {len(data)} bytes")
 
 
 def _nonsense(why: str) -> TpmFault:

@@ -17,7 +17,7 @@ from strongroom.errors import TpmFault
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import NvAttributes
 from strongroom.formats.tpm.handles import HandleType
-from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public
+from strongroom.formats.tpm.nv_public import NvPublic, read_sized_nv_public
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.capabilities import NV_BUFFER_MAX, fixed_property, free_handles
 from strongroom.tpm.cleanup import Released
@@ -122,4 +122,4 @@ def _defined(connection: Connection, session: Session, auth: bytes, size_bytes: 
 
 
 def _read_public(reader: Reader) -> tuple[NvPublic, bytes]:
-    return parse_nv_public(reader.sized("the public area of an NV index")), reader.sized("a name")
+    return read_sized_nv_public(reader), reader.sized("a name")

@@ -24,6 +24,7 @@ from strongroom.formats.tpm.public_area import (
     parse_public_area,
 )
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SCHEME
+from strongroom.formats.tpm.ticket import TicketKind, read_ticket
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.capabilities import loaded_handles
 from strongroom.tpm.cleanup import Released
@@ -118,7 +119,5 @@ def _read(reader: Reader) -> tuple[PublicArea, bytes]:
     public = parse_public_area(reader.sized("a public area"))
     for what in ("creation data", "a creation hash"):
         reader.sized(what)
-    reader.u16("the tag of a ticket")
-    reader.u32("the hierarchy of a ticket")
-    reader.sized("a ticket")
+    read_ticket(reader, TicketKind.CREATION)
     return public, reader.sized("a name")

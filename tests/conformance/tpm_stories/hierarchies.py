@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hierarchies: their passwords and policies, clearing, switching off, and the defence against guessing."""
 
-from tests.conformance.tpm_differential import POWER_CYCLE, Step, Steps
+from tests.conformance.tpm_differential import POWER_CYCLE, Pause, Step, Steps
 from tests.conformance.tpm_faults import Spoilt, faults
 from tests.conformance.tpm_stories.nv_commands import INDEX, NO_DA, PLAIN, define, read, write
 from tests.conformance.tpm_stories.steps import STARTUP, patient, primary, started
@@ -157,6 +157,29 @@ def locked_out() -> Steps:
     yield Step("released", Command("DictionaryAttackLockReset", (LOCKOUT,), b"", EMPTY))
     yield from _property("released: counter", 0x20E, 4)
     yield Step("the index again", read(4, by=INDEX, areas=(password(b"right"),)))
+
+
+def forgiven() -> Steps:
+    """With time: one failure each recoveryTime, and lockout's own after lockoutRecovery."""
+    yield from started()
+    parameters = u32(3) + u32(3) + u32(3)
+    yield Step("parameters", Command("DictionaryAttackParameters", (LOCKOUT,), parameters, EMPTY))
+    guarded = yield from primary("guarded", SEALED_GUARDED, auth=b"right", data=b"secret")
+    unseal = Command("Unseal", (guarded.handle,), b"", (password(b"right"),))
+    for number in range(4):
+        yield Step(f"wrong {number}", unseal.but(areas=EMPTY))
+    yield from _property("locked out", 0x20E)
+    yield Pause("one is forgiven", 4.5)
+    yield from _property("one forgiven", 0x20E)
+    yield Step("right", unseal)
+    yield Step("wrong again", unseal.but(areas=EMPTY))
+    yield Step("locked out again", unseal)
+    yield Step("lockout's password", Command("HierarchyChangeAuth", (LOCKOUT,), sized(b"lockout"), EMPTY))
+    reset = Command("DictionaryAttackLockReset", (LOCKOUT,), b"", (password(b"lockout"),))
+    yield Step("a guess", reset.but(areas=EMPTY))
+    yield Step("too late", reset)
+    yield Pause("lockout recovers", 4.5)
+    yield Step("in time", reset)
 
 
 def sudden_power_loss() -> Steps:

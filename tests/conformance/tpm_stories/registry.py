@@ -14,8 +14,10 @@ from tests.conformance.tpm_stories import (
     nv_kinds,
     nv_locks,
     objects,
+    order,
     pcrs,
     policies,
+    policy_uses,
     primaries,
     sessions,
     shutdowns,
@@ -25,6 +27,7 @@ from tests.conformance.tpm_stories import (
 
 MODULES = (
     basics,
+    order,
     pcrs,
     nv,
     nv_kinds,
@@ -35,6 +38,7 @@ MODULES = (
     hashes,
     sessions,
     policies,
+    policy_uses,
     hierarchies,
     contexts,
     lockouts,

@@ -116,10 +116,11 @@ def test_every_kind_that_is_known_is_named_in_the_help_and_in_the_error(inspect,
         (b'{"version": 1, "product": "p", "signers": []}', "a trust file", "trust.md"),
         (b'{"Version": "2012-10-17", "Statement": []}', "the policy of a KMS key", "key-policy.md"),
         (b'{"version": 1, "instances": [{"id": "i", "reason": "r"}]}', "a deny list", "deny-list.md"),
+        (b'{"version": 1, "parent": "00", "private": "AA=="}', "a secret that a TPM has sealed", "sealed.md"),
         (b'{"version": 1, "instances": ["i-0123456789abcdef0"]}', "an appraisal policy", "appraisal-policy.md"),
         (b'{"version": 1, "any_of": []}', "an appraisal policy", "appraisal-policy.md"),
     ],
-    ids=["bundle", "escrow", "trust", "key-policy", "deny-list", "policy-of-instances", "policy"],
+    ids=["bundle", "escrow", "trust", "key-policy", "deny-list", "sealed", "policy-of-instances", "policy"],
 )
 def test_another_file_of_ours_is_named_with_its_page(inspect, data, title, page):
     code, said = inspect(data)

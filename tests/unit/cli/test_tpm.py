@@ -9,48 +9,19 @@ import subprocess
 import sys
 
 import pytest
-from tests.libtpms import libtpms
-from tests.tpm_on_pty import tpm_on_pty
-from tests.tpm_transports import STARTUP, FakeNitro
+from tests.tpm_transports import FakeNitro
 from tests.tpm_wire import code_of, response
 from tests.unit.tpm.test_pcrs import extend
 
-from strongroom.cli import tpm_attest
+from strongroom.cli import tpm_attest, tpm_quote
 from strongroom.cli.main import run
+from strongroom.crypto.tpm_quote import quote_key_binding
 from strongroom.formats.measurements import parse_measurements
 from strongroom.formats.nsm import AttestationRequest, encode_attestation_response, parse_request
+from strongroom.formats.quote import parse_quote_file
 from strongroom.tpm.nitro import NitroTpm
 
 DOCUMENT = bytes(range(256)) * 3
-
-
-@pytest.fixture
-def tpm():
-    with libtpms() as running:
-        running.execute(STARTUP)
-        yield running
-
-
-@pytest.fixture
-def booted(tpm):
-    """A TPM in which PCR 2, 4 and 7 are not zero."""
-    for index in (2, 4, 7):
-        extend(tpm, index, bytes([index]) * 48)
-    return tpm
-
-
-@pytest.fixture
-def on_device(monkeypatch):
-    """Make a way of answering the machine's TPM; nothing in production knows that it is none."""
-    opened = []
-
-    def put(execute):
-        opened.append(tpm_on_pty(execute))
-        monkeypatch.setenv("TPM_DEVICE", str(opened[-1].__enter__()))
-
-    yield put
-    for each in opened:
-        each.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -86,6 +57,13 @@ def test_attest_speaks_json(nitro, capsys):
     code, out, _ = said(capsys, "attest", "--json")
     assert code == 0
     assert json.loads(out) == {"ok": True, "document": base64.b64encode(DOCUMENT).decode(), "written": None}
+
+
+def test_attest_asks_no_tpm_where_its_answer_could_not_go(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TPM_DEVICE", "/nowhere")
+    code, _, err = said(capsys, "attest")
+    assert (code, "tpm.terminal" in err) == (2, True)
 
 
 def test_attest_does_not_write_bytes_to_a_terminal():
@@ -186,3 +164,29 @@ def test_no_baseline_is_recorded_of_a_machine_that_measured_nothing(tpm, on_devi
 def test_a_baseline_is_of_the_bank_that_documents_have(tmp_path, capsys):
     code, _, err = said(capsys, "pcrs", "--bank", "SHA256", "--measurements", tmp_path / "x")
     assert (code, "tpm.baseline-bank" in err) == (2, True)
+
+
+@pytest.fixture
+def quoting(nitro, monkeypatch):
+    genuine = tpm_quote.attested_quote
+    monkeypatch.setattr(tpm_quote, "attested_quote", lambda *a, **k: genuine(*a, **k, message_bytes=2048))
+    return nitro
+
+
+def test_a_quote_is_written_with_the_document_that_speaks_for_its_key(quoting, tmp_path, capsys):
+    (tmp_path / "nonce").write_bytes(b"n" * 64)
+    given = ("quote", "-n", tmp_path / "nonce", "-o", tmp_path / "quote", "--bank", "SHA256", "--pcrs", "4,11")
+    assert said(capsys, *given) == (0, f"Quoted 2 PCRs of SHA256 into {tmp_path / 'quote'}\n", "")
+    file = parse_quote_file((tmp_path / "quote").read_bytes())
+    assert file.document == DOCUMENT
+    assert tuple(file.quote.pcrs) == (4, 11)
+    assert parse_request(quoting.requests[0]).user_data == quote_key_binding(file.quote.key)
+    out = json.loads(said(capsys, *given, "--json")[1])
+    assert (out["bank"], list(out["pcrs"])) == ("SHA256", ["4", "11"])
+
+
+def test_a_quote_needs_a_challenge_that_it_can_carry(tmp_path, capsys):
+    assert said(capsys, "quote", "-o", tmp_path / "quote")[0] == 2
+    (tmp_path / "nonce").write_bytes(b"n" * 65)
+    code, _, err = said(capsys, "quote", "-n", tmp_path / "nonce", "-o", tmp_path / "quote")
+    assert (code, "file.too-large" in err) == (3, True)

@@ -346,11 +346,35 @@ def test_what_a_root_vouches_for_is_read_once(monkeypatch):
     assert read[6:] == [another, leaf]
 
 
+def test_the_name_of_a_verified_leaf_is_taken_apart_once(monkeypatch):
+    taken: list[str] = []
+    monkeypatch.setattr(chain, "read_subject", lambda leaf: taken.append("") or leaf.subject)
+    forget_bundles()
+    one, other = Pki(), Pki(leaf={"name": "another.aws"})
+    for _ in range(2):
+        assert verify(one).leaf_common_name == f"{MODULE}.{REGION}.aws"
+        assert verify(other).leaf_common_name == "another.aws"
+    assert len(taken) == 2
+    forget_bundles()
+    verify(one)
+    assert len(taken) == 3
+
+
+@pytest.mark.attack("A10")
+def test_no_name_of_a_refused_leaf_is_remembered():
+    forget_bundles()
+    refused("chain.bad-signature", Pki(signers={"leaf": key("stranger")}))
+    refused("chain.expired", good_pki(), at=NOW + timedelta(hours=4))
+    assert not chain._common_names
+
+
 def test_no_more_is_remembered_than_said(monkeypatch):
     monkeypatch.setattr(chain, "_REMEMBERED", 3)
     forget_bundles()
-    verify(Pki())
+    for count in range(5):
+        verify(Pki(leaf={"name": f"{count}.aws"}))
     assert 0 < len(chain._vouched) <= 3
+    assert 0 < len(chain._common_names) <= 3
 
 
 @pytest.mark.attack("A10")

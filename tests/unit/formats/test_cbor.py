@@ -131,6 +131,13 @@ def test_everything_else_is_refused_in_both_profiles(data, code, profile):
     assert error.spec == "RFC 8949"
 
 
+@BOTH
+@pytest.mark.parametrize("length", [23, 24, 48, 255, 256])
+def test_byte_strings_of_every_form_of_length(profile, length):
+    data = b"x" * length
+    assert plain(decode(encode([7, data, 8, data]), profile)) == [7, data, 8, data]
+
+
 @pytest.mark.attack("A9")
 def test_one_outermost_map_may_be_indefinite_for_aws_only():
     assert plain(decode(bytes.fromhex("bf6161016162a0ff"), AWS)) == {"a": 1, "b": {}}
@@ -200,6 +207,11 @@ def test_offsets_count_from_the_start_of_the_input():
         ("82011a0001", "truncated", 2, "expected 4 more bytes, found 2"),
         ("82014301", "truncated", 2, "expected 3 more bytes, found 1"),
         ("820161", "truncated", 2, "expected 1 more bytes, found 0"),
+        ("820158", "truncated", 2, "expected 1 more bytes, found 0"),
+        ("8201581800", "truncated", 2, "expected 24 more bytes, found 1"),
+        ("82015818" + "00" * 23, "truncated", 2, "expected 24 more bytes, found 23"),
+        ("82015817" + "00" * 23, "not-shortest", 2, "expected the shortest form"),
+        ("8201581700", "not-shortest", 2, "expected the shortest form"),
         ("82011800", "not-shortest", 2, "expected the shortest form"),
         ("8201f7", "forbidden", 2, "forbidden initial byte 0xf7"),
         ("82019fff", "indefinite", 2, "expected a definite length"),
@@ -244,6 +256,7 @@ def test_every_initial_byte_is_read_as_the_standards_table_says():
         rest |= {first + info: (read, least, width) for info, width, least in widths}
         rest[first + 0x1F] = (without_length, 0, 0)
     rest |= {0xE0 + value: (cbor._Decoder.simple, value, 0) for value in (20, 21, 22)}
+    rest[0x58] = (cbor._Decoder.short_byte_string, 24, 0)
     rest |= {0xDF: (cbor._Decoder.indefinite, 0, 0), 0xFF: (cbor._Decoder.stop, 0, 0)}
     assert [cbor._head(byte) for byte in range(256)] == list(rest.values()) == list(cbor._HEADS)
 

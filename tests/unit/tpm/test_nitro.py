@@ -110,6 +110,14 @@ def test_an_answer_of_the_nsm_that_is_none_is_refused(nitro, tpm, answer):
     assert leftovers(tpm) == []
 
 
+def test_nothing_more_is_read_of_an_answer_that_is_malformed(nitro):
+    nitro.answer = lambda request: encode("GetRandom")
+    between = Between(nitro)
+    with pytest.raises(TpmFault):
+        NitroTpm(between, message_bytes=SMALL).attest()
+    assert between.codes.count(NV_READ) == 1
+
+
 def test_only_as_much_is_read_as_the_answer_needs(nitro):
     nitro.answer = lambda request: encode_attestation_response(b"short")
     _, between = attest(nitro)
@@ -200,6 +208,13 @@ def test_whoever_is_always_faster_is_told_of(nitro):
     found = fault(nitro, refusing(NV_DEFINE, 0x14C, 0x14C, 0x14C))
     assert found.code == "tpm.index-taken"
     assert attest(nitro, refusing(NV_DEFINE, 0x14C, 0x14C))[0] == DOCUMENT
+
+
+def test_an_index_that_is_refused_for_another_reason_is_not_tried_again(nitro):
+    between = Between(nitro, refusing(NV_DEFINE, 0x14B))
+    with pytest.raises(TpmFault):
+        NitroTpm(between, message_bytes=SMALL).attest()
+    assert between.codes.count(NV_DEFINE) == 1
 
 
 @pytest.mark.attack("B16")

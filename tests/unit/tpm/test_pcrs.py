@@ -86,6 +86,7 @@ def test_a_bank_that_is_not_active_is_no_fault_of_the_tpm():
         pcr_answer(1, 0b11, bytes(48)),
         pcr_answer(1, 0b01, bytes(48), bytes(48)),
         pcr_answer(1, 0b11, bytes(48), bytes(32)),
+        pcr_answer(1, 0b11, bytes(48), bytes(48)).replace(u32(2) + u16(48), u32(3) + u16(48)),
         pcr_answer(1, 0b100, bytes(48)),
         pcr_answer(1, 0),
         pcr_answer(1, 0b11, bytes(48), bytes(48), bank=Alg.SHA256),
@@ -133,6 +134,21 @@ def test_handles_that_somebody_occupied_are_passed_by_over_any_number_of_pages()
     connection = Connection(Scripted(*pages, handles_answer(0, first + 508, first + 510)))
     free = free_handles(connection, HandleType.NV_INDEX)
     assert [next(free), next(free)] == [first + 509, first + 511]
+
+
+@pytest.mark.parametrize("handle", [0, 0x02000000, 0x80000000, 0xFFFFFFFF])
+def test_handles_of_another_kind_are_refused(handle):
+    with pytest.raises(TpmFault) as caught:
+        loaded_handles(Connection(Scripted(handles_answer(1, 0x01000000, handle))), HandleType.NV_INDEX)
+    assert caught.value.code == "tpm.answer"
+
+
+def test_the_last_handle_of_a_kind_leads_to_no_other_kind():
+    script = Scripted(handles_answer(1, 0x01FFFFFF), handles_answer(0))
+    loaded_handles(Connection(script), HandleType.NV_INDEX)
+    assert u32(0x01000000) in script.commands[1]
+    sessions = Scripted(handles_answer(0, 0x02000000, 0x03000001))
+    assert loaded_handles(Connection(sessions), HandleType.HMAC_SESSION) == (0x02000000, 0x03000001)
 
 
 def test_a_list_of_handles_that_does_not_end_is_given_up():

@@ -12,7 +12,7 @@ GRADES = ("documented", "measured", "genuine", "assumed", "chosen")
 
 def test_each_row_names_its_evidence_and_a_test_that_exists():
     rows = list(ROW.finditer(PAGE.read_text()))
-    sources = "\n".join(file.read_text() for file in HERE.glob("test_*.py"))
+    sources = "\n".join(file.read_text() for file in HERE.rglob("test_*.py"))
     tests = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
     assert len(rows) >= 30
     for row in rows:

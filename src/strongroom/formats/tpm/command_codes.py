@@ -68,6 +68,7 @@ class Cc(enum.IntEnum):
     CONTEXT_LOAD = 0x161
     CONTEXT_SAVE = 0x162
     ECDH_KEY_GEN = 0x163
+    ENCRYPT_DECRYPT = 0x164
     FLUSH_CONTEXT = 0x165
     LOAD_EXTERNAL = 0x167
     MAKE_CREDENTIAL = 0x168
@@ -107,6 +108,7 @@ class Cc(enum.IntEnum):
     POLICY_TEMPLATE = 0x190
     CREATE_LOADED = 0x191
     POLICY_AUTHORIZE_NV = 0x192
+    ENCRYPT_DECRYPT_2 = 0x193
     AWS_NSM_REQUEST = 0x20000001
     """AWS's vendor command: the message in an NV index goes to the Nitro Security Module, the answer comes back there
     (AWS NitroTPM-Tools, nitro-tpm-attest)."""

@@ -14,7 +14,7 @@ from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, u16
 
-AES_KEY_BITS = (128, 192, 256)
+AES_KEY_BITS = (128, 256)
 BLOCK_MODES = (Alg.CTR, Alg.OFB, Alg.CBC, Alg.CFB, Alg.ECB)
 
 SIGNING_SCHEMES = (Alg.RSASSA, Alg.RSAPSS, Alg.ECDSA, Alg.HMAC)
@@ -96,7 +96,7 @@ def read_scheme(reader: Reader, allowed: Container[int], *, refusal: Rc = Rc.SCH
         return Scheme(algorithm)
     hash_ = read_hash(reader)
     if algorithm is Alg.XOR:
-        return Scheme(algorithm, hash_, Alg(reader.choice(KDFS, Rc.KDF, "key derivation")))
+        return Scheme(algorithm, hash_, Alg(reader.choice((*KDFS, Alg.NULL), Rc.KDF, "key derivation")))
     return Scheme(algorithm, hash_)
 
 

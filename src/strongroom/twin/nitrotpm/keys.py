@@ -10,6 +10,7 @@ from strongroom.crypto.tpm import digest, kdf_e
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg, Curve
 from strongroom.formats.tpm.public_area import EccParameters, EccPoint, PublicArea, RsaParameters, read_point
 from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.schemes import NO_SCHEME
 from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.objects import TpmObject
@@ -108,11 +109,13 @@ def decrypt_secret(chip: Chip, tpm_object: TpmObject, secret: bytes, label: str)
     key, public = private_key(chip, tpm_object), tpm_object.public
     hash_ = public.name_alg
     if isinstance(key, rsa.RSAPrivateKey):
-        algorithm = HASHES[hash_]
+        algorithm = HASHES[_oaep_hash(public)]
         oaep = padding.OAEP(padding.MGF1(algorithm()), algorithm(), label.encode() + b"\0")
         return key.decrypt(secret, oaep)
     if not isinstance(public.parameters, EccParameters) or not isinstance(public.unique, EccPoint):
         raise TypeError("not an ECC key")
+    if hash_ is Alg.NULL:
+        raise ValueError("a key without a name has no hash to derive with")
     curve = public.parameters.curve
     reader = Reader(secret)
     point = read_point(reader)
@@ -121,3 +124,12 @@ def decrypt_secret(chip: Chip, tpm_object: TpmObject, secret: bytes, label: str)
     size = COORDINATE_BYTES[curve]
     theirs, ours = point.x.rjust(size, b"\0"), public.unique.x.rjust(size, b"\0")
     return kdf_e(hash_, shared, label, u=theirs, v=ours, bits=HASH_BYTES[hash_] * 8)
+
+
+def _oaep_hash(public: PublicArea) -> Alg:
+    """Return the hash that secrets are encrypted to an RSA key with: that of its scheme, or else of its name."""
+    scheme = public.parameters.scheme if isinstance(public.parameters, RsaParameters) else NO_SCHEME
+    hash_ = {Alg.NULL: public.name_alg, Alg.OAEP: scheme.hash}.get(scheme.algorithm, Alg.NULL)
+    if hash_ is Alg.NULL:
+        raise ValueError("the key has another scheme, or neither scheme nor name")
+    return hash_

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
-from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.public_area import PublicArea, RsaParameters
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.binding import check_keys
@@ -37,9 +39,11 @@ def check_loadable(
 
 
 def check_primes(public: PublicArea, sensitive: Sensitive) -> None:
-    """Raise Refused (BINDING) where the secret of an RSA key is no factor of its modulus."""
-    if public.type is not Alg.RSA or not isinstance(public.unique, bytes):
+    """Raise Refused (BINDING) where the secret of an RSA key makes no private key of its modulus and exponent."""
+    if not isinstance(public.parameters, RsaParameters) or not isinstance(public.unique, bytes):
         return
     prime = int.from_bytes(sensitive.value)
-    if prime == 0 or int.from_bytes(public.unique) % prime:
+    other, left = divmod(int.from_bytes(public.unique), prime) if prime > 1 else (0, 1)
+    exponent = public.parameters.public_exponent
+    if left or other <= 1 or gcd(prime, other) != 1 or gcd(exponent, (prime - 1) * (other - 1)) != 1:
         raise Refused(Rc.BINDING)

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from strongroom.crypto.tpm import digest, object_name
+from strongroom.crypto.tpm import digest, object_name, without_trailing_zeros
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.handles import Rh
@@ -77,8 +77,8 @@ class TpmObject:
 
     @property
     def auth(self) -> bytes:
-        """Its authorization value."""
-        return self.sensitive.auth if self.sensitive is not None else b""
+        """Its authorization value; in the sensitive area it may be filled up with zeros."""
+        return without_trailing_zeros(self.sensitive.auth) if self.sensitive is not None else b""
 
     @property
     def policy(self) -> AuthPolicy:

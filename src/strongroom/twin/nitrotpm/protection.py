@@ -12,7 +12,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac, without_trailing_zeros
+from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
@@ -107,12 +107,12 @@ def encode_sensitive(sensitive: Sensitive, name_alg: Alg) -> bytes:
 def decode_sensitive(data: bytes) -> Sensitive:
     """Read TPM2B_SENSITIVE that fills all of `data`. Raises TpmFormatError."""
     reader = Reader(data)
-    inner = Reader(reader.sized("a sensitive area"))
-    reader.expect_end("the private area")
-    sensitive = read_sensitive(inner)
-    inner.expect_end("the sensitive area")
-    auth = without_trailing_zeros(sensitive.auth)
-    return Sensitive(sensitive.type, auth, sensitive.seed, sensitive.value)
+    size_bytes = reader.u16("the size of a sensitive area")
+    if size_bytes != reader.left_bytes:
+        raise reader.refused(Rc.SIZE, f"expected a sensitive area of {size_bytes} bytes, found {reader.left_bytes}")
+    sensitive = read_sensitive(reader)
+    reader.expect_end("the sensitive area")
+    return sensitive
 
 
 def to_private(sensitive: Sensitive, name_alg: Alg, name: bytes, parent: TpmObject) -> bytes:

@@ -37,6 +37,6 @@ def check_template(parent: TpmObject | None, template: PublicArea, wish: Wish) -
 
 
 def check_auth(public: PublicArea, auth: bytes, number: int) -> None:
-    """Raise Refused where an authorization value is longer than the digests of the object's name."""
-    if len(auth) > HASH_BYTES[public.name_alg]:
+    """Raise Refused where an authorization value is longer than the digests of the object's name, if it has one."""
+    if len(auth) > HASH_BYTES.get(public.name_alg, MAX_DIGEST_BYTES):
         raise refusal.parameter(Rc.SIZE, number)

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from strongroom.twin.nitrotpm.commands import (
     algorithm_parameters,
+    asymmetric,
+    attestation,
     capability,
     clock,
     context,
     creating,
+    credentials,
+    duplication,
     eviction,
     hashing,
     hierarchy,
@@ -16,6 +20,7 @@ from strongroom.twin.nitrotpm.commands import (
     lockout,
     nitro,
     nv_access,
+    nv_certify,
     nv_define,
     objects,
     pcr,
@@ -28,17 +33,23 @@ from strongroom.twin.nitrotpm.commands import (
     random_numbers,
     sequences,
     sessions,
+    signing,
     startup,
+    symmetric,
 )
 from strongroom.twin.nitrotpm.registry import COMMANDS
 
 __all__ = [
     "COMMANDS",
     "algorithm_parameters",
+    "asymmetric",
+    "attestation",
     "capability",
     "clock",
     "context",
     "creating",
+    "credentials",
+    "duplication",
     "eviction",
     "hashing",
     "hierarchy",
@@ -46,6 +57,7 @@ __all__ = [
     "lockout",
     "nitro",
     "nv_access",
+    "nv_certify",
     "nv_define",
     "objects",
     "pcr",
@@ -58,5 +70,7 @@ __all__ = [
     "random_numbers",
     "sequences",
     "sessions",
+    "signing",
     "startup",
+    "symmetric",
 ]

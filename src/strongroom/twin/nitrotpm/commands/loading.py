@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from strongroom.crypto.tpm import object_name, without_trailing_zeros
+from strongroom.crypto.tpm import object_name
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
@@ -30,8 +30,7 @@ def _sensitive(reader: Reader) -> Sensitive | None:
     if reader.peek(_SIZE_BYTES) == bytes(_SIZE_BYTES):
         reader.take(_SIZE_BYTES, "the size of a sensitive area")
         return None
-    found = structure(reader, read_sensitive, "a sensitive area")
-    return Sensitive(found.type, without_trailing_zeros(found.auth), found.seed, found.value)
+    return structure(reader, read_sensitive, "a sensitive area")
 
 
 @command(

@@ -19,6 +19,7 @@ from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.entities import Access, NvIndex
 from strongroom.twin.nitrotpm.nv_access_check import check_read, check_write
+from strongroom.twin.nitrotpm.nv_memory import store
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, Reply, Trait, command
 
@@ -38,8 +39,7 @@ def aws_nsm_request(chip: Chip, call: Call) -> Reply:
         answer = encode_error(NsmError.BUFFER_TOO_SMALL)
     if len(answer) > len(index.data):
         raise Refused(Rc.NV_RANGE)
-    index.data[: len(answer)] = answer
-    chip.changed = True
+    store(chip, index, answer)
     return DONE
 
 

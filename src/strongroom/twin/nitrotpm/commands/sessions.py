@@ -19,7 +19,7 @@ from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.entities import Hierarchy
 from strongroom.twin.nitrotpm.keys import decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.objects import Sequence
+from strongroom.twin.nitrotpm.objects import Sequence, TpmObject
 from strongroom.twin.nitrotpm.parameters import HASH, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
@@ -68,14 +68,14 @@ def start_auth_session(
     chip: Chip, call: Call, nonce: bytes, secret: bytes, kind: SessionKind, symmetric: Symmetric, hash_: Alg
 ) -> Reply:
     """Start a session, salted by a key of this TPM or not, bound to an entity or not."""
-    salt = _salt(chip, call, secret)
     if not LEAST_NONCE_BYTES <= len(nonce) <= HASH_BYTES[hash_]:
         raise refusal.parameter(Rc.SIZE, _NONCE)
+    salt = _salt(chip, call, secret)
+    binding, auth = _binding(call)
     if symmetric.algorithm is Alg.AES and symmetric.mode is not Alg.CFB:
         raise refusal.parameter(Rc.MODE, _SYMMETRIC)
     handle = _new_handle(chip, kind)
     nonce_tpm = secrets.token_bytes(len(nonce))
-    binding, auth = _binding(call)
     key = b""
     if call.handles[0] != Rh.NULL or binding is not None:
         key = kdf_a(hash_, auth + salt, "ATH", u=nonce_tpm, v=nonce, bits=HASH_BYTES[hash_] * 8)
@@ -108,21 +108,23 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
     key = call.object(_TPM_KEY)
     if key.public.type not in {Alg.RSA, Alg.ECC}:
         raise refusal.handle(Rc.KEY, _TPM_KEY)
-    if not key.has(ObjectAttributes.DECRYPT):
-        raise refusal.handle(Rc.ATTRIBUTES, _TPM_KEY)
+    if not secret:
+        raise refusal.parameter(Rc.VALUE, _SECRET)
     if key.sensitive is None:
         raise refusal.handle(Rc.HANDLE, _TPM_KEY)
+    if not key.has(ObjectAttributes.DECRYPT):
+        raise refusal.handle(Rc.ATTRIBUTES, _TPM_KEY)
     try:
         return decrypt_secret(chip, key, secret, "SECRET")
-    except TpmFormatError as malformed:
-        raise refusal.parameter(malformed.rc, _SECRET) from malformed
-    except ValueError as wrong:
+    except (TpmFormatError, ValueError) as wrong:
         raise refusal.parameter(Rc.VALUE, _SECRET) from wrong
 
 
 def _binding(call: Call) -> tuple[Binding | None, bytes]:
     entity = call.found[_BIND - 1]
     if isinstance(entity, Session | Sequence):
+        raise refusal.handle(Rc.HANDLE, _BIND)
+    if isinstance(entity, TpmObject) and entity.sensitive is None:  # its authorization value is not known here
         raise refusal.handle(Rc.HANDLE, _BIND)
     if isinstance(entity, Hierarchy) and entity.handle is Rh.NULL:
         return None, b""

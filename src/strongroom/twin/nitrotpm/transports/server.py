@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listens for TPM clients on this machine: TCP on the loopback address, or unix sockets that only their owner opens."""
+"""Listens for TPM clients on this machine: loopback TCP, and unix sockets and devices that only their owner opens."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from strongroom.errors import LocalFault
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.transports.control_channel import ControlConnection
 from strongroom.twin.nitrotpm.transports.data_channel import serve_data
+from strongroom.twin.nitrotpm.transports.pty_device import PtyDevice
 
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 16
@@ -59,8 +60,12 @@ class TpmServer:
         """Serve data on a unix socket. Raises LocalFault."""
         self._accept(self._bind_unix(path), serve_data)
 
+    def listen_device(self, path: Path) -> None:
+        """Serve data to programs that open the path as a TPM's device file (`pty_device`). Raises LocalFault."""
+        self._open.callback(PtyDevice(self._board, path).close)
+
     def close(self) -> None:
-        """Listen no more, and remove the unix sockets. Connections that are open end with their clients."""
+        """Listen no more, and remove unix sockets and devices. Connections that are open end with their clients."""
         self._open.close()
 
     def _accept(self, listening: socket.socket, serve: Serve) -> None:
