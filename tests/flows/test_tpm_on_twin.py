@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The TPM client against the twin's NitroTPM, which others wrote from the specification: documents and secrets."""
+"""The TPM client against the twin's NitroTPM, which others wrote from the specification: documents, secrets, quotes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.tpm_commands import EMPTY, SHA384, Command, digests
-from tests.tpm_transports import Between
+from tests.tpm_transports import STARTUP, Between
 from tests.twin_world import small_uki
 from tests.unit.tpm.test_session import leftovers
 
+from strongroom.appraisal.appraise import appraise
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import verify_evidence
-from strongroom.errors import TpmFault
+from strongroom.appraisal.policy import AppraisalPolicy
+from strongroom.appraisal.quote import verify_quote
+from strongroom.errors import NotAuthentic, TpmFault
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import GATES, PcrDigests
+from strongroom.formats.quote import encode_quote_file, parse_quote_file
 from strongroom.formats.sealed import encode_sealed, parse_sealed
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.ids import Nonce
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.nitro import NitroTpm
 from strongroom.tpm.pcrs import read_pcrs
+from strongroom.tpm.quoting import attested_quote
 from strongroom.tpm.sealing import seal_secret, unseal_secret
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.firmware import Firmware, boot
@@ -106,6 +111,29 @@ def pcr_extend(index, digest):
     return Command("PCR_Extend", (index,), digests((SHA384, digest)), EMPTY).content
 
 
+@pytest.mark.attack("A19")
+def test_a_quote_and_its_document_hold_together(instance, pki):
+    made = attested_quote(Connection(Between(instance.tpm())), nonce=NONCE, bank=Alg.SHA384, indices=GATES)
+    file = parse_quote_file(encode_quote_file(made))
+    evidence = verified(file.document, pki)
+    measured = predicted(instance)
+    appraise(evidence, AppraisalPolicy.of_images(measured), nonce=NONCE, now=datetime.now(UTC)).require()
+    assert verify_quote(evidence, file.quote, nonce=NONCE).pcrs == measured.pcrs
+    assert leftovers(instance.tpm()) == []
+
+
+@pytest.mark.attack("A20")
+def test_a_quote_of_before_a_reset_is_not_spoken_for_by_a_document_of_after_it(instance, pki):
+    connection = Connection(Between(instance.tpm()))
+    before = attested_quote(connection, nonce=NONCE, bank=Alg.SHA384, indices=GATES)
+    instance.tpm().cut_power()
+    instance.tpm().execute(STARTUP)
+    after = attested_quote(connection, nonce=NONCE, bank=Alg.SHA384, indices=GATES)
+    with pytest.raises(NotAuthentic) as caught:
+        verify_quote(verified(after.document, pki), before.quote, nonce=NONCE)
+    assert caught.value.code == "quote.unbound"
+
+
 def test_the_command_writes_the_bytes_that_a_verifier_accepts(instance, pki, tmp_path):
     (tmp_path / "nonce").write_bytes(NONCE)
     device = PtyDevice(Board(instance.tpm()), tmp_path / "tpm0")
@@ -123,5 +151,8 @@ def test_the_command_writes_the_bytes_that_a_verifier_accepts(instance, pki, tmp
         (tmp_path / "key").write_bytes(b"key")
         run("seal", tmp_path / "key", "-o", tmp_path / "sealed")
         assert run("unseal", tmp_path / "sealed") == b"key"
+        run("quote", "-n", tmp_path / "nonce", "-o", tmp_path / "quote")
+        file = parse_quote_file((tmp_path / "quote").read_bytes())
+        assert verify_quote(verified(file.document, pki), file.quote, nonce=NONCE)
     finally:
         device.close()

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.tpm.device import TpmDevice, open_tpm
@@ -12,7 +14,16 @@ from strongroom.tpm.device import TpmDevice, open_tpm
 _VARIABLE = "TPM_DEVICE"
 
 
-def this_tpm() -> AbstractContextManager[TpmDevice]:
-    """Return the TPM of this machine, to be opened for a block. Raises TpmFault and LocalFault as `open_tpm`."""
+@contextmanager
+def this_tpm() -> Iterator[TpmDevice]:
+    """Open the TPM of this machine for a block. Raises TpmFault and LocalFault as `open_tpm`.
+
+    SIGTERM interrupts the block as Ctrl-C does: what was put into the TPM is taken away before the program ends.
+    """
     named = os.environ.get(_VARIABLE)
-    return open_tpm(Path(named) if named else None)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with open_tpm(Path(named) if named else None) as tpm:
+            yield tpm
+    finally:
+        signal.signal(signal.SIGTERM, before)

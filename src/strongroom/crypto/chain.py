@@ -49,6 +49,8 @@ from strongroom.ids import CertificateDer
 
 _REMEMBERED = 4096
 """Bundles that are kept in memory: about 5 KB each, one an instance. So many names of leaves are, too."""
+_ROOTS = 16
+"""More than anybody pins."""
 _ECDSA_SHA384 = ec.ECDSA(hashes.SHA384())
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -118,9 +120,10 @@ def verify_chain(
 def _verified_issuers(cabundle: tuple[CertificateDer, ...]) -> tuple[_Link, ...]:
     """Return the bundle's certificates, the leaf's issuer first and the root last, after steps 2 to 6 and 8."""
     last = len(cabundle) - 1
-    links = [
-        _read_issuer(der, "the root certificate" if index == 0 else f"certificate {index} of {last} in the bundle")
-        for index, der in enumerate(cabundle)
+    root, *below_root = cabundle
+    links = [_read_root(root)]
+    links += [
+        _read_issuer(der, f"certificate {index} of {last} in the bundle") for index, der in enumerate(below_root, 1)
     ]
     issuers = tuple(reversed(links))
     for one, other in itertools.combinations(issuers, 2):
@@ -128,13 +131,18 @@ def _verified_issuers(cabundle: tuple[CertificateDer, ...]) -> tuple[_Link, ...]
     for link in issuers:
         _expect_p384_sha384(link)  # steps 3 and 4
         _expect_no_unread_extension(link)  # step 8
-    _remember(_vouched, (cabundle[0], links[0].position), links[0])
-    for der, (issuer, child) in zip(cabundle[1:], itertools.pairwise(links), strict=True):  # from the root down
+    for der, (issuer, child) in zip(below_root, itertools.pairwise(links), strict=True):  # from the root down
         _verify_issuer(child, issuer)  # step 5
         _remember(_vouched, (der, child.position), child)
     for below, link in enumerate(issuers):
         _expect_authority(link, intermediates_below=below)  # step 6
     return issuers
+
+
+@functools.lru_cache(maxsize=_ROOTS)
+def _read_root(der: CertificateDer) -> _Link:
+    """Return a root that is pinned, read once in the life of a process: every document brings the same."""
+    return _read_link(der, "the root certificate")
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -155,7 +163,7 @@ def _expect_pinned_root(cabundle: Sequence[CertificateDer], root_sha256s: Collec
 
 
 def forget_bundles() -> None:
-    """Forget what is remembered of bundles and leaves: the next document is verified as a new process would."""
+    """Forget what is remembered of bundles and leaves. The pinned roots stay: they are settings, not findings."""
     for remembered in (_verified_issuers, _verify_issuer):
         remembered.cache_clear()
     _vouched.clear()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ BUSY_SECONDS = 10.0
 """How long others may keep /dev/tpm0: an attestation takes well below a second."""
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
+_UNREAD_SECONDS = 1.0
+_NEXT_PIECE_SECONDS = 0.1
 _SIZE_AT = slice(2, 6)
 
 
@@ -37,16 +40,38 @@ class TpmDevice:
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._unread = False
+        """Whether a command may have been written whose response was not read."""
 
     def transmit(self, command: bytes) -> bytes:
-        """Return the response to a command. Raises TpmFault where the device fails or its answer ends too early."""
+        """Return the response to a command. Raises TpmFault where the device fails or its answer ends too early.
+
+        A signal may end the last call between writing and reading (Ctrl-C). The response that still waits is dropped
+        first: the driver refuses commands until then, and it would be taken for the answer to this one.
+        """
         try:
-            written = os.write(self._descriptor, command)
-            if written != len(command):
-                raise self._failed(f"took {written} of {len(command)} bytes of a command")
-            return self._response()
+            if self._unread:
+                self._drop_unread()
+            self._unread = True
+            response = self._exchanged(command)
         except OSError as error:
             raise self._failed(f"failed: {error.strerror}") from error
+        self._unread = False
+        return response
+
+    def _drop_unread(self) -> None:
+        """Read what waits, if anything does: the signal may have come after it was read, and the answer is lost."""
+        wait_seconds = _UNREAD_SECONDS
+        while select.select([self._descriptor], [], [], wait_seconds)[0]:
+            if not os.read(self._descriptor, MAX_FRAME_BYTES):
+                break
+            wait_seconds = _NEXT_PIECE_SECONDS
+
+    def _exchanged(self, command: bytes) -> bytes:
+        written = os.write(self._descriptor, command)
+        if written != len(command):
+            raise self._failed(f"took {written} of {len(command)} bytes of a command")
+        return self._response()
 
     def _response(self) -> bytes:
         """Read one response. The driver gives it at once; what comes in pieces is put together."""

@@ -12,6 +12,7 @@ import pytest
 from tests.tpm_transports import FakeNitro
 from tests.tpm_wire import code_of, response
 from tests.unit.tpm.test_pcrs import extend
+from tests.unit.tpm.test_session import leftovers
 
 from strongroom.cli import tpm_attest, tpm_quote
 from strongroom.cli.main import run
@@ -21,6 +22,7 @@ from strongroom.formats.nsm import AttestationRequest, encode_attestation_respon
 from strongroom.formats.quote import parse_quote_file
 from strongroom.tpm.nitro import NitroTpm
 
+CREATE = 0x153
 DOCUMENT = bytes(range(256)) * 3
 
 
@@ -99,6 +101,27 @@ def test_what_could_not_be_cleaned_up_is_said_beside_the_error(tpm, on_device, m
     assert (code, error["rc"]) == (7, 0x143)
     assert "NV_UNDEFINE_SPACE" in error["notes"][0]
     assert "Cleaning up failed" in said(capsys, "attest", "-o", "nowhere")[2]
+
+
+def test_a_program_that_is_ended_takes_its_things_with_it(booted, on_device, tmp_path):
+    """SIGTERM comes while it seals: two keys and a session are loaded."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    given = [str(tmp_path / "secret"), "-o", str(tmp_path / "sealed")]
+    command = [sys.executable, "-m", "strongroom", "tpm", "seal", *given]
+    running = []
+
+    def execute(asked):
+        if code_of(asked) == CREATE:
+            assert len(leftovers(booted)) == 3
+            running[0].terminate()
+        return booted.execute(asked)
+
+    on_device(execute)
+    running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+    _, said = running[0].communicate(timeout=60)
+    assert (running[0].returncode, said.strip()) == (130, "strongroom: interrupted")
+    assert leftovers(booted) == []
+    assert not (tmp_path / "sealed").exists()
 
 
 def test_a_machine_without_a_tpm_exits_with_7(tmp_path, monkeypatch, capsys):

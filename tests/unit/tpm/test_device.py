@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import os
+import select
+import time
 
 import pytest
 from tests.tpm_on_pty import tpm_on_pty
@@ -168,6 +170,27 @@ def ask():
     from strongroom.tpm.commands import get_capability
 
     return get_capability(6, 0x12C, 1)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_response_of_an_interrupted_command_is_not_taken_for_the_next(monkeypatch, lost):
+    """The signal comes before the response is read, or after."""
+    answers = {COMMAND: response(0, b"first"), COMMAND[:-1] + b"x": response(0, b"second")}
+    genuine = os.read
+
+    def interrupted(descriptor, size):
+        monkeypatch.setattr(device.os, "read", genuine)
+        select.select([descriptor], [], [])
+        if lost:
+            time.sleep(0.1)  # all of it is there
+            genuine(descriptor, size)
+        raise KeyboardInterrupt
+
+    with tpm_on_pty(answers.__getitem__) as path, open_tpm(path) as opened:
+        monkeypatch.setattr(device.os, "read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            opened.transmit(COMMAND)
+        assert opened.transmit(COMMAND[:-1] + b"x") == response(0, b"second")
 
 
 def test_an_answer_that_does_not_end_is_cut_off():

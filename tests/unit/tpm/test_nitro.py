@@ -16,6 +16,7 @@ from strongroom.formats.nsm import (
     encode_error,
     parse_request,
 )
+from strongroom.ports import EvidenceSource
 from strongroom.tpm.nitro import NitroTpm
 from strongroom.tpm.nv_buffer import MESSAGE_BYTES
 
@@ -67,6 +68,11 @@ def test_commands_come_in_the_order_of_aws_tool(nitro):
         *(START, NV_READ, FLUSH),
         *(NV_UNDEFINE, FLUSH),
     ]
+
+
+def test_it_is_a_source_of_evidence_for_the_flows():
+    source: EvidenceSource = NitroTpm(Scripted())
+    assert source.attest.__doc__
 
 
 def test_a_real_index_has_8192_bytes():

@@ -20,6 +20,8 @@ class ObjectAttributes(enum.IntFlag):
     RESTRICTED = 1 << 16
     DECRYPT = 1 << 17
     SIGN_ENCRYPT = 1 << 18
+    X509_SIGN = 1 << 19
+    """It signs certificates that the TPM completes, and nothing that it is handed."""
 
 
 OBJECT_ATTRIBUTES = sum(ObjectAttributes)

@@ -22,6 +22,12 @@ class TicketKind(enum.IntEnum):
     AUTH_SIGNED = 0x8025
 
 
+_STRUCTURES = frozenset(
+    {0x00C4, *range(0x8000, 0x8003), *range(0x8014, 0x801B), 0x801C, *range(0x8021, 0x8026), 0x8029}
+)
+"""Every TPM_ST: what is none of them is another fault than one that is out of place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """A ticket. `digest` is the HMAC; a ticket in the NULL hierarchy with none says nothing."""
@@ -37,7 +43,10 @@ class Ticket:
 
 def read_ticket(reader: Reader, *kinds: TicketKind) -> Ticket:
     """Take a ticket of one of these kinds off. Raises TpmFormatError for other kinds and unknown hierarchies."""
-    kind = TicketKind(reader.choice(kinds, Rc.TAG, "kind of ticket"))
+    found = reader.choice(_STRUCTURES, Rc.VALUE, "structure tag")
+    if found not in kinds:
+        raise reader.refused(Rc.TAG, f"expected a ticket of another kind, found {found:#06x}")
+    kind = TicketKind(found)
     hierarchy = reader.u32("the hierarchy of a ticket")
     if hierarchy not in HIERARCHIES:
         raise reader.refused(Rc.VALUE, f"expected a hierarchy, found {hierarchy:#010x}")

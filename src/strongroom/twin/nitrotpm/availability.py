@@ -19,7 +19,9 @@ def check_available(entity: Entity, spec: CommandSpec, role: Role, *, by_policy:
     if not by_policy and _wants_policy(entity, role):
         raise Refused(Rc.AUTH_TYPE)
     admits = _admits_policy if by_policy else _admits_auth
-    if not admits(entity, spec, role):
+    # An object without a policy admits one, and it is never satisfied; others do not admit it.
+    has_policy = isinstance(entity, TpmObject) or entity.policy.digest
+    if not admits(entity, spec, role) or (by_policy and not has_policy):
         raise Refused(Rc.AUTH_UNAVAILABLE)
 
 
@@ -46,5 +48,5 @@ def _admits_policy(entity: Entity, spec: CommandSpec, role: Role) -> bool:
     if isinstance(entity, TpmObject):
         return entity.sensitive is not None
     if isinstance(entity, NvIndex) and role is Role.USER and spec.access is not None:
-        return bool(entity.policy.digest) and entity.public.has(_BY_POLICY[spec.access])
-    return bool(entity.policy.digest)
+        return entity.public.has(_BY_POLICY[spec.access])
+    return True

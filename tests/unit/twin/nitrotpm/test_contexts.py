@@ -212,3 +212,14 @@ def test_of_very_many_saved_sequences_the_oldest_are_lost(tpm):
     contexts = [save(tpm, handle) for _ in range(MOST_SAVED_SEQUENCES + 1)]
     assert send(tpm, "ContextLoad", (), contexts[0]).code == INTEGRITY
     restore(tpm, contexts[1])
+
+
+def test_saved_sessions_are_listed(tpm):
+    session = start_session(tpm)
+    save(tpm, session)
+    listed = done(send(tpm, "GetCapability", (), u32(1) + u32(0x03000000) + u32(9))).parameters()
+    assert listed == u8(0) + u32(1) + u32(1) + u32(session)
+
+
+def test_contexts_are_saved_without_sessions(tpm):
+    assert send(tpm, "ContextSave", (make_primary(tpm),), b"", EMPTY).code == 0x145

@@ -186,3 +186,14 @@ def test_private_keys_are_kept_while_loaded_and_not_without_end(tpm):
         done(sign(tpm, made, bytes(32)))
         del tpm._chip.volatile.objects[made]
     assert len(known) == MOST_KNOWN_KEYS
+
+
+def test_a_key_for_certificates_signs_no_digests(tpm):
+    key = make_primary(tpm, ecc(OWN | NO_DA | SIGN | 1 << 19))
+    assert sign(tpm, key, bytes(32), u16(ECDSA) + u16(SHA256)).code == 0x182
+
+
+def test_what_is_no_tag_is_told_from_a_tag_that_is_out_of_place(tpm):
+    key = make_primary(tpm, SIGNING_ECC)
+    codes = [sign(tpm, key, bytes(32), ticket=u16(tag) + NO_TICKET[2:]).code for tag in (0x8021, 0x8124)]
+    assert codes == [0x3D7, 0x3C4]

@@ -74,11 +74,16 @@ def _algorithms(_chip: Chip, _first: int) -> Entries:
     return [(algorithm, u16(algorithm) + u32(attributes)) for algorithm, attributes in ALGORITHMS.items()]
 
 
+_NUMBER = 0xFFFFFF
+
+
 def _handles(chip: Chip, first: int) -> Entries:
     kind = handle_type(first)
     if kind not in set(HandleType):
         raise refusal.parameter(Rc.HANDLE, 2)
-    return [(handle, u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
+    # Counted by their number: what is under a kind of session may have the handle of the other kind.
+    of_kind = HandleType(kind).first
+    return [(of_kind | handle & _NUMBER, u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
 
 
 def _commands(chip: Chip, _first: int) -> Entries:

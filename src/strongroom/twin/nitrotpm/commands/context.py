@@ -32,7 +32,7 @@ _HAS_CONTEXT = kinds(HandleType.HMAC_SESSION, HandleType.POLICY_SESSION, HandleT
 _IS_EXTERNAL, _UNTIL_RESTART = 1, 2
 
 
-@command(Cc.CONTEXT_SAVE, handles=(_HAS_CONTEXT,))
+@command(Cc.CONTEXT_SAVE, handles=(_HAS_CONTEXT,), traits=Trait.NO_SESSIONS)
 def context_save(chip: Chip, call: Call) -> Reply:
     """Return what is under a handle, for later. A session is no longer loaded then, an object still is."""
     found, handle = call.found[0], call.handles[0]

@@ -33,6 +33,8 @@ def sign_digest(chip: Chip, call: Call, digest: bytes, asked: Scheme, ticket: Ti
     key = signer(call, _KEY)
     if key is None:
         raise TypeError("the command's handle is not declared as NULL")
+    if key.has(ObjectAttributes.X509_SIGN):
+        raise refusal.handle(Rc.ATTRIBUTES, _KEY)
     scheme = chosen_scheme(key, asked, number=_SCHEME)
     if ticket.digest or key.has(ObjectAttributes.RESTRICTED):
         if not matches(hash_ticket(chip, ticket.hierarchy, scheme.hash, digest), ticket):
