@@ -19,9 +19,8 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.nv_public import NvPublic
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import u16, u32
-
-_BLOCK_BYTES = 16
 
 
 def digest(algorithm: Alg, *parts: bytes) -> bytes:
@@ -60,8 +59,8 @@ def cfb_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 -- a single block each, as CFB is defined
     made = bytearray()
     previous = iv
-    for start in range(0, len(data), _BLOCK_BYTES):
-        previous = xor(data[start : start + _BLOCK_BYTES], block.update(previous))
+    for start in range(0, len(data), AES_BLOCK_BYTES):
+        previous = xor(data[start : start + AES_BLOCK_BYTES], block.update(previous))
         made += previous
     return bytes(made)
 
@@ -69,8 +68,8 @@ def cfb_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
 def cfb_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     """Return what `cfb_encrypt` was given."""
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
-    blocks = -(-len(data) // _BLOCK_BYTES)
-    stream = block.update((iv + data)[: blocks * _BLOCK_BYTES])
+    blocks = -(-len(data) // AES_BLOCK_BYTES)
+    stream = block.update((iv + data)[: blocks * AES_BLOCK_BYTES])
     return xor(data, stream)
 
 

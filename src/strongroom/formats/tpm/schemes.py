@@ -7,7 +7,7 @@ allowed there. So readers name those; whatever else is found is refused with the
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
@@ -15,9 +15,17 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, u16
 
 AES_KEY_BITS = (128, 256)
+AES_BLOCK_BYTES = 16
+"""Also the size of an IV."""
 BLOCK_MODES = (Alg.CTR, Alg.OFB, Alg.CBC, Alg.CFB, Alg.ECB)
 
-SIGNING_SCHEMES = (Alg.RSASSA, Alg.RSAPSS, Alg.ECDSA, Alg.HMAC)
+SIGNING_SCHEMES_BY_TYPE: Mapping[Alg, frozenset[Alg]] = {
+    Alg.RSA: frozenset({Alg.RSASSA, Alg.RSAPSS}),
+    Alg.ECC: frozenset({Alg.ECDSA}),
+    Alg.KEYEDHASH: frozenset({Alg.HMAC}),
+}
+"""What each type of key signs with. Symmetric ciphers do not sign."""
+SIGNING_SCHEMES = frozenset[Alg]().union(*SIGNING_SCHEMES_BY_TYPE.values())
 RSA_SCHEMES = (Alg.RSASSA, Alg.RSAPSS, Alg.RSAES, Alg.OAEP)
 RSA_ENCRYPTION_SCHEMES = (Alg.RSAES, Alg.OAEP)
 ECC_SCHEMES = (Alg.ECDSA, Alg.ECDH)

@@ -15,7 +15,7 @@ from strongroom.crypto.tpm import without_trailing_zeros
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import SESSION_RESERVED, SessionAttributes
 from strongroom.formats.tpm.frame import CommandAuthorization
-from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
+from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError
@@ -23,16 +23,13 @@ from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.authorization.availability import check_available
 from strongroom.twin.nitrotpm.authorization.policy_check import check_policy
 from strongroom.twin.nitrotpm.authorization.signed import Signed
-from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import CommandSpec, Role, Trait
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity
-from strongroom.twin.nitrotpm.state.sessions import Session
+from strongroom.twin.nitrotpm.state.sessions import Session, is_session_handle
 
 MAX_SESSIONS_OF_COMMAND = 3
-_NUMBER = 0xFFFFFF
-_SESSION_TYPES = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
 
 
 @dataclass(slots=True)
@@ -98,7 +95,7 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
 def _read(reader: Reader, number: int) -> CommandAuthorization:
     try:
         handle = reader.u32("a session handle")
-        if not _can_be_session(handle):
+        if handle != Rh.PASSWORD and not is_session_handle(handle):
             raise refusal.session(Rc.VALUE, number)
         nonce = reader.sized("a nonce", most_bytes=MAX_DIGEST_BYTES)
         attributes = reader.u8("session attributes")
@@ -107,10 +104,6 @@ def _read(reader: Reader, number: int) -> CommandAuthorization:
         return CommandAuthorization(handle, nonce, attributes, reader.sized("an HMAC", most_bytes=MAX_DIGEST_BYTES))
     except TpmFormatError as malformed:
         raise refusal.session(malformed.rc, number) from malformed
-
-
-def _can_be_session(handle: int) -> bool:
-    return handle == Rh.PASSWORD or (handle_type(handle) in _SESSION_TYPES and handle & _NUMBER < MAX_SESSIONS)
 
 
 def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorization:

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, Rh
+from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, Rh, handle_number
 from strongroom.twin.nitrotpm.state.chip import Chip
-
-_NUMBER = 0xFFFFFF
 
 
 def handles_of(chip: Chip, kind: HandleType, first: int) -> Iterable[int]:
@@ -18,11 +16,11 @@ def handles_of(chip: Chip, kind: HandleType, first: int) -> Iterable[int]:
     the other all that are saved, with the handle of an HMAC session.
     """
     volatile, permanent = chip.volatile, chip.permanent
-    number = first & _NUMBER
+    number = handle_number(first)
     if kind is HandleType.HMAC_SESSION:
-        return (handle for handle in volatile.sessions if handle & _NUMBER >= number)
+        return (handle for handle in volatile.sessions if handle_number(handle) >= number)
     if kind is HandleType.POLICY_SESSION:
-        saved = (handle & _NUMBER for handle in volatile.reset.saved_sessions)
+        saved = (handle_number(handle) for handle in volatile.reset.saved_sessions)
         return (HandleType.HMAC_SESSION.first | each for each in saved if each >= number)
     tables: dict[HandleType, Iterable[int]] = {
         HandleType.PCR: range(PCR_COUNT),

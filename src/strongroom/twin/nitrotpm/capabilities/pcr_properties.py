@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.pcr_selection import SELECT_BYTES
 from strongroom.formats.tpm.wire import u8
+from strongroom.twin.nitrotpm.profile import LOCALITIES
 from strongroom.twin.nitrotpm.state.pcrs import DYNAMIC, EXTENDED_FROM, RESET_FROM, SAVED, UNCOUNTED
-
-_LOCALITIES = range(5)
 
 
 def _select(indices: Iterable[int]) -> bytes:
@@ -19,7 +18,7 @@ def _select(indices: Iterable[int]) -> bytes:
 
 
 def _extended(locality: int) -> Iterable[int]:
-    return (index for index in range(PCR_COUNT) if locality in EXTENDED_FROM.get(index, _LOCALITIES))
+    return (index for index in range(PCR_COUNT) if locality in EXTENDED_FROM.get(index, LOCALITIES))
 
 
 def _reset(locality: int) -> Iterable[int]:
@@ -28,8 +27,8 @@ def _reset(locality: int) -> Iterable[int]:
 
 PCR_PROPERTIES: Mapping[int, bytes] = {
     0x00: _select(SAVED),
-    **{0x01 + 2 * locality: _select(_extended(locality)) for locality in _LOCALITIES},
-    **{0x02 + 2 * locality: _select(_reset(locality)) for locality in _LOCALITIES},
+    **{0x01 + 2 * locality: _select(_extended(locality)) for locality in LOCALITIES},
+    **{0x02 + 2 * locality: _select(_reset(locality)) for locality in LOCALITIES},
     0x11: _select(UNCOUNTED),
     0x12: _select(DYNAMIC),
     0x13: _select(()),  # of an authorization policy

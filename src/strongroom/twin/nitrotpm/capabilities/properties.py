@@ -14,7 +14,7 @@ from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.twin.nitrotpm.crypto.keys import CURVES
 from strongroom.twin.nitrotpm.nv.memory import ORDERLY_COUNT, is_counter
 from strongroom.twin.nitrotpm.parameters import MAX_BUFFER_BYTES
-from strongroom.twin.nitrotpm.profile import MAX_SESSIONS, Profile
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH, CONTEXT_KEY_BITS, MAX_SESSIONS, Profile
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.powered_time import UPDATE_MS
 
@@ -23,9 +23,7 @@ _REVISION, _DAY, _YEAR = 159, 312, 2019
 """TCG TPM 2.0 Library 1.59, of 8 November 2019."""
 _PC_REVISION, _PC_DAY, _PC_YEAR = 105, 247, 2020
 """TCG PC Client Platform TPM Profile 1.05, of 4 September 2020."""
-_PC_CLIENT = 1
 _CONTEXT_GAP = 0xFFFF
-_CONTEXT_KEY_BITS = 256
 _OBJECT_CONTEXT_BYTES = 0xA84
 _SESSION_CONTEXT_BYTES = 0x194
 _SPLIT_MAX = 128
@@ -62,9 +60,9 @@ def fixed_properties(profile: Profile, commands: Mapping[int, object]) -> dict[i
         0x117: profile.nv_index_bytes,
         0x118: _SHARED_NV | _COPIES_TO_RAM,  # TPMA_MEMORY
         0x119: UPDATE_MS,
-        0x11A: Alg.SHA512,  # of contexts
+        0x11A: CONTEXT_HASH,
         0x11B: Alg.AES,
-        0x11C: _CONTEXT_KEY_BITS,
+        0x11C: CONTEXT_KEY_BITS,
         0x11D: ORDERLY_COUNT,
         0x11E: MAX_FRAME_BYTES,
         0x11F: MAX_FRAME_BYTES,

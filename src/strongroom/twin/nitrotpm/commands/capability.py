@@ -7,7 +7,7 @@ import enum
 from collections.abc import Callable, Iterable
 
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
+from strongroom.formats.tpm.handles import HandleType, Rh, handle_number, handle_type
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, listed, u8, u16, u32
@@ -74,16 +74,13 @@ def _algorithms(_chip: Chip, _first: int) -> Entries:
     return [(algorithm, u16(algorithm) + u32(attributes)) for algorithm, attributes in ALGORITHMS.items()]
 
 
-_NUMBER = 0xFFFFFF
-
-
 def _handles(chip: Chip, first: int) -> Entries:
     kind = handle_type(first)
     if kind not in set(HandleType):
         raise refusal.parameter(Rc.HANDLE, 2)
     # Counted by their number: what is under a kind of session may have the handle of the other kind.
     of_kind = HandleType(kind).first
-    return [(of_kind | handle & _NUMBER, u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
+    return [(of_kind | handle_number(handle), u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
 
 
 def _commands(chip: Chip, _first: int) -> Entries:

@@ -114,7 +114,7 @@ def _derived(parent: TpmObject, wish: Wish, template: bytes) -> tuple[TpmObject,
     check_auth(asked, wish.auth, SENSITIVE)
     if asked.type is Alg.RSA:
         raise refusal.parameter(Rc.TYPE, TEMPLATE)
-    if asked.attributes & ObjectAttributes.SENSITIVE_DATA_ORIGIN:
+    if asked.has(ObjectAttributes.SENSITIVE_DATA_ORIGIN):
         raise Refused(Rc.ATTRIBUTES)
     fault = public_fault(parent, asked)
     if fault is not None:

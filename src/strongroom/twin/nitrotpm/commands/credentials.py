@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
+from strongroom.formats.tpm.public_area import ASYMMETRIC, MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
@@ -30,7 +30,7 @@ _ACTIVATED, _DECRYPTING = 1, 2
 def make_credential(_chip: Chip, call: Call, credential: bytes, name: bytes) -> Reply:
     """Encrypt a secret so that only a TPM that has both a storage key and the object of a name can read it."""
     key = call.object(_KEY)
-    if not is_storage(key.public) or key.public.type not in {Alg.RSA, Alg.ECC}:
+    if not is_storage(key.public) or key.public.type not in ASYMMETRIC:
         raise refusal.handle(Rc.TYPE, _KEY)
     if key.public.name_alg is Alg.NULL:  # there is nothing to encrypt with, of no size
         raise refusal.parameter(Rc.SIZE, _CREDENTIAL)

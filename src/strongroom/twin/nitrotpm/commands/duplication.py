@@ -154,7 +154,7 @@ def import_object(
 
 
 def _opened(chip: Chip, parent: TpmObject, public: PublicArea, name: bytes, wrapped: _Wrapped) -> Sensitive:
-    must_be_encrypted = bool(public.attributes & ObjectAttributes.ENCRYPTED_DUPLICATION)
+    must_be_encrypted = public.has(ObjectAttributes.ENCRYPTED_DUPLICATION)
     has_inner = wrapped.symmetric.algorithm is not Alg.NULL
     if must_be_encrypted and not has_inner:
         raise refusal.parameter(Rc.ATTRIBUTES, _ENCRYPTION_KEY)

@@ -15,7 +15,7 @@ from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.objects.loading import check_loadable, check_primes
 from strongroom.twin.nitrotpm.objects.protection import from_private
-from strongroom.twin.nitrotpm.parameters import HIERARCHY, PRIVATE, PUBLIC, PUBLIC_OR_NAMELESS, structure
+from strongroom.twin.nitrotpm.parameters import HIERARCHY, PRIVATE, PUBLIC, PUBLIC_OR_NAMELESS
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.objects import Sensitive, child, external, read_sensitive
@@ -31,7 +31,7 @@ def _sensitive(reader: Reader) -> Sensitive | None:
     if reader.peek(_SIZE_BYTES) == bytes(_SIZE_BYTES):
         reader.take(_SIZE_BYTES, "the size of a sensitive area")
         return None
-    return structure(reader, read_sensitive, "a sensitive area")
+    return reader.structure(read_sensitive, "a sensitive area")
 
 
 @command(

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.crypto.tpm import digest
-from strongroom.formats.tpm.attest import MAX_NAME_BYTES
 from strongroom.formats.tpm.attributes import NvAttributes, NvType
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HIERARCHIES, Rh
@@ -27,7 +26,7 @@ from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.crypto.signature_check import verify_signature
 from strongroom.twin.nitrotpm.crypto.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
 from strongroom.twin.nitrotpm.lookup import Found
-from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
+from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
@@ -49,7 +48,6 @@ from strongroom.twin.nitrotpm.state.objects import TpmObject
 from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TIMEOUT_BYTES = 8
-_NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 _TIMEOUT = sized_parameter(_TIMEOUT_BYTES, "a timeout")
 _ENTITY = either(PCR, OBJECT, NV_INDEX, permanent(Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM, Rh.LOCKOUT))
 _CODES = {TicketKind.AUTH_SIGNED: Cc.POLICY_SIGNED, TicketKind.AUTH_SECRET: Cc.POLICY_SECRET}
@@ -124,7 +122,7 @@ def policy_secret(chip: Chip, call: Call, nonce: bytes, cp_hash: bytes, policy_r
     return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial and not once)
 
 
-@command(Cc.POLICY_TICKET, _TIMEOUT, DIGEST, NONCE, _NAME, AUTH_TICKET, handles=(POLICY_SESSION,))
+@command(Cc.POLICY_TICKET, _TIMEOUT, DIGEST, NONCE, NAME, AUTH_TICKET, handles=(POLICY_SESSION,))
 def policy_ticket(
     chip: Chip, call: Call, timeout: bytes, cp_hash: bytes, policy_ref: bytes, name: bytes, ticket: Ticket
 ) -> Reply:

@@ -21,12 +21,11 @@ from strongroom.twin.nitrotpm.objects.creation import Source, Wish, create, new_
 from strongroom.twin.nitrotpm.objects.creation_data import creation_data, encode_creation
 from strongroom.twin.nitrotpm.objects.templates import WISH, check_template
 from strongroom.twin.nitrotpm.parameters import DATA, PCR_SELECTIONS, PUBLIC
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH
 from strongroom.twin.nitrotpm.registry import HIERARCHY, Reply, Trait, command
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Hierarchy
 from strongroom.twin.nitrotpm.state.objects import TpmObject, primary
-
-_HASH = Alg.SHA512
 
 
 @command(
@@ -67,7 +66,7 @@ def _source(chip: Chip, hierarchy: Hierarchy, template: bytes, data: bytes) -> S
         if purpose == "SEED" and hierarchy.handle is Rh.ENDORSEMENT:
             # Clear changes these and not the seed: the same key comes back, and can no longer read its old children.
             proofs = chip.permanent.owner.proof + chip.permanent.endorsement.proof
-        return kdf_a(_HASH, hierarchy.seed, f"PRIMARY {purpose}", u=about, v=proofs, bits=size * 8)
+        return kdf_a(CONTEXT_HASH, hierarchy.seed, f"PRIMARY {purpose}", u=about, v=proofs, bits=size * 8)
 
     return Source(draw, lambda key_bits: _remembered_primes(chip, hierarchy, about, key_bits))
 
@@ -75,7 +74,7 @@ def _source(chip: Chip, hierarchy: Hierarchy, template: bytes, data: bytes) -> S
 def _remembered_primes(chip: Chip, hierarchy: Hierarchy, about: bytes, key_bits: int) -> tuple[bytes, bytes]:
     known = chip.permanent.primary_rsa
     under = f"{hierarchy.handle:08x}/"
-    of_seed = under + kdf_a(_HASH, hierarchy.seed, "PRIMARY RSA", bits=128).hex() + "/"
+    of_seed = under + kdf_a(CONTEXT_HASH, hierarchy.seed, "PRIMARY RSA", bits=128).hex() + "/"
     key = of_seed + digest(Alg.SHA256, about).hex()
     if key not in known:
         for old in [entry for entry in known if entry.startswith(under) and not entry.startswith(of_seed)]:

@@ -9,7 +9,8 @@ from strongroom.crypto.tpm import kdf_a
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh
+from strongroom.formats.tpm.handles import HandleType, Rh, handle_number
+from strongroom.formats.tpm.public_area import ASYMMETRIC
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
@@ -17,8 +18,7 @@ from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.crypto.keys import decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.parameters import HASH, NONCE
-from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
+from strongroom.twin.nitrotpm.parameters import HASH, NONCE, SECRET
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
@@ -37,8 +37,6 @@ from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
 from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
 
 LEAST_NONCE_BYTES = 16
-_MOST_SECRET_BYTES = 384
-"""As an RSA key with 3,072 bits encrypts it."""
 _TPM_KEY, _BIND = 1, 2
 _NONCE, _SECRET, _KIND, _SYMMETRIC = 1, 2, 3, 4
 
@@ -57,7 +55,7 @@ def _symmetric(reader: Reader) -> Symmetric:
 @command(
     Cc.START_AUTH_SESSION,
     NONCE,
-    sized_parameter(_MOST_SECRET_BYTES, "an encrypted salt"),
+    SECRET,
     Parameter(_kind),
     Parameter(_symmetric),
     HASH,
@@ -106,7 +104,7 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
             raise refusal.parameter(Rc.VALUE, _SECRET)
         return b""
     key = call.object(_TPM_KEY)
-    if key.public.type not in {Alg.RSA, Alg.ECC}:
+    if key.public.type not in ASYMMETRIC:
         raise refusal.handle(Rc.KEY, _TPM_KEY)
     if not secret:
         raise refusal.parameter(Rc.VALUE, _SECRET)
@@ -137,7 +135,7 @@ def _new_handle(chip: Chip, kind: SessionKind) -> int:
         raise Refused(Rc.SESSION_MEMORY)
     if len(loaded) + len(saved) >= MAX_SESSIONS:
         raise Refused(Rc.SESSION_HANDLES)
-    # The low bits are shared: HMAC and policy sessions never differ in the first byte alone (Part 1, section 15.4).
-    taken = {handle & 0xFFFFFF for handle in (*loaded, *saved)}
+    # The numbers are shared: HMAC and policy sessions never differ in the first byte alone (Part 1, section 15.4).
+    taken = {handle_number(handle) for handle in (*loaded, *saved)}
     first = HandleType.HMAC_SESSION if kind is SessionKind.HMAC else HandleType.POLICY_SESSION
     return first.first | free_handle(taken, 0)

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from strongroom.crypto.tpm import xor
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 
-BLOCK_BYTES = 16
 WHOLE_BLOCKS = frozenset({Alg.CBC, Alg.ECB})
 """Modes that take whole blocks alone."""
-_COUNTERS = 1 << BLOCK_BYTES * 8
+_COUNTERS = 1 << AES_BLOCK_BYTES * 8
 Block = Callable[[bytes], bytes]
 Step = Callable[[Block, bytes, bytes], tuple[bytes, bytes]]
 """From the chaining value and some input, at most a block, to the output and the next chaining value."""
@@ -41,19 +41,19 @@ def _blocks(key: bytes) -> tuple[Block, Block]:
 
 def _through(block: Block, step: Step, chain: bytes, data: bytes) -> tuple[bytes, bytes]:
     made = bytearray()
-    for start in range(0, len(data), BLOCK_BYTES):
-        out, chain = step(block, chain, data[start : start + BLOCK_BYTES])
+    for start in range(0, len(data), AES_BLOCK_BYTES):
+        out, chain = step(block, chain, data[start : start + AES_BLOCK_BYTES])
         made += out
     return bytes(made), chain
 
 
 def _padded(part: bytes) -> bytes:
-    return part.ljust(BLOCK_BYTES, b"\0")
+    return part.ljust(AES_BLOCK_BYTES, b"\0")
 
 
 def _ctr(block: Block, chain: bytes, part: bytes) -> tuple[bytes, bytes]:
     following = (int.from_bytes(chain) + 1) % _COUNTERS
-    return xor(part, block(chain)), following.to_bytes(BLOCK_BYTES)
+    return xor(part, block(chain)), following.to_bytes(AES_BLOCK_BYTES)
 
 
 def _ofb(block: Block, chain: bytes, part: bytes) -> tuple[bytes, bytes]:

@@ -8,7 +8,14 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, 
 
 from strongroom.crypto.tpm import digest, kdf_e
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg, Curve
-from strongroom.formats.tpm.public_area import EccParameters, EccPoint, PublicArea, RsaParameters, read_point
+from strongroom.formats.tpm.public_area import (
+    ASYMMETRIC,
+    EccParameters,
+    EccPoint,
+    PublicArea,
+    RsaParameters,
+    read_point,
+)
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import NO_SCHEME
 from strongroom.formats.tpm.wire import Reader, sized
@@ -60,7 +67,7 @@ def private_key(chip: Chip, tpm_object: TpmObject) -> PrivateKey:
 
 def forget_private_key(chip: Chip, tpm_object: TpmObject) -> None:
     """Drop what is kept of an object's private key: it is flushed. Another copy of it has its own built again."""
-    if tpm_object.public.type in {Alg.RSA, Alg.ECC} and tpm_object.sensitive is not None:
+    if tpm_object.public.type in ASYMMETRIC and tpm_object.sensitive is not None:
         chip.volatile.private_keys.pop(_identity(tpm_object), None)
 
 

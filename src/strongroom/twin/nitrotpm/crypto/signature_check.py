@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -14,17 +13,10 @@ from strongroom.crypto.tpm import mac
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.public_area import KeyedHashParameters, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import Scheme
+from strongroom.formats.tpm.schemes import SIGNING_SCHEMES_BY_TYPE, Scheme
 from strongroom.formats.tpm.signature import EcdsaSignature, HmacSignature, RsaSignature, Signature
 from strongroom.twin.nitrotpm.crypto.keys import HASHES, public_key
 from strongroom.twin.nitrotpm.refusal import Refused
-
-_SCHEMES: Mapping[Alg, frozenset[Alg]] = {
-    Alg.RSA: frozenset({Alg.RSASSA, Alg.RSAPSS}),
-    Alg.ECC: frozenset({Alg.ECDSA}),
-    Alg.KEYEDHASH: frozenset({Alg.HMAC}),
-}
-"""What each kind of key signs with. Symmetric ciphers do not sign."""
 
 
 def verify_signature(public: PublicArea, digest: bytes, signature: Signature, *, secret: bytes | None = None) -> None:
@@ -34,7 +26,7 @@ def verify_signature(public: PublicArea, digest: bytes, signature: Signature, *,
     SCHEME where such a key has no such signatures, HANDLE where an HMAC's key is not loaded, SIGNATURE where it is not
     good, or the digest is not one of its hash algorithm.
     """
-    if _scheme(signature) not in _SCHEMES.get(public.type, frozenset()):
+    if _scheme(signature) not in SIGNING_SCHEMES_BY_TYPE.get(public.type, frozenset()):
         raise Refused(Rc.SCHEME)
     if isinstance(signature, HmacSignature):
         _verify_hmac(public, digest, signature, secret)

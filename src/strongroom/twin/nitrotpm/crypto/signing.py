@@ -11,7 +11,7 @@ from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.public_area import SymCipherParameters
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import NO_SCHEME, SIGNING_SCHEMES, Scheme, read_scheme
+from strongroom.formats.tpm.schemes import NO_SCHEME, SIGNING_SCHEMES, SIGNING_SCHEMES_BY_TYPE, Scheme, read_scheme
 from strongroom.formats.tpm.signature import EcdsaSignature, HmacSignature, RsaSignature, Signature
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
@@ -23,11 +23,6 @@ from strongroom.twin.nitrotpm.state.entities import Hierarchy
 from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 SIGNING_SCHEME = Parameter(lambda reader: read_scheme(reader, SIGNING_SCHEMES))
-_SCHEMES = {
-    Alg.RSA: frozenset({Alg.RSASSA, Alg.RSAPSS}),
-    Alg.ECC: frozenset({Alg.ECDSA}),
-    Alg.KEYEDHASH: frozenset({Alg.HMAC}),
-}
 _PSS_OVERHEAD_BYTES = 2
 
 
@@ -53,7 +48,7 @@ def chosen_scheme(key: TpmObject | None, asked: Scheme, *, number: int) -> Schem
         return NO_SCHEME
     own = _own_scheme(key)
     chosen = asked if own.algorithm is Alg.NULL else own
-    if chosen.algorithm not in _SCHEMES[key.public.type] or asked not in {NO_SCHEME, chosen}:
+    if chosen.algorithm not in SIGNING_SCHEMES_BY_TYPE[key.public.type] or asked not in {NO_SCHEME, chosen}:
         raise refusal.parameter(Rc.SCHEME, number)
     return chosen
 

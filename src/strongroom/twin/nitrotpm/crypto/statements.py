@@ -12,10 +12,10 @@ from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.schemes import Scheme
 from strongroom.formats.tpm.wire import sized, u16, u32
 from strongroom.twin.nitrotpm.crypto.signing import sign
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.objects import TpmObject
 
-_HASH = Alg.SHA512
 _TRUSTED = frozenset({Rh.ENDORSEMENT, Rh.PLATFORM})
 """Keys of these hierarchies tell resets and firmware as they are. Others cannot be used to tell which TPM it is."""
 
@@ -38,7 +38,7 @@ def statement(
 
 def _obfuscated(chip: Chip, name: bytes, clock: ClockInfo, firmware: int) -> tuple[ClockInfo, int]:
     """Add what only the owner's proof tells, another for each key (Part 1, section 36.7)."""
-    made = kdf_a(_HASH, chip.permanent.owner.proof, "OBFUSCATE", u=name, bits=128)
+    made = kdf_a(CONTEXT_HASH, chip.permanent.owner.proof, "OBFUSCATE", u=name, bits=128)
     on_firmware, on_resets, on_restarts = (int.from_bytes(part) for part in (made[:8], made[8:12], made[12:]))
     hidden = replace(
         clock,

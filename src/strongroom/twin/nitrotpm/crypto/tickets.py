@@ -15,11 +15,10 @@ from strongroom.formats.tpm.attest import GENERATED
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.ticket import Ticket, TicketKind, read_ticket
 from strongroom.formats.tpm.wire import sized, u16, u32, u64
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH
 from strongroom.twin.nitrotpm.registry import Parameter
 from strongroom.twin.nitrotpm.state.chip import Chip
 
-_HASH = Alg.SHA512
-"""CONTEXT_INTEGRITY_HASH_ALG: of all that a TPM says to itself."""
 _BEGIN = u32(GENERATED)
 
 CREATION_TICKET = Parameter(lambda reader: read_ticket(reader, TicketKind.CREATION))
@@ -91,4 +90,4 @@ def auth_ticket(
 
 
 def _made(chip: Chip, kind: TicketKind, hierarchy: Rh, *about: bytes) -> Ticket:
-    return Ticket(kind, hierarchy, mac(_HASH, chip.hierarchies[hierarchy].proof, u16(kind), *about))
+    return Ticket(kind, hierarchy, mac(CONTEXT_HASH, chip.hierarchies[hierarchy].proof, u16(kind), *about))

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BLOCK_BYTES, HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.public_area import (
+    ASYMMETRIC,
     DEFAULT_RSA_EXPONENT,
     EccParameters,
     EccPoint,
@@ -63,10 +64,10 @@ RANDOM = Source(lambda _purpose, size: secrets.token_bytes(size), new_primes)
 
 def create(template: PublicArea, wish: Wish, source: Source) -> tuple[PublicArea, Sensitive]:
     """Return what a checked template asks for. Raises Refused where sizes or exponent are none that we make."""
-    data = b"" if template.attributes & ObjectAttributes.SENSITIVE_DATA_ORIGIN else wish.data
+    data = b"" if template.has(ObjectAttributes.SENSITIVE_DATA_ORIGIN) else wish.data
     unique, value = _key(template, data, source)
     seed = source.draw("SEED", HASH_BYTES[template.name_alg])
-    if template.type in {Alg.RSA, Alg.ECC} and not is_storage(template):
+    if template.type in ASYMMETRIC and not is_storage(template):
         seed = b""
     sensitive = Sensitive(template.type, wish.auth, seed, value)
     if unique is None:

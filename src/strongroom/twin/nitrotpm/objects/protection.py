@@ -16,14 +16,14 @@ from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.objects.rules import symmetric_of
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.objects import Sensitive, TpmObject, read_sensitive
 
-_IV_BYTES = 16
-_NO_IV = bytes(_IV_BYTES)
+_NO_IV = bytes(AES_BLOCK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Protector:
 
 def wrap(protector: Protector, name: bytes, data: bytes, *, with_iv: bool = False) -> bytes:
     """Return data in an outer wrap. The seeds of duplicates are used once, those of parents need an IV each time."""
-    iv = secrets.token_bytes(_IV_BYTES) if with_iv else b""
+    iv = secrets.token_bytes(AES_BLOCK_BYTES) if with_iv else b""
     body = (sized(iv) if with_iv else b"") + cfb_encrypt(protector.key(name), iv or _NO_IV, data)
     return sized(protector.seal(body, name)) + body
 
@@ -72,10 +72,10 @@ def unwrap(protector: Protector, name: bytes, blob: bytes, *, number: int, with_
         if not hmac.compare_digest(integrity, protector.seal(body, name)):
             raise refusal.parameter(Rc.INTEGRITY, number)
         reader = Reader(body)
-        iv = reader.sized("an IV", most_bytes=_IV_BYTES) if with_iv else _NO_IV
+        iv = reader.sized("an IV", most_bytes=AES_BLOCK_BYTES) if with_iv else _NO_IV
     except TpmFormatError as malformed:
         raise refusal.parameter(malformed.rc, number) from malformed
-    if len(iv) != _IV_BYTES:
+    if len(iv) != AES_BLOCK_BYTES:
         raise refusal.parameter(Rc.VALUE, number)
     return cfb_decrypt(protector.key(name), iv, reader.rest())
 

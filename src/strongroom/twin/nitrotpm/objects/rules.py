@@ -10,6 +10,7 @@ from __future__ import annotations
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes as A
 from strongroom.formats.tpm.public_area import (
+    ASYMMETRIC,
     EccParameters,
     KeyedHashParameters,
     PublicArea,
@@ -17,17 +18,15 @@ from strongroom.formats.tpm.public_area import (
     SymCipherParameters,
 )
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import NO_SYMMETRIC, Scheme, Symmetric
+from strongroom.formats.tpm.schemes import NO_SYMMETRIC, SIGNING_SCHEMES_BY_TYPE, Scheme, Symmetric
 from strongroom.twin.nitrotpm.state.objects import TpmObject
 
-_SIGNING = {Alg.RSA: frozenset({Alg.RSASSA, Alg.RSAPSS}), Alg.ECC: frozenset({Alg.ECDSA})}
 _DECRYPTING = {Alg.RSA: frozenset({Alg.RSAES, Alg.OAEP}), Alg.ECC: frozenset({Alg.ECDH})}
-_ASYMMETRIC = frozenset({Alg.RSA, Alg.ECC})
 
 
 def creation_fault(parent: TpmObject | None, public: PublicArea, data_bytes: int) -> Rc | None:
     """Check a template, and whether the caller gave secret data where that is right. No parent: a primary object."""
-    from_tpm = _has(public, A.SENSITIVE_DATA_ORIGIN)
+    from_tpm = public.has(A.SENSITIVE_DATA_ORIGIN)
     if not from_tpm and data_bytes == 0:
         return Rc.ATTRIBUTES
     # A primary object may have data beside SENSITIVE_DATA_ORIGIN: it is mixed into the derivation.
@@ -39,13 +38,13 @@ def creation_fault(parent: TpmObject | None, public: PublicArea, data_bytes: int
 
 
 def _is_made_wrongly(public: PublicArea, *, from_tpm: bool) -> bool:
-    if public.type in _ASYMMETRIC:
+    if public.type in ASYMMETRIC:
         return not from_tpm
-    is_data = not _has(public, A.SIGN_ENCRYPT) and not _has(public, A.DECRYPT)
+    is_data = not public.has(A.SIGN_ENCRYPT) and not public.has(A.DECRYPT)
     if public.type is Alg.KEYEDHASH and is_data and from_tpm:
         return True
-    is_fixed = _has(public, A.FIXED_PARENT) or _has(public, A.FIXED_TPM)
-    return _has(public, A.RESTRICTED) and not from_tpm and is_fixed
+    is_fixed = public.has(A.FIXED_PARENT) or public.has(A.FIXED_TPM)
+    return public.has(A.RESTRICTED) and not from_tpm and is_fixed
 
 
 def public_fault(parent: TpmObject | None, public: PublicArea) -> Rc | None:
@@ -62,9 +61,9 @@ def public_fault(parent: TpmObject | None, public: PublicArea) -> Rc | None:
 
 def _duplication_fault(parent: TpmObject | None, public: PublicArea) -> Rc | None:
     """Check FIXED_TPM, FIXED_PARENT and ENCRYPTED_DUPLICATION: under a fixed parent, the first two are the same."""
-    fixed_tpm, encrypted = _has(public, A.FIXED_TPM), _has(public, A.ENCRYPTED_DUPLICATION)
+    fixed_tpm, encrypted = public.has(A.FIXED_TPM), public.has(A.ENCRYPTED_DUPLICATION)
     parent_is_fixed = parent is None or parent.has(A.FIXED_TPM)
-    if parent_is_fixed and _has(public, A.FIXED_PARENT) != fixed_tpm:
+    if parent_is_fixed and public.has(A.FIXED_PARENT) != fixed_tpm:
         return Rc.ATTRIBUTES
     if not parent_is_fixed and fixed_tpm:
         return Rc.ATTRIBUTES
@@ -76,16 +75,16 @@ def _duplication_fault(parent: TpmObject | None, public: PublicArea) -> Rc | Non
 
 
 def _use_fault(public: PublicArea) -> Rc | None:
-    if _has(public, A.SIGN_ENCRYPT) != _has(public, A.DECRYPT):
+    if public.has(A.SIGN_ENCRYPT) != public.has(A.DECRYPT):
         return None
-    does_neither = not _has(public, A.SIGN_ENCRYPT)
-    if _has(public, A.RESTRICTED) or (does_neither and public.type is not Alg.KEYEDHASH):
+    does_neither = not public.has(A.SIGN_ENCRYPT)
+    if public.has(A.RESTRICTED) or (does_neither and public.type is not Alg.KEYEDHASH):
         return Rc.ATTRIBUTES
     return None
 
 
 def _derivation_fault(parent: TpmObject, public: PublicArea) -> Rc | None:
-    if _has(public, A.FIXED_TPM) != parent.has(A.FIXED_TPM) or not _has(public, A.FIXED_PARENT):
+    if public.has(A.FIXED_TPM) != parent.has(A.FIXED_TPM) or not public.has(A.FIXED_PARENT):
         return Rc.ATTRIBUTES
     return None
 
@@ -102,11 +101,11 @@ def scheme_fault(parent: TpmObject | None, public: PublicArea) -> Rc | None:
 
 
 def _keyed_hash_fault(public: PublicArea, scheme: Scheme) -> Rc | None:
-    signs, decrypts = _has(public, A.SIGN_ENCRYPT), _has(public, A.DECRYPT)
+    signs, decrypts = public.has(A.SIGN_ENCRYPT), public.has(A.DECRYPT)
     expected = Alg.NULL if signs == decrypts else Alg.HMAC if signs else Alg.XOR
     if scheme.algorithm is not expected:
         return Rc.SCHEME
-    derives = decrypts and not signs and _has(public, A.RESTRICTED)
+    derives = decrypts and not signs and public.has(A.RESTRICTED)
     return Rc.SCHEME if derives and scheme.kdf is not Alg.KDF1_SP800_108 else None
 
 
@@ -122,11 +121,11 @@ def _asymmetric_fault(public: PublicArea, parameters: RsaParameters | EccParamet
 
 def _suits(public: PublicArea, scheme: Alg) -> bool:
     """Say whether a scheme suits an asymmetric key. None does where the key may do both, or must be a parent."""
-    signs, decrypts, restricted = (_has(public, bit) for bit in (A.SIGN_ENCRYPT, A.DECRYPT, A.RESTRICTED))
+    signs, decrypts, restricted = (public.has(bit) for bit in (A.SIGN_ENCRYPT, A.DECRYPT, A.RESTRICTED))
     if signs == decrypts:
         return scheme is Alg.NULL
     if signs:
-        return scheme in _SIGNING[public.type] or (scheme is Alg.NULL and not restricted)
+        return scheme in SIGNING_SCHEMES_BY_TYPE[public.type] or (scheme is Alg.NULL and not restricted)
     return scheme is Alg.NULL or (scheme in _DECRYPTING[public.type] and not restricted)
 
 
@@ -135,7 +134,7 @@ def _storage_fault(parent: TpmObject | None, public: PublicArea, symmetric: Symm
         return None
     if symmetric.algorithm is Alg.NULL:
         return Rc.SYMMETRIC
-    if parent is None or not _has(public, A.FIXED_PARENT):
+    if parent is None or not public.has(A.FIXED_PARENT):
         return None
     if public.name_alg is not parent.public.name_alg:
         return Rc.HASH
@@ -144,14 +143,10 @@ def _storage_fault(parent: TpmObject | None, public: PublicArea, symmetric: Symm
 
 def is_storage(public: PublicArea) -> bool:
     """Say whether an object is meant as a parent: restricted, and decrypting."""
-    return _has(public, A.RESTRICTED) and _has(public, A.DECRYPT)
+    return public.has(A.RESTRICTED) and public.has(A.DECRYPT)
 
 
 def symmetric_of(public: PublicArea) -> Symmetric:
     """Return the cipher of a storage key, or of a symmetric key; none for a keyed hash."""
     parameters = public.parameters
     return NO_SYMMETRIC if isinstance(parameters, KeyedHashParameters) else parameters.symmetric
-
-
-def _has(public: PublicArea, attribute: A) -> bool:
-    return bool(public.attributes & attribute)

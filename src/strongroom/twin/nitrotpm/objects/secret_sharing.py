@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from strongroom.crypto.tpm import kdf_e
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg
-from strongroom.formats.tpm.public_area import EccParameters, EccPoint, PublicArea
+from strongroom.formats.tpm.public_area import ASYMMETRIC, EccParameters, EccPoint, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import TpmFormatError
 from strongroom.twin.nitrotpm import refusal
@@ -20,13 +20,12 @@ from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 DUPLICATE, IDENTITY = "DUPLICATE", "IDENTITY"
-_ASYMMETRIC = frozenset({Alg.RSA, Alg.ECC})
 
 
 def takes_seeds(found: TpmObject) -> bool:
     """Say whether a seed can be encrypted to an object: an asymmetric storage key, loaded whole or not."""
     public = found.public
-    return public.type in _ASYMMETRIC and is_storage(public) and public.name_alg is not Alg.NULL
+    return public.type in ASYMMETRIC and is_storage(public) and public.name_alg is not Alg.NULL
 
 
 def shared_seed(public: PublicArea, label: str) -> tuple[bytes, bytes]:

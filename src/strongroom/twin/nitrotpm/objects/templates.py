@@ -11,7 +11,6 @@ from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.objects.creation import Wish
 from strongroom.twin.nitrotpm.objects.rules import creation_fault
-from strongroom.twin.nitrotpm.parameters import structure
 from strongroom.twin.nitrotpm.registry import Parameter
 from strongroom.twin.nitrotpm.state.objects import MAX_SENSITIVE_DATA_BYTES, TpmObject
 
@@ -25,7 +24,7 @@ def _wish(reader: Reader) -> Wish:
     return Wish(without_trailing_zeros(auth), data)
 
 
-WISH = Parameter(lambda reader: structure(reader, _wish, "secrets to create with"), is_sized=True)
+WISH = Parameter(lambda reader: reader.structure(_wish, "secrets to create with"), is_sized=True)
 
 
 def check_template(parent: TpmObject | None, template: PublicArea, wish: Wish) -> None:

@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from strongroom.crypto.tpm import kdf_a, mac
-from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.handles import HIERARCHIES, HandleType, Rh, handle_type
+from strongroom.formats.tpm.algorithms import HASH_BYTES
+from strongroom.formats.tpm.handles import Rh, read_hierarchy
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32, u64
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH, CONTEXT_KEY_BITS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import is_session_handle
 
 OBJECT, SEQUENCE, OBJECT_UNTIL_RESTART = 0x80000000, 0x80000001, 0x80000002
 """savedHandle of what has a transient handle (Part 2, section 14.5)."""
 MAX_CONTEXT_BYTES = 2680
 _CONTEXT = 1
-_HASH = Alg.SHA512
-_KEY_BYTES, _IV_BYTES = 32, 16
+_KEY_BYTES = CONTEXT_KEY_BITS // 8
 _SEQUENCE_BYTES = 8
-_LOW_BITS = 0xFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,10 @@ class Context:
 def read_context(reader: Reader) -> Context:
     """Take a context off. Raises TpmFormatError for handles and hierarchies that no context has."""
     sequence, handle = reader.u64("a sequence number"), reader.u32("a saved handle")
-    is_session = handle_type(handle) in {HandleType.HMAC_SESSION, HandleType.POLICY_SESSION}
-    is_object = handle in {OBJECT, SEQUENCE, OBJECT_UNTIL_RESTART}
-    if not is_object and not (is_session and handle & _LOW_BITS < MAX_SESSIONS):
+    if handle not in {OBJECT, SEQUENCE, OBJECT_UNTIL_RESTART} and not is_session_handle(handle):
         raise reader.refused(Rc.VALUE, f"expected the handle of a context, found {handle:#010x}")
-    hierarchy = reader.u32("the hierarchy of a context")
-    if hierarchy not in HIERARCHIES:
-        raise reader.refused(Rc.VALUE, f"expected a hierarchy, found {hierarchy:#010x}")
-    return Context(sequence, handle, Rh(hierarchy), reader.sized("a context", most_bytes=MAX_CONTEXT_BYTES))
+    hierarchy = read_hierarchy(reader, "the hierarchy of a context")
+    return Context(sequence, handle, hierarchy, reader.sized("a context", most_bytes=MAX_CONTEXT_BYTES))
 
 
 def close(chip: Chip, handle: int, hierarchy: Rh, content: bytes) -> Context:
@@ -76,7 +72,7 @@ def open_context(chip: Chip, context: Context) -> bytes:
         integrity = reader.sized("an integrity value", most_bytes=MAX_DIGEST_BYTES)
     except TpmFormatError as malformed:
         raise Refused(malformed.rc) from malformed
-    if len(integrity) != HASH_BYTES[_HASH] or reader.left_bytes < _SEQUENCE_BYTES:
+    if len(integrity) != HASH_BYTES[CONTEXT_HASH] or reader.left_bytes < _SEQUENCE_BYTES:
         raise refusal.parameter(Rc.SIZE, _CONTEXT)
     hidden = reader.rest()
     if not hmac.compare_digest(integrity, _integrity(chip, context, hidden)):
@@ -93,13 +89,13 @@ def _about(context: Context) -> bytes:
 
 
 def _cipher(chip: Chip, context: Context) -> Cipher[modes.CTR]:
-    bits = (_KEY_BYTES + _IV_BYTES) * 8
-    made = kdf_a(_HASH, _secret(chip, context), "CONTEXT", u=_about(context), bits=bits)
+    bits = (_KEY_BYTES + AES_BLOCK_BYTES) * 8
+    made = kdf_a(CONTEXT_HASH, _secret(chip, context), "CONTEXT", u=_about(context), bits=bits)
     return Cipher(algorithms.AES(made[:_KEY_BYTES]), modes.CTR(made[_KEY_BYTES:]))
 
 
 def _integrity(chip: Chip, context: Context, hidden: bytes) -> bytes:
     # What was made with ST_CLEAR ends with the next TPM Restart: this counts those.
     starts = u32(chip.volatile.reset.clear_count) if context.handle == OBJECT_UNTIL_RESTART else b""
-    key = kdf_a(_HASH, _secret(chip, context), "INTEGRITY", bits=HASH_BYTES[_HASH] * 8)
-    return mac(_HASH, key, _about(context), starts, hidden)
+    key = kdf_a(CONTEXT_HASH, _secret(chip, context), "INTEGRITY", bits=HASH_BYTES[CONTEXT_HASH] * 8)
+    return mac(CONTEXT_HASH, key, _about(context), starts, hidden)

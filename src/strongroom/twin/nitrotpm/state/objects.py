@@ -12,7 +12,7 @@ from strongroom.crypto.tpm import digest, object_name, without_trailing_zeros
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.handles import Rh
-from strongroom.formats.tpm.public_area import MAX_COORDINATE_BYTES, MAX_DIGEST_BYTES, RSA_KEY_BITS, PublicArea
+from strongroom.formats.tpm.public_area import MAX_COORDINATE_BYTES, MAX_DIGEST_BYTES, MAX_RSA_KEY_BYTES, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u16, u32
 from strongroom.twin.nitrotpm.refusal import Refused
@@ -22,7 +22,7 @@ _PARENT = ObjectAttributes.RESTRICTED | ObjectAttributes.DECRYPT
 MAX_SENSITIVE_DATA_BYTES = 128
 """MAX_SYM_DATA: as much as can be sealed, and as long as a key of a keyed hash can be."""
 _MOST_VALUE_BYTES = {
-    Alg.RSA: max(RSA_KEY_BITS) // 16,
+    Alg.RSA: MAX_RSA_KEY_BYTES // 2,
     Alg.ECC: MAX_COORDINATE_BYTES,
     Alg.KEYEDHASH: MAX_SENSITIVE_DATA_BYTES,
     Alg.SYMCIPHER: 32,
@@ -112,7 +112,7 @@ class TpmObject:
 
     def has(self, attribute: ObjectAttributes) -> bool:
         """Say whether an attribute is set."""
-        return bool(self.public.attributes & attribute)
+        return self.public.has(attribute)
 
 
 def primary(public: PublicArea, sensitive: Sensitive, hierarchy: Rh) -> TpmObject:
@@ -128,7 +128,7 @@ def child(public: PublicArea, sensitive: Sensitive, parent: TpmObject) -> TpmObj
 
 def external(public: PublicArea, sensitive: Sensitive | None, hierarchy: Rh) -> TpmObject:
     """Return an object that is under nothing: its qualified name is its name."""
-    name, until_restart = object_name(public), bool(public.attributes & ObjectAttributes.ST_CLEAR)
+    name, until_restart = object_name(public), public.has(ObjectAttributes.ST_CLEAR)
     return TpmObject(public, sensitive, hierarchy, name, name, is_external=True, until_restart=until_restart)
 
 
@@ -139,7 +139,7 @@ def qualified(name_alg: Alg, above: bytes, name: bytes) -> bytes:
 
 def _loaded(public: PublicArea, sensitive: Sensitive, hierarchy: Rh, *, above: bytes, until_restart: bool) -> TpmObject:
     name = object_name(public)
-    ends = until_restart or bool(public.attributes & ObjectAttributes.ST_CLEAR)
+    ends = until_restart or public.has(ObjectAttributes.ST_CLEAR)
     return TpmObject(public, sensitive, hierarchy, qualified(public.name_alg, above, name), name, until_restart=ends)
 
 

@@ -9,6 +9,7 @@ from strongroom.crypto.tpm import digest, pcr_digest
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.pcr_selection import PcrSelection
+from strongroom.twin.nitrotpm.profile import LOCALITIES
 
 DYNAMIC = range(17, 23)
 """PCRs of a dynamic launch: all ones until there is one."""
@@ -17,7 +18,6 @@ SAVED = range(16)
 UNCOUNTED = frozenset({16, 21, 22, 23})
 """A change of these leaves the update counter alone, so policies over other PCRs hold on."""
 ALL_PCRS = (1 << PCR_COUNT) - 1
-_ANY = frozenset(range(5))
 
 EXTENDED_FROM: Mapping[int, frozenset[int]] = {
     17: frozenset({2, 3, 4}),
@@ -76,7 +76,7 @@ class PcrStore:
 
     def may_extend(self, index: int, locality: int) -> bool:
         """Say whether a command from this locality may extend a PCR."""
-        return locality in EXTENDED_FROM.get(index, _ANY)
+        return locality in EXTENDED_FROM.get(index, LOCALITIES)
 
     def may_reset(self, index: int, locality: int) -> bool:
         """Say whether a command from this locality may reset a PCR."""

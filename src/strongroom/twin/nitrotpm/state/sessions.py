@@ -9,13 +9,20 @@ from dataclasses import dataclass, field
 
 from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac, xor
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.schemes import Symmetric
+from strongroom.formats.tpm.handles import HandleType, handle_number, handle_type
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES, Symmetric
 from strongroom.formats.tpm.wire import u8, u32
+from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.state.entities import Entity
 
 NORMAL_LOCALITIES = 0x1F
 """TPMA_LOCALITY: a bit for each of the localities 0 to 4; a larger value is one extended locality (Part 2, 8.5)."""
-_IV_BITS = 128
+
+
+def is_session_handle(handle: int) -> bool:
+    """Say whether a handle is one that this TPM gives to sessions: of either kind, loaded, saved or none."""
+    kinds = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
+    return handle_type(handle) in kinds and handle_number(handle) < MAX_SESSIONS
 
 
 class SessionKind(enum.IntEnum):
@@ -135,7 +142,7 @@ class Session:
 
     def _cipher(self, key: bytes, newer: bytes, older: bytes) -> tuple[bytes, bytes]:
         bits = self.symmetric.key_bits
-        made = kdf_a(self.hash, key, "CFB", u=newer, v=older, bits=bits + _IV_BITS)
+        made = kdf_a(self.hash, key, "CFB", u=newer, v=older, bits=bits + AES_BLOCK_BYTES * 8)
         return made[: bits // 8], made[bits // 8 :]
 
     def _obfuscate(self, key: bytes, data: bytes, newer: bytes, older: bytes) -> bytes:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from strongroom.formats.tpm.frame import MAX_FRAME_BYTES
 from strongroom.formats.tpm.wire import u32, u64
-from strongroom.twin.nitrotpm.board import LOCALITIES, Board
+from strongroom.twin.nitrotpm.board import Board
+from strongroom.twin.nitrotpm.profile import LOCALITIES
 from strongroom.twin.nitrotpm.transports.data_channel import serve_data
 
 MAX_MESSAGE_BYTES = 4096
