@@ -35,7 +35,7 @@ KNOWN = (
     Known("shutdowns.what_takes_it_back", "*: orderly counter*", _DELETED),
     Known("shutdowns.what_takes_it_back", "read lock orderly: orderly data", _LOCKED),
 )
-OF_OTHER_FAMILIES = ("contexts.", "objects.", "policies.", "primaries.", "sessions.", "signatures.", "hashes.")
+OF_OTHER_FAMILIES = ("contexts.", "objects.", "policies.", "primaries.", "sessions.", "signatures.")
 TOLD = [name for name in STORIES if not name.startswith(OF_OTHER_FAMILIES)]
 
 

@@ -92,8 +92,8 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
     decrypt = _single(each, SessionAttributes.DECRYPT, useful=spec.decrypts)
     encrypt = _single(each, SessionAttributes.ENCRYPT, useful=Trait.ENCRYPTS in spec.traits)
     for extra in each[spec.authorized_handles :]:
-        if extra is not decrypt and extra is not encrypt:
-            raise refusal.session(Rc.HANDLE if extra.session is None else Rc.ATTRIBUTES, extra.number)
+        if extra.session is not None and extra is not decrypt and extra is not encrypt:
+            raise refusal.session(Rc.ATTRIBUTES, extra.number)
     return Authorizations(tuple(each), decrypt, encrypt)
 
 

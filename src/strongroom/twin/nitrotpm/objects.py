@@ -158,7 +158,7 @@ class Sequence:
         self.is_event = is_event
         self.is_hmac = key is not None
         self.first_piece: bytes | None = None
-        """How it begins: by it is decided whether the digest gets a ticket (`tickets.is_safe`)."""
+        """How it begins: by it is decided whether the digest gets a ticket (`tickets.is_safe_beginning`)."""
         names = {algorithm: HASH_NAMES[algorithm] for algorithm in algorithms}
         self._running: dict[Alg, hashlib._Hash | hmac.HMAC] = {
             algorithm: hashlib.new(name) if key is None else hmac.new(key, digestmod=name)

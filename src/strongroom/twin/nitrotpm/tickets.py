@@ -20,6 +20,7 @@ from strongroom.twin.nitrotpm.registry import Parameter
 
 _HASH = Alg.SHA512
 """CONTEXT_INTEGRITY_HASH_ALG: of all that a TPM says to itself."""
+_BEGIN = u32(GENERATED)
 
 CREATION_TICKET = Parameter(lambda reader: read_ticket(reader, TicketKind.CREATION))
 VERIFIED_TICKET = Parameter(lambda reader: read_ticket(reader, TicketKind.VERIFIED))
@@ -38,18 +39,21 @@ def matches(expected: Ticket, given: Ticket) -> bool:
     return hmac.compare_digest(expected.digest, given.digest) and same_kind and bool(given.digest)
 
 
-def is_safe(first_bytes: bytes) -> bool:
-    """Say whether a digest of what begins like this may be signed by a restricted key.
+def is_safe(data: bytes) -> bool:
+    """Say whether a restricted key may sign a digest of this: it is no statement of the TPM's own.
 
-    What begins with TPM_GENERATED_VALUE would pass for a statement of the TPM; less than four bytes may, for all that
-    is known (Part 1, section 29.5).
+    Those begin with TPM_GENERATED_VALUE (Part 1, section 29.5).
     """
-    begin = u32(GENERATED)
-    return len(first_bytes) >= len(begin) and not first_bytes.startswith(begin)
+    return not data.startswith(_BEGIN)
+
+
+def is_safe_beginning(first_piece: bytes) -> bool:
+    """Say the same of what is hashed in pieces, by the first: less than four bytes may become a statement."""
+    return len(first_piece) >= len(_BEGIN) and is_safe(first_piece)
 
 
 def hash_ticket(chip: Chip, hierarchy: Rh, algorithm: Alg, digest: bytes) -> Ticket:
-    """Say that a digest is of data that this TPM saw and found safe: `is_safe`. Nothing in the NULL hierarchy."""
+    """Say that a digest is of data that this TPM saw and found safe. Nothing in the NULL hierarchy."""
     if hierarchy is Rh.NULL:
         return null_ticket(TicketKind.HASHCHECK)
     return _made(chip, TicketKind.HASHCHECK, hierarchy, u16(algorithm), digest)

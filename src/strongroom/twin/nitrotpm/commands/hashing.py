@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 from strongroom.crypto.tpm import digest, mac
-from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.public_area import KeyedHashParameters
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.ticket import Ticket, TicketKind
-from strongroom.formats.tpm.wire import sized
+from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HASH_OR_NULL, HIERARCHY
-from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe, null_ticket
+from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HIERARCHY
+from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe
 
 _KEY = 1
 _HASH_PARAMETER = 2
@@ -27,17 +26,20 @@ _HASH_PARAMETER = 2
 def hash_(chip: Chip, _call: Call, data: bytes, algorithm: Alg, hierarchy: Rh) -> Reply:
     """Return the digest of some data, and a ticket that says so."""
     result = digest(algorithm, data)
-    return Reply(sized(result) + ticket_of(chip, hierarchy, algorithm, result, data).encode())
+    ticket = hash_ticket(chip, hierarchy if is_safe(data) else Rh.NULL, algorithm, result)
+    return Reply(sized(result) + ticket.encode())
 
 
-def ticket_of(chip: Chip, hierarchy: Rh, algorithm: Alg, result: bytes, first_bytes: bytes) -> Ticket:
-    """Return the ticket for a digest of data that begins with `first_bytes`; it says nothing where that is not safe."""
-    if not is_safe(first_bytes):
-        return null_ticket(TicketKind.HASHCHECK)
-    return hash_ticket(chip, hierarchy, algorithm, result)
+def _mac_scheme(reader: Reader) -> Alg:
+    """Take TPMI_ALG_MAC_SCHEME off: a hash for an HMAC, or NULL for the key's own."""
+    found = reader.choice({*HASH_BYTES, Alg.NULL}, Rc.SYMMETRIC, "hash of an HMAC")
+    return Alg(found)
 
 
-@command(Cc.HMAC, BUFFER, HASH_OR_NULL, handles=(OBJECT.authorized(),), traits=Trait.ENCRYPTS)
+MAC_SCHEME = Parameter(_mac_scheme)
+
+
+@command(Cc.HMAC, BUFFER, MAC_SCHEME, handles=(OBJECT.authorized(),), traits=Trait.ENCRYPTS)
 def hmac(_chip: Chip, call: Call, data: bytes, algorithm: Alg) -> Reply:
     """Return the HMAC of some data under a key."""
     chosen, key = hmac_key(call, algorithm)

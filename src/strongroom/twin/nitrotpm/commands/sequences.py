@@ -13,14 +13,14 @@ from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.commands.hashing import hmac_key, ticket_of
+from strongroom.twin.nitrotpm.commands.hashing import MAC_SCHEME, hmac_key
 from strongroom.twin.nitrotpm.commands.pcr import check_extend, encode_digests, extend
 from strongroom.twin.nitrotpm.lookup import free_handle
 from strongroom.twin.nitrotpm.objects import Sequence
 from strongroom.twin.nitrotpm.parameters import AUTH, BUFFER, HASH_OR_NULL, HIERARCHY
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, PCR_OR_NULL, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import null_ticket
+from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe_beginning, null_ticket
 
 
 @command(Cc.HASH_SEQUENCE_START, AUTH, HASH_OR_NULL, traits=Trait.RETURNS_HANDLE)
@@ -34,7 +34,7 @@ def hash_sequence_start(chip: Chip, _call: Call, auth: bytes, algorithm: Alg) ->
 @command(
     Cc.HMAC_START,
     AUTH,
-    HASH_OR_NULL,
+    MAC_SCHEME,
     handles=(OBJECT.authorized(),),
     traits=Trait.RETURNS_HANDLE,
 )
@@ -68,7 +68,8 @@ def sequence_complete(chip: Chip, call: Call, data: bytes, hierarchy: Rh) -> Rep
     ((algorithm, result),) = sequence.digests().items()
     ticket = null_ticket(TicketKind.HASHCHECK)
     if not sequence.is_hmac:
-        ticket = ticket_of(chip, hierarchy, algorithm, result, sequence.first_piece or b"")
+        safe = is_safe_beginning(sequence.first_piece or b"")
+        ticket = hash_ticket(chip, hierarchy if safe else Rh.NULL, algorithm, result)
     del chip.volatile.objects[call.handles[0]]
     return Reply(sized(result) + ticket.encode())
 
