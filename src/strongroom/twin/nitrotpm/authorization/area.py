@@ -32,6 +32,8 @@ from strongroom.twin.nitrotpm.state.sessions import Session
 
 MAX_SESSIONS_OF_COMMAND = 3
 _NUMBER = 0xFFFFFF
+_AUDIT = int(SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET)
+_NOT_OF_A_PASSWORD = ~int(SessionAttributes.CONTINUE)
 _SESSION_TYPES = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
 
 
@@ -62,7 +64,7 @@ class Authorization:
 
     def has(self, attribute: SessionAttributes) -> bool:
         """Say whether an attribute is set."""
-        return bool(self.wire.attributes & attribute)
+        return bool(self.wire.attributes & int(attribute))
 
     def encryption_key(self) -> bytes:
         """Return the key of parameter encryption: the session's, and the entity's authorization value if it has one."""
@@ -121,7 +123,7 @@ def _can_be_session(handle: int) -> bool:
 
 def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorization:
     if wire.session == Rh.PASSWORD:
-        if wire.attributes & ~SessionAttributes.CONTINUE:
+        if wire.attributes & _NOT_OF_A_PASSWORD:
             raise refusal.session(Rc.ATTRIBUTES, number)
         if wire.nonce:
             raise refusal.session(Rc.NONCE, number)
@@ -129,7 +131,7 @@ def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorizat
     session = chip.volatile.sessions.get(wire.session)
     if session is None:
         raise Refused(Rc.REFERENCE_S0 + number - 1)
-    if wire.attributes & (SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET):
+    if wire.attributes & _AUDIT:
         raise refusal.session(Rc.ATTRIBUTES, number)  # no audit sessions here (docs/twin.md)
     return Authorization(number, wire, session)
 
