@@ -31,6 +31,7 @@ RSA_ENCRYPTION_SCHEMES = (Alg.RSAES, Alg.OAEP)
 ECC_SCHEMES = (Alg.ECDSA, Alg.ECDH)
 KEYED_HASH_SCHEMES = (Alg.HMAC, Alg.XOR)
 KDFS = (Alg.MGF1, Alg.KDF1_SP800_56A, Alg.KDF2, Alg.KDF1_SP800_108)
+_HASHES = {int(algorithm): algorithm for algorithm in HASH_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,9 @@ def read_scheme(reader: Reader, allowed: Container[int], *, refusal: Rc = Rc.SCH
 def read_hash(reader: Reader, *, null: bool = False) -> Alg:
     """Take the identifier of a hash algorithm off. Raises TpmFormatError for one we do not have."""
     found = reader.u16("a hash algorithm")
-    if not (found in HASH_BYTES or (null and found == Alg.NULL)):
-        raise reader.refused(Rc.HASH, f"expected a known hash algorithm, found {found:#06x}")
-    return Alg(found)
+    known = _HASHES.get(found)
+    if known is not None:
+        return known
+    if null and found == Alg.NULL:
+        return Alg.NULL
+    raise reader.refused(Rc.HASH, f"expected a known hash algorithm, found {found:#06x}")

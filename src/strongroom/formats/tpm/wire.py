@@ -35,11 +35,11 @@ class Reader:
 
     def take(self, size_bytes: int, what: str) -> bytes:
         """Return the next bytes. Raises TpmFormatError where there are not as many."""
-        if size_bytes > self.left_bytes:
+        start, end = self.offset, self.offset + size_bytes
+        if end > len(self._data):
             raise self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
-        start = self.offset
-        self.offset += size_bytes
-        return self._data[start : self.offset]
+        self.offset = end
+        return self._data[start:end]
 
     def peek(self, size_bytes: int) -> bytes:
         """Return the next bytes, or as many as there are, and leave them."""

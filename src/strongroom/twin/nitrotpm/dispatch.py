@@ -40,6 +40,7 @@ from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TAG_AND_SIZE_BYTES = 6
+_TAGS = {int(tag): tag for tag in Tag}
 _TPM_12_RESPONSE = 0x00C4
 """TPM_TAG_RSP_COMMAND."""
 _SMALLEST_AREA_BYTES = 9
@@ -77,7 +78,7 @@ def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
     if len(command) < _TAG_AND_SIZE_BYTES:
         raise Refused(Rc.INSUFFICIENT)
     tag, size_bytes = reader.u16("a tag"), reader.u32("a size")
-    if tag not in set(Tag):
+    if tag not in _TAGS:
         # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
         raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
     if size_bytes != len(command) or not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
@@ -88,7 +89,7 @@ def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
         raise Refused(Rc.COMMAND_CODE)
     if chip.volatile.started == (code == Cc.STARTUP):
         raise Refused(Rc.INITIALIZE)
-    return Tag(tag), spec, reader
+    return _TAGS[tag], spec, reader
 
 
 def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[int, ...], tuple[Found, ...]]:
@@ -179,7 +180,7 @@ def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, paramet
     """Return a session's part of the response, and end the session where the command wanted that."""
     session, wire = authorization.session, authorization.wire
     if session is None:
-        return ResponseAuthorization(b"", wire.attributes | SessionAttributes.CONTINUE, b"")
+        return ResponseAuthorization(b"", wire.attributes | int(SessionAttributes.CONTINUE), b"")
     made = b""
     if not (authorization.was_silent or (authorization.entity is not None and session.policy.needs_password)):
         with_auth = authorization.entity is not None and authorization.with_auth

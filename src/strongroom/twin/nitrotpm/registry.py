@@ -61,7 +61,7 @@ NV_INDEX = kinds(HandleType.NV_INDEX)
 POLICY_SESSION = HandleSpec(lambda handle: 0 <= handle - HandleType.POLICY_SESSION.first < MAX_SESSIONS)
 PCR = HandleSpec(lambda handle: handle < PCR_COUNT)
 NULL = permanent(Rh.NULL)
-PCR_OR_NULL = either(PCR, NULL)
+PCR_OR_NULL = HandleSpec(lambda handle: handle < PCR_COUNT or handle == Rh.NULL)
 OBJECT_OR_NULL = either(OBJECT, NULL)
 NV_AUTH = either(permanent(Rh.OWNER, Rh.PLATFORM), NV_INDEX)
 OWNER_OR_PLATFORM = permanent(Rh.OWNER, Rh.PLATFORM)
@@ -109,11 +109,8 @@ class CommandSpec:
     traits: Trait
     access: Access | None
     """What it does to an NV index that it authorizes with."""
-
-    @property
-    def authorized_handles(self) -> int:
-        """How many handles need an authorization; they come first."""
-        return sum(spec.role is not None for spec in self.handles)
+    authorized_handles: int
+    """How many handles need an authorization; they come first."""
 
     @property
     def decrypts(self) -> bool:
@@ -147,7 +144,8 @@ def command(
     def register(run: Runner) -> Runner:
         if code in COMMANDS:
             raise RuntimeError(f"{code.name} is registered twice")
-        COMMANDS[code] = CommandSpec(code, run, handles, parameters, traits, access)
+        authorized = sum(spec.role is not None for spec in handles)
+        COMMANDS[code] = CommandSpec(code, run, handles, parameters, traits, access, authorized)
         return run
 
     return register

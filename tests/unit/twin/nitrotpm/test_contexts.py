@@ -150,6 +150,25 @@ def test_a_flushed_session_does_not_come_back(tpm):
     assert send(tpm, "ContextLoad", (), context).code == HANDLE
 
 
+def test_a_session_that_was_flushed_after_the_shutdown_does_not_come_back(tpm):
+    session = start_session(tpm)
+    context = save(tpm, session)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    assert send(tpm, "Startup", (), u16(1)).code == 0x1C4
+    done(send(tpm, "Startup", (), u16(0)))
+    assert send(tpm, "ContextLoad", (), context).code == INTEGRITY
+
+
+def test_a_loaded_session_is_flushed_after_the_shutdown_without_voiding_it(tpm):
+    session = start_session(tpm)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    done(send(tpm, "Startup", (), u16(1)))
+
+
 def test_a_saved_session_keeps_its_handle(tpm):
     first = start_session(tpm)
     save(tpm, first)

@@ -30,6 +30,8 @@ from strongroom.twin.nitrotpm.state.entities import Entity
 from strongroom.twin.nitrotpm.state.sessions import Session, is_session_handle
 
 MAX_SESSIONS_OF_COMMAND = 3
+_AUDIT = int(SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET)
+_NOT_OF_A_PASSWORD = ~int(SessionAttributes.CONTINUE)
 
 
 @dataclass(slots=True)
@@ -51,9 +53,15 @@ class Authorization:
         """Whether it is a policy session."""
         return self.session is not None and self.session.is_policy
 
+    @property
+    def guessed_at(self) -> tuple[Entity | Session, ...]:
+        """What a wrong authorization counts for: the entity, and what the session is bound to (Part 1, 17.8.2)."""
+        both = (self.session, self.entity)
+        return tuple(each for each in both if each is not None and each.counts_failures)
+
     def has(self, attribute: SessionAttributes) -> bool:
         """Say whether an attribute is set."""
-        return bool(self.wire.attributes & attribute)
+        return bool(self.wire.attributes & int(attribute))
 
     def encryption_key(self) -> bytes:
         """Return the key of parameter encryption: the session's, and the entity's authorization value if it has one."""
@@ -108,7 +116,7 @@ def _read(reader: Reader, number: int) -> CommandAuthorization:
 
 def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorization:
     if wire.session == Rh.PASSWORD:
-        if wire.attributes & ~SessionAttributes.CONTINUE:
+        if wire.attributes & _NOT_OF_A_PASSWORD:
             raise refusal.session(Rc.ATTRIBUTES, number)
         if wire.nonce:
             raise refusal.session(Rc.NONCE, number)
@@ -116,7 +124,7 @@ def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorizat
     session = chip.volatile.sessions.get(wire.session)
     if session is None:
         raise Refused(Rc.REFERENCE_S0 + number - 1)
-    if wire.attributes & (SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET):
+    if wire.attributes & _AUDIT:
         raise refusal.session(Rc.ATTRIBUTES, number)  # no audit sessions here (docs/twin.md)
     return Authorization(number, wire, session)
 
@@ -148,8 +156,9 @@ def authorize(chip: Chip, signed: Signed, found: Authorizations) -> None:
     """Check every session of a command. Raises Refused for the first that does not hold."""
     for authorization in found.each:
         entity, role = authorization.entity, authorization.role
+        for each in authorization.guessed_at:
+            _check_lockout(chip, each)
         if entity is not None and role is not None:
-            _check_lockout(chip, entity)
             check_available(entity, signed.spec, role, by_policy=authorization.is_policy)
         if authorization.session is None:
             _check_password(chip, authorization)
@@ -157,10 +166,8 @@ def authorize(chip: Chip, signed: Signed, found: Authorizations) -> None:
             _check_session(chip, authorization.session, authorization, signed=signed, found=found)
 
 
-def _check_lockout(chip: Chip, entity: Entity) -> None:
-    if not entity.counts_failures:
-        return
-    authority, permanent = entity is chip.permanent.lockout_authority, chip.permanent
+def _check_lockout(chip: Chip, guessed_at: Entity | Session) -> None:
+    authority, permanent = _is_authority(chip, guessed_at), chip.permanent
     permanent.lockout.heal(chip.time_ms())
     permanent.lockout.check(authority=authority)
     if authority:
@@ -170,6 +177,13 @@ def _check_lockout(chip: Chip, entity: Entity) -> None:
         permanent.guesses_taken = chip.changed = True
         if chip.profile.needs_retry_first:
             raise Refused(Rc.RETRY)
+
+
+def _is_authority(chip: Chip, guessed_at: Entity | Session) -> bool:
+    """Say whether it is the lockout authority, or a session that is bound to it."""
+    if isinstance(guessed_at, Session):
+        return guessed_at.guesses_authority
+    return guessed_at is chip.permanent.lockout_authority
 
 
 def _check_password(chip: Chip, authorization: Authorization) -> None:
@@ -215,9 +229,10 @@ def _other_nonces(found: Authorizations, authorization: Authorization) -> tuple[
 
 
 def _wrong(chip: Chip, authorization: Authorization) -> Refused:
-    entity = authorization.entity
-    if entity is None or not entity.counts_failures:
-        return refusal.session(Rc.BAD_AUTH if entity is not None else Rc.AUTH_FAIL, authorization.number)
-    chip.permanent.lockout.fail(chip.time_ms(), authority=entity is chip.permanent.lockout_authority)
+    guessed_at = authorization.guessed_at
+    if not guessed_at:
+        return refusal.session(Rc.BAD_AUTH if authorization.entity is not None else Rc.AUTH_FAIL, authorization.number)
+    # Which of several was wrong does not show; a session that is bound to the lockout authority goes first.
+    chip.permanent.lockout.fail(chip.time_ms(), authority=_is_authority(chip, guessed_at[0]))
     chip.changed = True
     return refusal.session(Rc.AUTH_FAIL, authorization.number)

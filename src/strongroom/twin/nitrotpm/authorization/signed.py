@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, u32
 from strongroom.twin.nitrotpm.registry import CommandSpec
+
+_CREATES = frozenset({Cc.CREATE, Cc.CREATE_PRIMARY, Cc.CREATE_LOADED})
+"""What PolicyTemplate is for: the second parameter is the template (Part 3, section 23.21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,12 @@ class Signed:
         return digest(algorithm, *self.names)
 
     def template_hash(self, algorithm: Alg) -> bytes:
-        """Return the digest of the second parameter, which is the template of what is created (PolicyTemplate)."""
+        """Return the digest of the template of what is created (PolicyTemplate); nothing where nothing is.
+
+        Other commands have a public area for their second parameter, too, and do something else with it.
+        """
+        if self.spec.code not in _CREATES:
+            return b""
         reader = Reader(self.parameters)
         try:
             reader.sized("the sensitive part")

@@ -48,10 +48,13 @@ def flush_context(chip: Chip, _call: Call, handle: int) -> Reply:
         transient.remove(chip, handle)
         return DONE
     # Which session it is, its number alone tells (Part 1, section 15.4).
-    for table in (chip.volatile.sessions, chip.volatile.reset.saved_sessions):
+    loaded, saved = chip.volatile.sessions, chip.volatile.reset.saved_sessions
+    for table in (loaded, saved):
         for session in tuple(table):
             if handle_number(session) == handle_number(handle):
                 table.pop(session)
+                if table is saved:
+                    chip.void_shutdown()  # what it kept would bring the session back to life
                 return DONE
     raise refusal.parameter(Rc.HANDLE, 1)
 

@@ -32,7 +32,7 @@ from strongroom.twin.nitrotpm.registry import (
     command,
 )
 from strongroom.twin.nitrotpm.state.chip import Chip
-from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.entities import Entity, Hierarchy
 from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
 from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
 
@@ -69,7 +69,8 @@ def start_auth_session(
     if not LEAST_NONCE_BYTES <= len(nonce) <= HASH_BYTES[hash_]:
         raise refusal.parameter(Rc.SIZE, _NONCE)
     salt = _salt(chip, call, secret)
-    binding, auth = _binding(call)
+    bound_to = _bound_to(call)
+    binding, auth = (Binding.of(bound_to), bound_to.auth) if bound_to is not None else (None, b"")
     if symmetric.algorithm is Alg.AES and symmetric.mode is not Alg.CFB:
         raise refusal.parameter(Rc.MODE, _SYMMETRIC)
     handle = _new_handle(chip, kind)
@@ -87,6 +88,8 @@ def start_auth_session(
         binding if kind is SessionKind.HMAC else None,
         PolicyState(bytes(HASH_BYTES[hash_]), chip.volatile.boot),
         start_ms=chip.time_ms(),
+        counts_failures=bound_to is not None and bound_to.counts_failures,
+        guesses_authority=bound_to is chip.permanent.lockout_authority,
     )
     return Reply(sized(nonce_tpm), handle)
 
@@ -118,15 +121,16 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
         raise refusal.parameter(Rc.VALUE, _SECRET) from wrong
 
 
-def _binding(call: Call) -> tuple[Binding | None, bytes]:
+def _bound_to(call: Call) -> Entity | None:
+    """Return what the session's key is bound to, None for the NULL handle."""
     entity = call.found[_BIND - 1]
     if isinstance(entity, Session | Sequence):
         raise refusal.handle(Rc.HANDLE, _BIND)
     if isinstance(entity, TpmObject) and entity.sensitive is None:  # its authorization value is not known here
         raise refusal.handle(Rc.HANDLE, _BIND)
     if isinstance(entity, Hierarchy) and entity.handle is Rh.NULL:
-        return None, b""
-    return Binding.of(entity), entity.auth
+        return None
+    return entity
 
 
 def _new_handle(chip: Chip, kind: SessionKind) -> int:

@@ -29,7 +29,10 @@ def takes_seeds(found: TpmObject) -> bool:
 
 
 def shared_seed(public: PublicArea, label: str) -> tuple[bytes, bytes]:
-    """Return a new seed, and the secret that tells it to the owner of a key. Raises Refused (KEY) for no real key."""
+    """Return a new seed, and the secret that tells it to the owner of a key.
+
+    Raises Refused: KEY for numbers that are no key, FAILURE for one that encrypts no seed, too short or even.
+    """
     hash_ = public.name_alg
     try:
         key = public_key(public)
@@ -38,7 +41,10 @@ def shared_seed(public: PublicArea, label: str) -> tuple[bytes, bytes]:
     if isinstance(key, rsa.RSAPublicKey):
         seed, algorithm = secrets.token_bytes(HASH_BYTES[hash_]), HASHES[hash_]
         oaep = padding.OAEP(padding.MGF1(algorithm()), algorithm(), label.encode() + b"\0")
-        return seed, key.encrypt(seed, oaep)
+        try:
+            return seed, key.encrypt(seed, oaep)
+        except ValueError as wrong:
+            raise Refused(Rc.FAILURE) from wrong
     return _shared_ecc(public, key, label)
 
 

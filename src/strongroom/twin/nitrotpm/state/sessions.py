@@ -86,6 +86,10 @@ class Session:
     binding: Binding | None
     policy: PolicyState
     start_ms: int = 0
+    counts_failures: bool = False
+    """Whether it is bound to an entity whose wrong authorizations count: its key is a guess of that one's, too."""
+    guesses_authority: bool = False
+    """Whether that entity is the lockout authority."""
 
     @property
     def is_policy(self) -> bool:
