@@ -25,8 +25,8 @@ from dataclasses import InitVar, dataclass, replace
 from typing import Final
 
 from strongroom.appraisal.evidence import VerifiedEvidence
-from strongroom.crypto.tpm import pcr_digest
-from strongroom.crypto.tpm_quote import qualified_name, quote_key_binding, quote_key_template, verify_tpm_signature
+from strongroom.crypto.tpm import bank_digest
+from strongroom.crypto.tpm_quote import primary_name, quote_key_binding, quote_key_template, verify_tpm_signature
 from strongroom.errors import FormatError, NotAuthentic, NotTrusted, UsageError
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.quote import MAX_NONCE_BYTES, SignedQuote
@@ -95,7 +95,7 @@ def _parsed(data: bytes) -> tuple[Attest, Quote]:
 
 
 def _expect_this_boot(attest: Attest, key: PublicArea) -> None:
-    if attest.signer != qualified_name(key, Rh.NULL):
+    if attest.signer != primary_name(key, Rh.NULL):
         raise NotAuthentic(
             "quote.signer", "expected a key under the null hierarchy, which no reset survives, found another signer"
         )
@@ -110,7 +110,6 @@ def _expect_nonce(attest: Attest, nonce: Nonce) -> None:
 
 def _expect_signed_values(quoted: Quote, quote: SignedQuote) -> None:
     selection = PcrSelection.of(quote.bank, quote.pcrs)
-    values = {(quote.bank, int(index)): value for index, value in quote.pcrs.items()}
-    digest = pcr_digest(quote.signature.hash, (selection,), values)
+    digest = bank_digest(quote.signature.hash, selection, quote.pcrs)
     if quoted.selections != (selection,) or not hmac.compare_digest(quoted.digest, digest):
         raise NotAuthentic("quote.pcrs", "expected the PCR values that were signed, found others beside the quote")

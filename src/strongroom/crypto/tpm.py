@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -91,18 +91,30 @@ def nv_name(public: NvPublic) -> bytes:
     return u16(public.name_alg) + digest(public.name_alg, public.encode())
 
 
+def qualified_name(name_alg: Alg, above: bytes, name: bytes) -> bytes:
+    """Return the qualified name of an object: it tells all that is above it (Part 1, section 16.2).
+
+    `above` is the qualified name of its parent, or the handle of its hierarchy.
+    """
+    return u16(name_alg) + digest(name_alg, above, name)
+
+
 def without_trailing_zeros(auth: bytes) -> bytes:
     """Return an authorization value as the TPM compares and keys with it (Part 1, section 17.6.4.3)."""
     return auth.rstrip(b"\0")
 
 
-def pcr_digest(algorithm: Alg, selections: tuple[PcrSelection, ...], values: dict[tuple[Alg, int], bytes]) -> bytes:
+def pcr_digest(algorithm: Alg, selections: Iterable[PcrSelection], values: Mapping[tuple[Alg, int], bytes]) -> bytes:
     """Return the digest over the selected PCRs, banks in their order, PCRs ascending (Part 1, section 17.5)."""
     return digest(algorithm, *(values[each.bank, index] for each in selections for index in each.indices))
 
 
+def bank_digest(algorithm: Alg, selection: PcrSelection, values: Mapping[PcrIndex, bytes]) -> bytes:
+    """Return the digest over the selected PCRs of one bank, as quotes and PolicyPCR have it."""
+    return pcr_digest(algorithm, (selection,), {(selection.bank, index): value for index, value in values.items()})
+
+
 def pcr_policy(algorithm: Alg, selection: PcrSelection, values: Mapping[PcrIndex, bytes]) -> bytes:
     """Return the policy that PolicyPCR alone makes, for these values (Part 3, section 23.7; Part 1, section 19.7)."""
-    digests = pcr_digest(algorithm, (selection,), {(selection.bank, index): value for index, value in values.items()})
     said = u32(Cc.POLICY_PCR) + encode_pcr_selections((selection,))
-    return digest(algorithm, bytes(HASH_BYTES[algorithm]), said, digests)
+    return digest(algorithm, bytes(HASH_BYTES[algorithm]), said, bank_digest(algorithm, selection, values))

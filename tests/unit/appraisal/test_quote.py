@@ -5,7 +5,7 @@ import pytest
 from tests.tpm_quotes import CHALLENGE, QUOTED, STRANGER, attest_of, evidence_for, public_of, quote_of, signed
 
 from strongroom.appraisal.quote import VerifiedQuote, verify_quote
-from strongroom.crypto.tpm_quote import qualified_name, quote_key_binding
+from strongroom.crypto.tpm_quote import primary_name, quote_key_binding
 from strongroom.errors import NotAuthentic, NotTrusted, UsageError
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.formats.tpm.algorithms import Alg, Curve
@@ -126,8 +126,8 @@ def test_another_statement_of_the_tpm_is_no_quote():
 @pytest.mark.parametrize("hierarchy", [Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM])
 def test_a_key_that_survives_a_reset_is_refused(hierarchy):
     quote = quote_of()
-    assert refused(resigned(quote, signer=qualified_name(quote.key, hierarchy))) == "quote.signer"
-    assert refused(resigned(quote, signer=qualified_name(public_of(STRANGER), Rh.NULL))) == "quote.signer"
+    assert refused(resigned(quote, signer=primary_name(quote.key, hierarchy))) == "quote.signer"
+    assert refused(resigned(quote, signer=primary_name(public_of(STRANGER), Rh.NULL))) == "quote.signer"
 
 
 @pytest.mark.attack("A20")

@@ -50,8 +50,8 @@ from tests.tpm_templates import rsa as rsa_template
 from strongroom.crypto.tpm import object_name
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
+from strongroom.twin.nitrotpm.crypto.secret_sharing import DUPLICATE, shared_seed
 from strongroom.twin.nitrotpm.objects.protection import Protector, encode_sensitive, wrap, wrap_inner
-from strongroom.twin.nitrotpm.objects.secret_sharing import DUPLICATE, shared_seed
 from strongroom.twin.nitrotpm.state.objects import Sensitive
 
 NO_SYMMETRIC = NO_SCHEME = u16(NONE)

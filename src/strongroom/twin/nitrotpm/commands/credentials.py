@@ -10,9 +10,9 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.crypto.secret_sharing import IDENTITY, opened_seed, shared_seed
 from strongroom.twin.nitrotpm.objects.protection import Protector, unwrap, wrap
-from strongroom.twin.nitrotpm.objects.rules import is_storage
-from strongroom.twin.nitrotpm.objects.secret_sharing import IDENTITY, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.objects.rules import is_storage, takes_seeds
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, SECRET
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Role, Trait, command
@@ -64,6 +64,6 @@ def activate_credential(chip: Chip, call: Call, credential: bytes, secret: bytes
 
 def _storage_key(call: Call, number: int) -> TpmObject:
     found = call.object(number)
-    if not takes_seeds(found):
+    if not takes_seeds(found.public):
         raise refusal.handle(Rc.TYPE, number)
     return found

@@ -16,6 +16,7 @@ from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.crypto.secret_sharing import DUPLICATE, opened_seed, shared_seed
 from strongroom.twin.nitrotpm.objects.loading import check_loadable
 from strongroom.twin.nitrotpm.objects.protection import (
     Protector,
@@ -27,7 +28,7 @@ from strongroom.twin.nitrotpm.objects.protection import (
     wrap,
     wrap_inner,
 )
-from strongroom.twin.nitrotpm.objects.secret_sharing import DUPLICATE, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.objects.rules import takes_seeds
 from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, OBJECT_OR_NULL, Parameter, Reply, Role, Trait, command
@@ -68,7 +69,7 @@ def _new_parent_of(call: Call) -> TpmObject | None:
     if isinstance(call.found[_NEW_PARENT - 1], Hierarchy):
         return None
     parent = call.object(_NEW_PARENT)
-    if not takes_seeds(parent):
+    if not takes_seeds(parent.public):
         raise refusal.handle(Rc.TYPE, _NEW_PARENT)
     return parent
 
@@ -104,7 +105,7 @@ def rewrap(chip: Chip, call: Call, blob: bytes, name: bytes, secret: bytes) -> R
         raise refusal.handle(Rc.HANDLE, _OLD_PARENT)
     if from_parent:
         old = call.object(_OLD_PARENT)
-        if not takes_seeds(old):
+        if not takes_seeds(old.public):
             raise refusal.handle(Rc.TYPE, _OLD_PARENT)
         blob = unwrap(_protector(chip, old, secret), name, blob, number=1)
     parent, new_secret = _new_parent_of(call), b""
@@ -160,7 +161,7 @@ def _opened(chip: Chip, parent: TpmObject, public: PublicArea, name: bytes, wrap
         raise refusal.parameter(Rc.ATTRIBUTES, _ENCRYPTION_KEY)
     data = wrapped.blob
     if wrapped.secret:
-        if not takes_seeds(parent):
+        if not takes_seeds(parent.public):
             raise refusal.handle(Rc.TYPE, _PARENT)
         seed = opened_seed(chip, parent, wrapped.secret, DUPLICATE, number=4)
         data = unwrap(Protector.with_seed(parent.public, seed), name, data, number=3)

@@ -51,8 +51,8 @@ def _check_access(call: Call, index: NvIndex) -> None:
         by_policy = call.authorizations.each[0].is_policy
         if not index.public.has(NvAttributes.POLICY_READ if by_policy else NvAttributes.AUTH_READ):
             raise Refused(Rc.AUTH_UNAVAILABLE)
-    check_write(call, index)
-    check_read(call, index)
+    check_write(index, by=call.handles[0])
+    check_read(index, by=call.handles[0])
 
 
 def _answer(chip: Chip, request: bytes) -> bytes:

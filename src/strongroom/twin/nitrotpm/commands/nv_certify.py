@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import AttestType
@@ -24,6 +22,8 @@ from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _KEY, _INDEX = 1, 3
+_BY = 1
+"""Who authorizes reading the index: the second handle, counted from 0."""
 _SCHEME, _SIZE = 2, 3
 
 
@@ -42,7 +42,7 @@ def nv_certify(chip: Chip, call: Call, extra_data: bytes, asked: Scheme, size_by
     key = signer(call, _KEY)
     scheme = chosen_scheme(key, asked, number=_SCHEME)
     index = call.nv_index(_INDEX)
-    check_read(replace(call, handles=call.handles[1:], found=call.found[1:]), index)
+    check_read(index, by=call.handles[_BY])
     if size_bytes + offset > index.public.size_bytes:
         raise Refused(Rc.NV_RANGE)
     if size_bytes > chip.profile.nv_buffer_bytes:

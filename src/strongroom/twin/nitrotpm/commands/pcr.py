@@ -106,7 +106,7 @@ def _begin_change(chip: Chip, index: int) -> None:
 @command(Cc.PCR_ALLOCATE, PCR_SELECTIONS, handles=(permanent(Rh.PLATFORM).authorized(),), traits=Trait.NV)
 def pcr_allocate(chip: Chip, _call: Call, selections: tuple[PcrSelection, ...]) -> Reply:
     """Say which PCRs each bank has after the next start. Banks that are not named stay as they are."""
-    wanted = dict(chip.permanent.banks or dict.fromkeys(chip.profile.banks, ALL_PCRS))
+    wanted = dict(chip.next_banks)
     for selection in selections:
         wanted[selection.bank] = selection.mask
     if not all(any(mask >> index & 1 for mask in wanted.values()) for index in _ROOT_OF_TRUST_PCRS):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.crypto.tpm import digest
-from strongroom.formats.tpm.attributes import NvAttributes, NvType
+from strongroom.formats.tpm.attributes import NvAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HIERARCHIES, Rh
 from strongroom.formats.tpm.response_codes import Rc
@@ -23,12 +23,11 @@ from strongroom.twin.nitrotpm.authorization.policy_limits import (
     restrict,
 )
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.crypto.signature_check import verify_signature
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_with
 from strongroom.twin.nitrotpm.crypto.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
 from strongroom.twin.nitrotpm.lookup import Found
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
     DONE,
     NV_INDEX,
@@ -97,7 +96,8 @@ def policy_signed(
     limits = Limits(end_ms(chip, session, nonce, expiration), cp_hash)
     if not session.is_trial:
         _check(chip, session, nonce, limits)
-        _verify(key, signature, nonce + expiration.to_bytes(4, signed=True) + cp_hash + policy_ref)
+        about = nonce + expiration.to_bytes(4, signed=True) + cp_hash + policy_ref
+        verify_with(key, digest(signature.hash, about), signature, number=_SIGNATURE)
     vouched = _Vouched(TicketKind.AUTH_SIGNED, key.name, key.hierarchy, policy_ref, limits)
     vouched.assert_in(session)
     return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial)
@@ -118,8 +118,7 @@ def policy_secret(chip: Chip, call: Call, nonce: bytes, cp_hash: bytes, policy_r
         _check(chip, session, nonce, limits)
     vouched = _Vouched(TicketKind.AUTH_SECRET, *_identity(entity), policy_ref, limits)
     vouched.assert_in(session)
-    once = isinstance(entity, NvIndex) and entity.public.nv_type == NvType.PIN_PASS  # its uses are counted
-    return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial and not once)
+    return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial)
 
 
 @command(Cc.POLICY_TICKET, _TIMEOUT, DIGEST, NONCE, NAME, AUTH_TICKET, handles=(POLICY_SESSION,))
@@ -144,14 +143,6 @@ def policy_ticket(
 def _check(chip: Chip, session: Session, nonce: bytes, limits: Limits) -> None:
     check_nonce(session, nonce, number=_NONCE)
     check_limits(chip, session, limits, end_number=_EXPIRATION, cp_hash_number=_CP_HASH)
-
-
-def _verify(key: TpmObject, signature: Signature, about: bytes) -> None:
-    secret = key.sensitive.value if key.sensitive is not None else None
-    try:
-        verify_signature(key.public, digest(signature.hash, about), signature, secret=secret)
-    except Refused as refused:
-        raise refusal.parameter(Rc(refused.rc), _SIGNATURE) from refused
 
 
 def _identity(entity: Found) -> tuple[bytes, Rh]:

@@ -30,7 +30,7 @@ def policy_nv(_chip: Chip, call: Call, operand: bytes, offset: int, comparison: 
     """Require what is in an NV index to compare with `operand` like this, now."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_read(call, nv_index)
+        check_read(nv_index, by=call.handles[0])
         data = bytes(nv_index.data)
         if offset > len(data):
             raise refusal.parameter(Rc.VALUE, _OFFSET)
@@ -66,7 +66,7 @@ def policy_authorize_nv(_chip: Chip, call: Call) -> Reply:
     """Accept the policy whose digest stands in an NV index, so that it can be replaced by writing another."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_read(call, nv_index)
+        check_read(nv_index, by=call.handles[0])
         _check_approved(bytes(nv_index.data), session.hash, session.policy.digest)
     session.clear_policy()
     session.extend_policy(Cc.POLICY_AUTHORIZE_NV, nv_index.name)

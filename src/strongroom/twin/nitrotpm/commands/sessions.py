@@ -16,7 +16,7 @@ from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.crypto.keys import decrypt_secret
+from strongroom.twin.nitrotpm.crypto.secret_sharing import SALT, decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
 from strongroom.twin.nitrotpm.parameters import HASH, NONCE, SECRET
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
@@ -116,7 +116,7 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
     if not key.has(ObjectAttributes.DECRYPT):
         raise refusal.handle(Rc.ATTRIBUTES, _TPM_KEY)
     try:
-        return decrypt_secret(chip, key, secret, "SECRET")
+        return decrypt_secret(chip, key, secret, SALT)
     except (TpmFormatError, ValueError) as wrong:
         raise refusal.parameter(Rc.VALUE, _SECRET) from wrong
 

@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a TPM object to a key that `cryptography` can use, and secrets that were encrypted to such a key."""
+"""From a TPM object to a key that `cryptography` can use."""
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, HashAlgorithm
 
-from strongroom.crypto.tpm import digest, kdf_e
-from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BYTES, Alg, Curve
+from strongroom.crypto.tpm import digest
+from strongroom.formats.tpm.algorithms import Alg, Curve
 from strongroom.formats.tpm.public_area import (
     ASYMMETRIC,
     EccParameters,
     EccPoint,
     PublicArea,
     RsaParameters,
-    read_point,
 )
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import NO_SCHEME
-from strongroom.formats.tpm.wire import Reader, sized
+from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.objects import TpmObject
@@ -34,8 +32,6 @@ HASHES: dict[Alg, type[HashAlgorithm]] = {
     Alg.SHA512: SHA512,
 }
 CURVES: dict[Curve, type[ec.EllipticCurve]] = {Curve.NIST_P256: ec.SECP256R1, Curve.NIST_P384: ec.SECP384R1}
-ORDERS = {curve: made().group_order for curve, made in CURVES.items()}
-"""How many points each curve has: a private key is less."""
 
 
 def public_key(public: PublicArea) -> PublicKey:
@@ -53,6 +49,12 @@ def point_key(point: EccPoint, curve: Curve) -> ec.EllipticCurvePublicKey:
     """Return a point as a key. Raises ValueError where it is not on the curve."""
     x, y = int.from_bytes(point.x), int.from_bytes(point.y)
     return ec.EllipticCurvePublicNumbers(x, y, CURVES[curve]()).public_key()
+
+
+def encode_point(key: ec.EllipticCurvePublicKey) -> EccPoint:
+    """Return the point of a key, its coordinates as long as the curve's."""
+    numbers, size_bytes = key.public_numbers(), -(-key.curve.key_size // 8)
+    return EccPoint(numbers.x.to_bytes(size_bytes), numbers.y.to_bytes(size_bytes))
 
 
 def private_key(chip: Chip, tpm_object: TpmObject) -> PrivateKey:
@@ -89,11 +91,17 @@ def _build(tpm_object: TpmObject) -> PrivateKey:
     raise TypeError("not an asymmetric key")
 
 
-def rsa_key(prime: int, modulus: int, exponent: int) -> rsa.RSAPrivateKey:
-    """Return the RSA key of a modulus and one of its primes. Raises ValueError where they do not belong together."""
+def other_prime(prime: int, modulus: int) -> int:
+    """Return the second factor of an RSA modulus. Raises ValueError where the first does not divide it, or is all."""
     other, left = divmod(modulus, prime) if prime > 1 else (0, 1)
     if left or other <= 1:
         raise ValueError("the number does not divide the modulus")
+    return other
+
+
+def rsa_key(prime: int, modulus: int, exponent: int) -> rsa.RSAPrivateKey:
+    """Return the RSA key of a modulus and one of its primes. Raises ValueError where they do not belong together."""
+    other = other_prime(prime, modulus)
     d = pow(exponent, -1, (prime - 1) * (other - 1))
     numbers = rsa.RSAPrivateNumbers(
         prime,
@@ -106,37 +114,3 @@ def rsa_key(prime: int, modulus: int, exponent: int) -> rsa.RSAPrivateKey:
     )
     # Primality is not tested again: that takes 30 ms a key. Whoever imports a bad key harms only their own.
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
-
-
-def decrypt_secret(chip: Chip, tpm_object: TpmObject, secret: bytes, label: str) -> bytes:
-    """Return the salt or seed that someone encrypted to a key (Part 1, annexes B.10 and C.6.1).
-
-    Raises ValueError where it was not made for this key, TpmFormatError where it is malformed.
-    """
-    key, public = private_key(chip, tpm_object), tpm_object.public
-    hash_ = public.name_alg
-    if isinstance(key, rsa.RSAPrivateKey):
-        algorithm = HASHES[_oaep_hash(public)]
-        oaep = padding.OAEP(padding.MGF1(algorithm()), algorithm(), label.encode() + b"\0")
-        return key.decrypt(secret, oaep)
-    if not isinstance(public.parameters, EccParameters) or not isinstance(public.unique, EccPoint):
-        raise TypeError("not an ECC key")
-    if hash_ is Alg.NULL:
-        raise ValueError("a key without a name has no hash to derive with")
-    curve = public.parameters.curve
-    reader = Reader(secret)
-    point = read_point(reader)
-    reader.expect_end("the point")
-    shared = key.exchange(ec.ECDH(), point_key(point, curve))
-    size = COORDINATE_BYTES[curve]
-    theirs, ours = point.x.rjust(size, b"\0"), public.unique.x.rjust(size, b"\0")
-    return kdf_e(hash_, shared, label, u=theirs, v=ours, bits=HASH_BYTES[hash_] * 8)
-
-
-def _oaep_hash(public: PublicArea) -> Alg:
-    """Return the hash that secrets are encrypted to an RSA key with: that of its scheme, or else of its name."""
-    scheme = public.parameters.scheme if isinstance(public.parameters, RsaParameters) else NO_SCHEME
-    hash_ = {Alg.NULL: public.name_alg, Alg.OAEP: scheme.hash}.get(scheme.algorithm, Alg.NULL)
-    if hash_ is Alg.NULL:
-        raise ValueError("the key has another scheme, or neither scheme nor name")
-    return hash_

@@ -10,23 +10,22 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom.formats.tpm.public_area import EccPoint
+from strongroom.twin.nitrotpm.crypto.curves import CURVE_NUMBERS
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, encode_point
 
-_FIELDS = {
-    "secp256r1": 2**256 - 2**224 + 2**192 + 2**96 - 1,
-    "secp384r1": 2**384 - 2**128 - 2**96 + 2**32 - 1,
-}
-"""The primes that coordinates are counted by (FIPS 186-4, D.1.2)."""
+_FIELDS = {made().name: CURVE_NUMBERS[curve].p for curve, made in CURVES.items()}
+"""The primes that coordinates are counted by."""
 
 
 def multiplied(scalar: ec.EllipticCurvePrivateKey, point: ec.EllipticCurvePublicKey | None) -> EccPoint:
     """Return scalar times point; None stands for the generator, whose multiple is the public key."""
     if point is None:
-        return _encoded(scalar.public_key())
+        return encode_point(scalar.public_key())
     x = scalar.exchange(ec.ECDH(), point)
     either = ec.EllipticCurvePublicKey.from_encoded_point(scalar.curve, b"\2" + x)
     numbers, field = either.public_numbers(), _FIELDS[scalar.curve.name]
     other = ec.EllipticCurvePublicNumbers(numbers.x, field - numbers.y, scalar.curve).public_key()
-    return _encoded(either if _is_multiple(either, scalar, point) else other)
+    return encode_point(either if _is_multiple(either, scalar, point) else other)
 
 
 def _is_multiple(
@@ -41,8 +40,3 @@ def _is_multiple(
     field = _FIELDS[scalar.curve.name]
     slope = (two.y - one.y) * pow(two.x - one.x, -1, field) % field
     return (slope * slope - one.x - two.x) % field == int.from_bytes(following.exchange(ec.ECDH(), point))
-
-
-def _encoded(key: ec.EllipticCurvePublicKey) -> EccPoint:
-    numbers, size = key.public_numbers(), -(-key.curve.key_size // 8)
-    return EccPoint(numbers.x.to_bytes(size), numbers.y.to_bytes(size))

@@ -15,8 +15,10 @@ from strongroom.formats.tpm.public_area import KeyedHashParameters, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import SIGNING_SCHEMES_BY_TYPE, Scheme
 from strongroom.formats.tpm.signature import EcdsaSignature, HmacSignature, RsaSignature, Signature
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.crypto.keys import HASHES, public_key
 from strongroom.twin.nitrotpm.refusal import Refused
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 
 def verify_signature(public: PublicArea, digest: bytes, signature: Signature, *, secret: bytes | None = None) -> None:
@@ -37,6 +39,15 @@ def verify_signature(public: PublicArea, digest: bytes, signature: Signature, *,
         _verify(public, digest, signature)
     except (InvalidSignature, ValueError) as wrong:  # ValueError: numbers that are no key
         raise Refused(Rc.SIGNATURE) from wrong
+
+
+def verify_with(key: TpmObject, digest: bytes, signature: Signature, *, number: int) -> None:
+    """Verify a signature with a loaded key. Raises Refused as `verify_signature`, blaming the numbered parameter."""
+    secret = key.sensitive.value if key.sensitive is not None else None
+    try:
+        verify_signature(key.public, digest, signature, secret=secret)
+    except Refused as wrong:
+        raise refusal.parameter(Rc(wrong.rc), number) from wrong
 
 
 def _scheme(signature: Signature) -> Alg:

@@ -20,7 +20,8 @@ from strongroom.formats.tpm.public_area import (
 )
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.crypto.keys import CURVES, ORDERS, point_key
+from strongroom.twin.nitrotpm.crypto.curves import CURVE_NUMBERS
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, point_key
 from strongroom.twin.nitrotpm.objects.rules import is_storage, symmetric_of
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.objects import MAX_SENSITIVE_DATA_BYTES, Sensitive
@@ -98,7 +99,7 @@ def _check_ecc(public: PublicArea, parameters: EccParameters, sensitive: Sensiti
             raise refusal.parameter(Rc.ECC_POINT, number)
         return
     scalar = int.from_bytes(sensitive.value)
-    if not 0 < scalar < ORDERS[curve]:
+    if not 0 < scalar < CURVE_NUMBERS[curve].n:
         raise Refused(Rc.KEY_SIZE)
     made = ec.derive_private_key(scalar, CURVES[curve]()).public_key().public_numbers()
     given = (int.from_bytes(point.x), int.from_bytes(point.y))

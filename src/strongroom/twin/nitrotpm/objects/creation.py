@@ -25,7 +25,8 @@ from strongroom.formats.tpm.public_area import (
     RsaParameters,
 )
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.twin.nitrotpm.crypto.keys import CURVES, ORDERS
+from strongroom.twin.nitrotpm.crypto.curves import CURVE_NUMBERS
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, encode_point
 from strongroom.twin.nitrotpm.objects.binding import symmetric_unique
 from strongroom.twin.nitrotpm.objects.rules import is_storage, symmetric_of
 from strongroom.twin.nitrotpm.refusal import Refused
@@ -96,9 +97,9 @@ def _rsa(parameters: RsaParameters, source: Source) -> tuple[bytes, bytes]:
 def _ecc(parameters: EccParameters, source: Source) -> tuple[EccPoint, bytes]:
     curve, size = parameters.curve, COORDINATE_BYTES[parameters.curve]
     drawn = int.from_bytes(source.draw("ECC", size + _EXTRA_BYTES))
-    scalar = drawn % (ORDERS[curve] - 1) + 1
-    numbers = ec.derive_private_key(scalar, CURVES[curve]()).public_key().public_numbers()
-    return EccPoint(numbers.x.to_bytes(size), numbers.y.to_bytes(size)), scalar.to_bytes(size)
+    scalar = drawn % (CURVE_NUMBERS[curve].n - 1) + 1
+    key = ec.derive_private_key(scalar, CURVES[curve]())
+    return encode_point(key.public_key()), scalar.to_bytes(size)
 
 
 def _symmetric(template: PublicArea, data: bytes, source: Source) -> bytes:

@@ -10,6 +10,7 @@ from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.public_area import PublicArea, RsaParameters
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.crypto.keys import other_prime
 from strongroom.twin.nitrotpm.objects.binding import check_keys
 from strongroom.twin.nitrotpm.objects.rules import public_fault, scheme_fault
 from strongroom.twin.nitrotpm.refusal import Refused
@@ -42,8 +43,10 @@ def check_primes(public: PublicArea, sensitive: Sensitive) -> None:
     """Raise Refused (BINDING) where the secret of an RSA key makes no private key of its modulus and exponent."""
     if not isinstance(public.parameters, RsaParameters) or not isinstance(public.unique, bytes):
         return
-    prime = int.from_bytes(sensitive.value)
-    other, left = divmod(int.from_bytes(public.unique), prime) if prime > 1 else (0, 1)
-    exponent = public.parameters.public_exponent
-    if left or other <= 1 or gcd(prime, other) != 1 or gcd(exponent, (prime - 1) * (other - 1)) != 1:
+    prime, exponent = int.from_bytes(sensitive.value), public.parameters.public_exponent
+    try:
+        other = other_prime(prime, int.from_bytes(public.unique))
+    except ValueError as wrong:
+        raise Refused(Rc.BINDING) from wrong
+    if gcd(prime, other) != 1 or gcd(exponent, (prime - 1) * (other - 1)) != 1:
         raise Refused(Rc.BINDING)

@@ -146,6 +146,11 @@ def is_storage(public: PublicArea) -> bool:
     return public.has(A.RESTRICTED) and public.has(A.DECRYPT)
 
 
+def takes_seeds(public: PublicArea) -> bool:
+    """Say whether a seed can be encrypted to an object: an asymmetric storage key, loaded whole or not."""
+    return public.type in ASYMMETRIC and is_storage(public) and public.name_alg is not Alg.NULL
+
+
 def symmetric_of(public: PublicArea) -> Symmetric:
     """Return the cipher of a storage key, or of a symmetric key; none for a keyed hash."""
     parameters = public.parameters

@@ -147,6 +147,11 @@ class Chip:
         """The PCRs."""
         return self.volatile.pcrs
 
+    @property
+    def next_banks(self) -> Mapping[Alg, int]:
+        """The PCRs of each bank after the next start, as bits: what PCR_Allocate set, or as they left the factory."""
+        return self.permanent.banks or dict.fromkeys(self.profile.banks, ALL_PCRS)
+
     def time_ms(self) -> int:
         """Milliseconds since power came (TPMS_TIME_INFO.time)."""
         return self.time.now_ms()
@@ -190,5 +195,4 @@ class Chip:
             self.changed = True
 
     def _without_power(self) -> Volatile:
-        banks = self.permanent.banks or dict.fromkeys(self.profile.banks, ALL_PCRS)
-        return Volatile(PcrStore(banks))
+        return Volatile(PcrStore(self.next_banks))

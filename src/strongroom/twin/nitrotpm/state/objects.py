@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from strongroom.crypto.tpm import digest, object_name, without_trailing_zeros
+from strongroom.crypto.tpm import object_name, qualified_name, without_trailing_zeros
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.handles import Rh
@@ -132,15 +132,11 @@ def external(public: PublicArea, sensitive: Sensitive | None, hierarchy: Rh) -> 
     return TpmObject(public, sensitive, hierarchy, name, name, is_external=True, until_restart=until_restart)
 
 
-def qualified(name_alg: Alg, above: bytes, name: bytes) -> bytes:
-    """Return the qualified name of an object: it tells all that is above it (Part 1, section 16.2)."""
-    return u16(name_alg) + digest(name_alg, above, name)
-
-
 def _loaded(public: PublicArea, sensitive: Sensitive, hierarchy: Rh, *, above: bytes, until_restart: bool) -> TpmObject:
     name = object_name(public)
     ends = until_restart or public.has(ObjectAttributes.ST_CLEAR)
-    return TpmObject(public, sensitive, hierarchy, qualified(public.name_alg, above, name), name, until_restart=ends)
+    full_name = qualified_name(public.name_alg, above, name)
+    return TpmObject(public, sensitive, hierarchy, full_name, name, until_restart=ends)
 
 
 class Sequence:
