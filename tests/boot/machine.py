@@ -32,10 +32,10 @@ from strongroom.twin.initrd import (
     link_entry,
     program_entry,
 )
+from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.transports.server import TpmServer
-from strongroom.twin.server import DEFAULT_REGION
 from strongroom.twin.tpm_folder import open_folder, run_tpm
 
 BOOT_SECONDS = 180

@@ -7,9 +7,10 @@ NitroTPM. libtpms is the judge of both.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -22,10 +23,17 @@ from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import u16, u32
 
+_HASHES: Mapping[Alg, Callable[[bytes], hashlib._Hash]] = {
+    Alg.SHA1: functools.partial(hashlib.sha1, usedforsecurity=False),
+    Alg.SHA256: hashlib.sha256,
+    Alg.SHA384: hashlib.sha384,
+    Alg.SHA512: hashlib.sha512,
+}
+
 
 def digest(algorithm: Alg, *parts: bytes) -> bytes:
     """Return the digest over the parts, one after the other."""
-    return hashlib.new(HASH_NAMES[algorithm], b"".join(parts), usedforsecurity=algorithm is not Alg.SHA1).digest()
+    return _HASHES[algorithm](b"".join(parts)).digest()
 
 
 def mac(algorithm: Alg, key: bytes, *parts: bytes) -> bytes:

@@ -26,17 +26,18 @@ class Reader:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._end = len(data)
         self.offset = 0
 
     @property
     def left_bytes(self) -> int:
         """How many bytes were not taken yet."""
-        return len(self._data) - self.offset
+        return self._end - self.offset
 
     def take(self, size_bytes: int, what: str) -> bytes:
         """Return the next bytes. Raises TpmFormatError where there are not as many."""
         start, end = self.offset, self.offset + size_bytes
-        if end > len(self._data):
+        if end > self._end:
             raise self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
         self.offset = end
         return self._data[start:end]

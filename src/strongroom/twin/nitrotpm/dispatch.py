@@ -35,7 +35,7 @@ from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.commands import COMMANDS
 from strongroom.twin.nitrotpm.lookup import Found, find
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.registry import CommandSpec, Reply, Trait
+from strongroom.twin.nitrotpm.registry import CommandSpec, Reply
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.sessions import Session
 
@@ -116,7 +116,7 @@ def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Autho
         raise Refused(malformed.rc) from malformed
     if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
         raise Refused(Rc.SIZE)
-    if Trait.NO_SESSIONS in spec.traits:
+    if not spec.takes_sessions:
         raise Refused(Rc.AUTH_CONTEXT)
     return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
 

@@ -7,6 +7,7 @@ function is called. So a function sees whole, well-formed parameters and authori
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
@@ -98,9 +99,9 @@ class Trait(Flag):
 NOTHING = Trait(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommandSpec:
-    """A command. `run(chip, call, *parameters)` returns a Reply."""
+    """A command. `run(chip, call, *parameters)` returns a Reply. What follows from the rest is found out once."""
 
     code: Cc
     run: Callable[..., Reply]
@@ -109,13 +110,26 @@ class CommandSpec:
     traits: Trait
     access: Access | None
     """What it does to an NV index that it authorizes with."""
-    authorized_handles: int
-    """How many handles need an authorization; they come first."""
 
-    @property
+    @functools.cached_property
+    def authorized_handles(self) -> int:
+        """How many handles need an authorization; they come first."""
+        return sum(spec.role is not None for spec in self.handles)
+
+    @functools.cached_property
+    def takes_sessions(self) -> bool:
+        """Whether it may come with sessions."""
+        return Trait.NO_SESSIONS not in self.traits
+
+    @functools.cached_property
     def decrypts(self) -> bool:
         """Whether a session can encrypt its first parameter."""
         return bool(self.parameters) and self.parameters[0].is_sized
+
+    @functools.cached_property
+    def encrypts(self) -> bool:
+        """Whether a session can encrypt the first parameter of its response."""
+        return Trait.ENCRYPTS in self.traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +158,7 @@ def command(
     def register(run: Runner) -> Runner:
         if code in COMMANDS:
             raise RuntimeError(f"{code.name} is registered twice")
-        authorized = sum(spec.role is not None for spec in handles)
-        COMMANDS[code] = CommandSpec(code, run, handles, parameters, traits, access, authorized)
+        COMMANDS[code] = CommandSpec(code, run, handles, parameters, traits, access)
         return run
 
     return register

@@ -177,6 +177,7 @@ def test_the_clock_is_kept_now_and_then(path):
         assert store.load().clock_ms == 4096
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant_it_has_what_was_acknowledged(path):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")

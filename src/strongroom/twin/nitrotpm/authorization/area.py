@@ -24,7 +24,7 @@ from strongroom.twin.nitrotpm.authorization.availability import check_available
 from strongroom.twin.nitrotpm.authorization.policy_check import check_policy
 from strongroom.twin.nitrotpm.authorization.signed import Signed
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.registry import CommandSpec, Role, Trait
+from strongroom.twin.nitrotpm.registry import CommandSpec, Role
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity
 from strongroom.twin.nitrotpm.state.sessions import Session, is_session_handle
@@ -93,7 +93,7 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
     if spec.authorized_handles > len(each):
         raise Refused(Rc.AUTH_MISSING)
     decrypt = _single(each, SessionAttributes.DECRYPT, useful=spec.decrypts)
-    encrypt = _single(each, SessionAttributes.ENCRYPT, useful=Trait.ENCRYPTS in spec.traits)
+    encrypt = _single(each, SessionAttributes.ENCRYPT, useful=spec.encrypts)
     for extra in each[spec.authorized_handles :]:
         if extra.session is not None and extra is not decrypt and extra is not encrypt:
             raise refusal.session(Rc.ATTRIBUTES, extra.number)
