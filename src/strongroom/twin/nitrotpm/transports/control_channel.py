@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import contextlib
 import enum
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -82,8 +83,12 @@ class ControlConnection:
     def serve(self) -> None:
         """Answer messages until the connection ends."""
         with contextlib.suppress(ConnectionError), self._connection:
-            while message := self._receive():
-                self._connection.sendall(self._answer(message))
+            try:
+                while message := self._receive():
+                    self._connection.sendall(self._answer(message))
+            finally:
+                for descriptor in self._descriptors:  # sent along, and not asked for
+                    os.close(descriptor)
 
     def _receive(self) -> bytes:
         if self._connection.family != socket.AF_UNIX:
