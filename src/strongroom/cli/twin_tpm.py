@@ -121,7 +121,11 @@ def _home(folder: Path | None, region: Region) -> Iterator[TpmFolder]:
 def _parse_banks(text: str) -> tuple[Alg, ...]:
     names = text.split(",")
     if not set(names) <= set(_BANKS) or len(set(names)) != len(names):
-        raise UsageError("twin.tpm-banks", f"expected some of {', '.join(_BANKS)}, each once, found {text!r}")
+        raise UsageError(
+            "twin.tpm-banks",
+            f"expected some of {', '.join(_BANKS)}, each once, found {text!r}",
+            remedy="Separate them by commas, without spaces: --banks sha256,sha384.",
+        )
     return tuple(_BANKS[name] for name in names)
 
 
