@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -256,6 +257,11 @@ def test_a_port_that_cannot_be_is_said(tpm, port):
     with TpmServer(tpm.board) as server, pytest.raises(LocalFault) as refused:
         server.listen_tcp(tpm.port if port == "taken" else port)
     assert refused.value.code == "twin.no-port"
+
+
+def test_free_ports_are_looked_for_where_no_client_has_its_own(tpm):
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert tpm.port + 1 < lowest
 
 
 def test_connections_share_one_tpm_and_wait_for_each_other(tpm):

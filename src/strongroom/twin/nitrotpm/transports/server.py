@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import socket
 import threading
 import time
@@ -23,6 +24,9 @@ LOOPBACK = "127.0.0.1"
 _BACKLOG = 16
 _OWNER_ONLY = 0o177
 _TRIES = 20
+_CHOICE = range(16384, 32766)
+"""Where free neighbours are looked for: below what Linux gives to clients (ip_local_port_range), each of whose ports is
+taken for a minute after its connection has ended, so that every second one may be."""
 _CLOSED = frozenset({errno.EBADF, errno.EINVAL})
 _PAUSE_SECONDS = 0.1
 MOST_CONNECTIONS = 64
@@ -117,8 +121,9 @@ def _bind_neighbours(port: int) -> tuple[socket.socket, socket.socket]:
     for attempt in range(_TRIES):
         data, control = socket.socket(socket.AF_INET), socket.socket(socket.AF_INET)
         try:
-            _bind(data, port)
-            _bind(control, data.getsockname()[1] + 1)
+            first = port or secrets.choice(_CHOICE)
+            _bind(data, first)
+            _bind(control, first + 1)
         except (OSError, OverflowError) as error:
             data.close()
             control.close()
