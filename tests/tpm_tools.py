@@ -12,7 +12,8 @@ What must hold of a command stands in front of it:
     same FILE ...       the same file came out of both TPMs
 
 $TCTI stands for where tpm2-tss finds the TPM; tpm2-tools know it from their environment.
-After each tool of tpm2-tools everything transient is flushed: swtpm has room for three objects, and tools leave theirs.
+A file of a script whose name ends with .ctx is an object's context. After each tool that names one, everything
+transient is flushed: swtpm has room for three objects, and tools leave theirs.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ TOOL_SECONDS = 120
 _RESPONSE_CODE = re.compile(r"\((0x[0-9A-Fa-f]+)\)")
 _OWN = re.compile(r"(?<=clock: )\d+|(?<=firmwareVersion: )\w+|(?<=_AVAIL: )\w+|(?<=LOADED_CURVES: )\w+")
 _LONG_HEX = re.compile(r"\b(?:0x)?[0-9a-fA-F]{32,}\b")
-_KEEPS_NOTHING = ("tpm2_flushcontext", "tpm2_shutdown", "tpm2_checkquote", "tpm2_print")
+_LEAVES_OBJECTS = re.compile(r"^tpm2_.*\.ctx\b|^tpm2_createek|^tpm2_makecredential")
 _MARKS = ("!", "=", "~")
 
 
@@ -75,7 +76,7 @@ class Tools:
     def run(self, line: str) -> Outcome:
         """Run a command; if it leaves objects in the TPM, remove them."""
         outcome = self._run(line)
-        if line.startswith("tpm2_") and not line.startswith(_KEEPS_NOTHING):
+        if _LEAVES_OBJECTS.search(line):
             flushed = self._run("tpm2_flushcontext -t")
             assert flushed.code == 0, f"after {line}: {flushed.complaint}"
         return outcome

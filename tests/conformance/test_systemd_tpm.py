@@ -59,8 +59,9 @@ def test_a_credential_is_what_was_encrypted_and_no_other_tpm_decrypts_it(booted)
         (other.folder / "kept").rename(other.folder / "sealed")
 
 
-def test_systemd_finds_its_policy_effective(booted):
-    assert booted.ours.run(ENCRYPT).complaint == ""
+def test_systemd_sees_whether_anything_was_measured_into_the_pcrs(booted):
+    assert "unenforced" not in booted.ours.run(ENCRYPT).complaint
+    assert "unenforced" in booted.ours.run(ENCRYPT.replace("4+7", "16+23")).complaint
 
 
 def enroll(tools: Tools) -> dict[str, Any]:

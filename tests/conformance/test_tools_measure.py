@@ -31,7 +31,7 @@ def test_pcrs_are_read_extended_and_reset(both):
     assert (both.ours.folder / "values").read_bytes().startswith(bytes(20))
 
 
-def test_a_bank_is_switched_off_by_the_next_power_on(both):
+def test_banks_are_chosen_for_the_next_start_and_stay_until_then(both):
     both.play("""
         = tpm2_pcrallocate sha384:all+sha1:none+sha256:none+sha512:none
         = tpm2_getcap pcrs

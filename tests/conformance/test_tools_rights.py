@@ -157,19 +157,3 @@ def test_salted_sessions_encrypt_what_goes_in_and_comes_out(both, key):
         tpm2_getrandom 8 -S s
         tpm2_flushcontext s
         """)
-
-
-COMMAND_CODE = 0x143
-UNSUPPORTED = (
-    "tpm2_getcommandauditdigest -c ak.ctx -g sha256 -s signature -m attest",
-    "tpm2_setcommandauditstatus TPM2_CC_GetRandom",
-    "tpm2_commit -c ak.ctx -u point",
-    "tpm2_ecephemeral -u point -t counter ecc256",
-)
-
-
-def test_what_it_has_not_is_refused_as_a_command_that_it_does_not_know(both):
-    both.ours.succeed("tpm2_createek -c ek.ctx -G ecc -u ek.pub")
-    both.ours.succeed("tpm2_createak -C ek.ctx -c ak.ctx -G ecc -g sha256 -s ecdsa")
-    found = {line: both.ours.run(line).response_codes for line in UNSUPPORTED}
-    assert found == dict.fromkeys(UNSUPPORTED, frozenset({COMMAND_CODE}))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from strongroom.agent.process import forbid_core_dumps
 from strongroom.appraisal.policy import AppraisalPolicy, UnsafePartialPolicy
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
@@ -15,6 +16,7 @@ from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.policy_file import read_measurements_file
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
@@ -58,6 +60,7 @@ def command(
     Example:  strongroom tpm seal key.bin -o key.sealed
               strongroom tpm seal key.bin --measurements next.json -o next.sealed
     """
+    forbid_core_dumps()
     content = read_file(secret, maximum_bytes=MAX_SECRET_BYTES)
     wanted = None if listed is None else read_pcr_list(listed)
     predicted = None if measurements is None else _predicted(measurements, wanted)
@@ -91,4 +94,4 @@ def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
 
 def _print(console: Console, output: Path, sealed: SealedSecret) -> None:
     indices = ", ".join(str(index) for index in sealed.pcrs)
-    console.print(f"Sealed for PCR {indices} of this TPM, written to {output}", markup=False)
+    console.print(printable(f"Sealed for PCR {indices} of this TPM, written to {output}"), markup=False)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from strongroom.agent.process import forbid_core_dumps
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH, named
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
@@ -38,6 +40,7 @@ def command(*, sealed: Path, output: Path | None, as_json: bool) -> None:
             "expected -o FILE, or a pipe on stdout: a secret is never shown",
             remedy="Use -o FILE, best in a file system in memory, such as /run.",
         )
+    forbid_core_dumps()
     with named(sealed, missing="`strongroom tpm seal` writes one."):
         found = parse_sealed(read_file(sealed, maximum_bytes=MAX_SEALED_FILE_BYTES))
         with this_tpm() as tpm:
@@ -49,5 +52,5 @@ def command(*, sealed: Path, output: Path | None, as_json: bool) -> None:
     emit(
         {"written": str(output), "bytes": len(secret)},
         as_json=as_json,
-        human=lambda console: console.print(f"Wrote {len(secret)} bytes to {output}", markup=False),
+        human=lambda console: console.print(printable(f"Wrote {len(secret)} bytes to {output}"), markup=False),
     )

@@ -141,6 +141,15 @@ def test_a_challenge_that_no_quote_can_carry_is_the_callers_fault(size):
     assert refused(quote_of(), kind=UsageError, nonce=bytes(size)) == "quote.nonce-size"
 
 
+@pytest.mark.attack("A20")
+@pytest.mark.parametrize("older", [None, b"another challenge", CHALLENGE + b"x"])
+def test_a_document_that_answers_another_challenge_speaks_for_no_quote(older):
+    """Whoever kept the key may have it sign today, and bring the document of a time before he broke in."""
+    quote = quote_of()
+    evidence = evidence_for(quote.key, nonce=older)
+    assert refused(quote, evidence, kind=NotTrusted) == "quote.document-nonce"
+
+
 @pytest.mark.parametrize(
     "pcrs",
     [

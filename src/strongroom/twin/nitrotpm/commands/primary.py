@@ -13,6 +13,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
@@ -22,10 +23,15 @@ from strongroom.twin.nitrotpm.objects.creation_data import creation_data, encode
 from strongroom.twin.nitrotpm.objects.templates import WISH, check_template
 from strongroom.twin.nitrotpm.parameters import DATA, PCR_SELECTIONS, PUBLIC
 from strongroom.twin.nitrotpm.profile import CONTEXT_HASH
+from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import HIERARCHY, Reply, Trait, command
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Hierarchy
 from strongroom.twin.nitrotpm.state.objects import TpmObject, primary
+
+MOST_REMEMBERED_KEYS = 1024
+"""RSA keys whose primes are remembered for one seed, which takes 0.4 MB of the state file. None is given up for
+another: the same template gives the same key for ever."""
 
 
 @command(
@@ -79,6 +85,8 @@ def _remembered_primes(chip: Chip, hierarchy: Hierarchy, about: bytes, key_bits:
     if key not in known:
         for old in [entry for entry in known if entry.startswith(under) and not entry.startswith(of_seed)]:
             del known[old]  # of a seed that is gone, and whose keys nobody can ask for again
+        if sum(entry.startswith(under) for entry in known) >= MOST_REMEMBERED_KEYS:
+            raise Refused(Rc.NV_SPACE)
         known[key] = b"".join(new_primes(key_bits))
         chip.changed = True
     primes = known[key]

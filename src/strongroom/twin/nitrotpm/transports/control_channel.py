@@ -81,16 +81,21 @@ class ControlConnection:
         }
 
     def serve(self) -> None:
-        """Answer messages until the connection ends."""
-        with contextlib.suppress(ConnectionError), self._connection:
-            try:
-                while message := self._receive():
-                    self._connection.sendall(self._answer(message))
-            finally:
-                for descriptor in self._descriptors:  # sent along, and not asked for
-                    os.close(descriptor)
+        """Answer messages until the connection ends, or speaks another protocol."""
+        with contextlib.suppress(OSError), self._connection, contextlib.closing(self):
+            while message := self._receive():
+                self._connection.sendall(self._answer(message))
+                if message[0]:  # no command begins so, but what a browser sends to a port, whose rest may look like one
+                    break
+
+    def close(self) -> None:
+        """Close the descriptors that came with the last message and were of no use."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
 
     def _receive(self) -> bytes:
+        self.close()
         if self._connection.family != socket.AF_UNIX:
             return self._connection.recv(MAX_MESSAGE_BYTES)
         message, ancillary, _, _ = self._connection.recvmsg(MAX_MESSAGE_BYTES, _ONE_DESCRIPTOR)
@@ -119,6 +124,10 @@ class ControlConnection:
         """Serve commands on the socket that came with the message."""
         if not self._descriptors:
             return u32(Result.FAIL)
-        connection = socket.socket(fileno=self._descriptors.pop())
+        try:
+            connection = socket.socket(fileno=self._descriptors[-1])
+        except OSError:  # it is no socket
+            return u32(Result.FAIL)
+        self._descriptors.pop()
         threading.Thread(target=serve_data, args=(self._board, connection), name="tpm data", daemon=True).start()
         return u32(Result.SUCCESS)

@@ -13,8 +13,8 @@ from strongroom.twin.nitrotpm.board import Board
 
 
 def serve_data(board: Board, connection: socket.socket) -> None:
-    """Answer the commands of one connection until it ends."""
-    with contextlib.suppress(ConnectionError), connection:
+    """Answer the commands of one connection until it ends, or turns out to be none."""
+    with contextlib.suppress(OSError), connection:
         for command in _commands(connection):
             connection.sendall(board.execute(command))
 
