@@ -9,6 +9,7 @@ from tests.tpm_objects import done, flush, make_loaded, make_primary, name_of, p
 from tests.tpm_templates import AES128, SEALED, SIGNING_ECC, SRK_ECC, SRK_RSA, ST_CLEAR, STORAGE, ecc
 
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.attributes import SessionKind
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC, Symmetric
 from strongroom.formats.tpm.wire import Reader
@@ -18,7 +19,7 @@ from strongroom.twin.nitrotpm.state.chip import Chip, Permanent
 from strongroom.twin.nitrotpm.state.context_blob import MAX_SESSION_CONTEXT_BYTES, close
 from strongroom.twin.nitrotpm.state.objects import Sequence
 from strongroom.twin.nitrotpm.state.records import encode_record, read_record
-from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 INTEGRITY, HANDLE, HIERARCHY = 0x1DF, 0x1CB, 0x1C5
