@@ -23,6 +23,7 @@ from strongroom.ids import Region
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.nitrotpm.board import Board
+from strongroom.twin.nitrotpm.commands.startup import STARTUP_CLEAR
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.transports.server import TpmServer
 from strongroom.twin.tpm_folder import TpmFolder, open_folder, run_tpm
@@ -33,7 +34,6 @@ _HOW = {
     "swtpm": "tpm2-tools:  export TPM2TOOLS_TCTI=swtpm:host=127.0.0.1,port={}",
     "device": "programs:    export TPM_DEVICE={}",
 }
-_STARTUP_CLEAR = bytes.fromhex("80010000000c000001440000")
 
 
 @click.command("tpm")
@@ -82,7 +82,7 @@ def command(
     with _home(folder, where) as home, run_tpm(home, profile=profile, clock=SystemClock()) as tpm:
         board = Board(tpm)
         if start:
-            board.execute(_STARTUP_CLEAR)
+            board.execute(STARTUP_CLEAR)
         with TpmServer(board) as server:
             listening = _listen(server, port=port, control=control, device=device)
             result = {
@@ -121,7 +121,11 @@ def _home(folder: Path | None, region: Region) -> Iterator[TpmFolder]:
 def _parse_banks(text: str) -> tuple[Alg, ...]:
     names = text.split(",")
     if not set(names) <= set(_BANKS) or len(set(names)) != len(names):
-        raise UsageError("twin.tpm-banks", f"expected some of {', '.join(_BANKS)}, each once, found {text!r}")
+        raise UsageError(
+            "twin.tpm-banks",
+            f"expected some of {', '.join(_BANKS)}, each once, found {text!r}",
+            remedy="Separate them by commas, without spaces: --banks sha256,sha384.",
+        )
     return tuple(_BANKS[name] for name in names)
 
 

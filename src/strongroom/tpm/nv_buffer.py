@@ -100,7 +100,11 @@ def message_buffer(
 def _piece_bytes(connection: Connection) -> int:
     most = fixed_property(connection, NV_BUFFER_MAX)
     if most < LEAST_AT_ONCE_BYTES:
-        raise TpmFault("tpm.nv-buffer", f"expected a TPM that moves {LEAST_AT_ONCE_BYTES} bytes at once, found {most}")
+        raise TpmFault(
+            "tpm.nv-buffer",
+            f"expected a TPM that moves {LEAST_AT_ONCE_BYTES} bytes at once, found {most}",
+            remedy="Somebody may sit between this program and the TPM: no TPM moves so little.",
+        )
     return min(most, MOST_AT_ONCE_BYTES)
 
 

@@ -16,6 +16,7 @@ from strongroom.twin.nitrotpm.nv.memory import ORDERLY_COUNT, is_counter
 from strongroom.twin.nitrotpm.parameters import MAX_BUFFER_BYTES
 from strongroom.twin.nitrotpm.profile import CONTEXT_HASH, CONTEXT_KEY_BITS, MAX_SESSIONS, Profile
 from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.context_blob import MAX_SESSION_CONTEXT_BYTES
 from strongroom.twin.nitrotpm.state.powered_time import UPDATE_MS
 
 _FAMILY = int.from_bytes(b"2.0\0")
@@ -25,7 +26,6 @@ _PC_REVISION, _PC_DAY, _PC_YEAR = 105, 247, 2020
 """TCG PC Client Platform TPM Profile 1.05, of 4 September 2020."""
 _CONTEXT_GAP = 0xFFFF
 _OBJECT_CONTEXT_BYTES = 0xA84
-_SESSION_CONTEXT_BYTES = 0x194
 _SPLIT_MAX = 128
 _SHARED_NV, _COPIES_TO_RAM = 1 << 1, 1 << 2
 _OWNER_AUTH, _ENDORSEMENT_AUTH, _LOCKOUT_AUTH = 1, 2, 4
@@ -68,7 +68,7 @@ def fixed_properties(profile: Profile, commands: Mapping[int, object]) -> dict[i
         0x11F: MAX_FRAME_BYTES,
         0x120: MAX_DIGEST_BYTES,
         0x121: _OBJECT_CONTEXT_BYTES,
-        0x122: _SESSION_CONTEXT_BYTES,
+        0x122: MAX_SESSION_CONTEXT_BYTES,
         0x123: _FAMILY,
         0x124: 0,  # PS_LEVEL
         0x125: _PC_REVISION,
