@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from strongroom.errors import LocalFault, TpmFault
 from strongroom.tpm.device import TpmDevice, open_tpm
 
 _VARIABLE = "TPM_DEVICE"
+_ABOUT_THE_PATH = frozenset({"tpm.absent", "tpm.not-a-device", "tpm.permission", "tpm.unopenable", "tpm.device"})
 
 
 @contextmanager
@@ -25,5 +27,9 @@ def this_tpm() -> Iterator[TpmDevice]:
     try:
         with open_tpm(Path(named) if named else None) as tpm:
             yield tpm
+    except (TpmFault, LocalFault) as fault:
+        if named and fault.code in _ABOUT_THE_PATH:
+            fault.add_note(f"The variable {_VARIABLE} names it.")
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
