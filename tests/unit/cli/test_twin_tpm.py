@@ -104,7 +104,7 @@ def test_a_folder_keeps_the_instance_and_its_root(tmp_path):
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "tpm").glob("[pt]*")} == {0o600}
 
 
-def test_a_region_is_not_taken_for_another_that_the_folder_has(tmp_path):
+def test_a_region_is_not_taken_for_another_that_the_folder_has(tmp_path, refused):
     with running(tmp_path, "--ctrl", "a", "--state", "tpm", "--region", "us-west-2"):
         pass
     code, error = refused(tmp_path, "--ctrl", "b", "--state", "tpm", "--region", "eu-central-1")
@@ -113,7 +113,7 @@ def test_a_region_is_not_taken_for_another_that_the_folder_has(tmp_path):
         assert said["region"] == "us-west-2"
 
 
-def test_what_a_killed_process_leaves_is_named_with_what_to_do(tmp_path):
+def test_what_a_killed_process_leaves_is_named_with_what_to_do(tmp_path, refused):
     with running(tmp_path, "--ctrl", "control", "--device", "tpm0") as (_, process):
         process.kill()
         process.wait(SECONDS)
