@@ -127,7 +127,8 @@ def _first_line(path: Path) -> _Line:
         raise LocalFault(
             "twin.tpm-device",
             f"expected to make the device {path}, found: {error.strerror or error}",
-            remedy="Name a path that does not exist yet, in a folder of yours.",
+            remedy="Name a path that does not exist yet, in a folder of yours. "
+            "A process that was killed leaves its link behind: remove it.",
         ) from error
     return line
 
