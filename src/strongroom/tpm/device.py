@@ -168,7 +168,7 @@ def _unopened(path: Path, error: OSError) -> TpmFault | LocalFault:
             f"{path} is in use by another program",
             remedy=f"It has one user at a time. `fuser {path}` says who it is; a TPM daemon (tpm2-abrmd) keeps it.",
         )
-    if error.errno in {errno.ENOENT, errno.ENXIO, errno.ENODEV}:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
         return TpmFault(
             "tpm.absent",
             f"expected a TPM at {path}, found none",

@@ -28,7 +28,9 @@ SECONDS = 20
 def running(folder, *options: str):
     """Run the command until the block ends, and hand out what it said first."""
     command = [sys.executable, "-m", "strongroom", "twin", "tpm", "--json", *options]
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background inherit that it is ignored
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     try:
         assert process.stdout
         assert process.stderr
