@@ -29,7 +29,7 @@ from strongroom.tpm.pcrs import read_pcrs
 if TYPE_CHECKING:
     from strongroom.aws.sdk.attested_decrypt import DecryptReply, SdkAttestedDecrypt
 
-_ALGORITHMS = ("SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE")
+_ALGORITHM = click.Choice(("SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"))
 _NO_KEY = Finding(
     "kms.key-not-named",
     "without --key-id KMS decrypts under whatever key the ciphertext names, which may be anybody's (ATTACKS K7)",
@@ -41,13 +41,7 @@ _NO_KEY = Finding(
 @click.option("--ciphertext-blob", "blob", metavar="BLOB", required=True, help="fileb://FILE, file://FILE or base64.")
 @click.option("--key-id", default="", metavar="KEY", help="The key, best by its full key ARN: the answer must name it.")
 @click.option("--encryption-context", "context", metavar="MAP", help="KEY=VALUE,KEY=VALUE, JSON, or file://FILE.")
-@click.option(
-    "--encryption-algorithm",
-    "algorithm",
-    metavar="NAME",
-    type=click.Choice(_ALGORITHMS),
-    help="Default: SYMMETRIC_DEFAULT.",
-)
+@click.option("--encryption-algorithm", "algorithm", metavar="NAME", type=_ALGORITHM, help="Default: KMS's.")
 @click.option("--grant-tokens", metavar="TOKEN", multiple=True, help="May be repeated, one token each.")
 @click.option("--dry-run", is_flag=True, help="Ask whether KMS would decrypt; no secret is sent.")
 @click.option("--region", metavar="REGION", help="Default: that of the key's ARN, or the AWS CLI's.")

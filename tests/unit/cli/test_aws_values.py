@@ -5,7 +5,7 @@ import base64
 import json
 
 import pytest
-from awscli.shorthand import ShorthandParser
+from awscli.shorthand import ShorthandParser  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
