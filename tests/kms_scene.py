@@ -109,12 +109,12 @@ def kms_scene(**settings: Any) -> Iterator[Scene]:
 
 
 @contextmanager
-def on_instance(scene: Scene, instance: Instance, folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Path]:
+def on_instance(twin: Twin, instance: Instance, folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Path]:
     """Make this process one on the instance, with its TPM's device in the folder; yield the path of the device."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         environment.delenv(name)
     environment.setenv("TPM_DEVICE", str(folder / "tpm0"))
-    environment.setenv("AWS_ENDPOINT_URL", scene.twin.endpoint_url)
+    environment.setenv("AWS_ENDPOINT_URL", twin.endpoint_url)
     environment.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.imds_endpoint)
     environment.setenv("HOME", str(folder))
     device = PtyDevice(Board(instance.tpm()), folder / "tpm0")

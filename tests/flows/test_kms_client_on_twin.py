@@ -26,7 +26,7 @@ def scene():
 
 @pytest.fixture
 def device(scene, tmp_path, monkeypatch):
-    with on_instance(scene, scene.instance, tmp_path, monkeypatch) as path:
+    with on_instance(scene.twin, scene.instance, tmp_path, monkeypatch) as path:
         yield path
 
 

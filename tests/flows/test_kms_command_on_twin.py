@@ -31,7 +31,7 @@ def scene():
 def on(scene, tmp_path, monkeypatch):
     """Make this process one on an instance."""
     with ExitStack() as until_the_end:
-        yield lambda instance: until_the_end.enter_context(on_instance(scene, instance, tmp_path, monkeypatch))
+        yield lambda instance: until_the_end.enter_context(on_instance(scene.twin, instance, tmp_path, monkeypatch))
 
 
 @pytest.fixture
