@@ -13,7 +13,7 @@ def command() -> None:
     """Ask AWS KMS for secrets as this instance, attested by its TPM.
 
     \b
-    Example:  strongroom kms decrypt --key-id ARN --ciphertext-blob fileb://ct -o /run/s
+    Example:  strongroom kms decrypt --key-id ARN --ciphertext-blob fileb://c -o s
     """
 
 

@@ -73,15 +73,11 @@ def command(  # noqa: PLR0913 -- options of the AWS CLI
     AWS's reply, Plaintext in base64. It exits with 6 where KMS refuses, 7 for the TPM, 8 for the network.
 
     \b
-    Example:  strongroom kms decrypt --key-id ARN --ciphertext-blob fileb://ct -o /run/s
-              strongroom kms decrypt --key-id ARN --ciphertext-blob "$BLOB" | wc -c
+    Example:  strongroom kms decrypt --key-id ARN --ciphertext-blob fileb://c -o s
+              strongroom kms decrypt --key-id ARN --ciphertext-blob BASE64 | app
     """
-    if output is None and not dry_run and sys.stdout.isatty():
-        raise UsageError(
-            "kms.secret-shown",
-            "expected -o FILE, or a pipe on stdout: a secret is not shown on a terminal",
-            remedy="Use -o FILE, best in a file system in memory, such as /run.",
-        )
+    if output is None and not dry_run:
+        _expect_no_terminal()
     from strongroom.aws.sdk.attested_decrypt import MAX_CIPHERTEXT_BYTES, DecryptCall  # noqa: PLC0415 -- loads boto3
 
     call = DecryptCall(
@@ -101,6 +97,16 @@ def command(  # noqa: PLR0913 -- options of the AWS CLI
             _deliver(kms.decrypt(call), output, flags, as_json=as_json)
     for line in flag_lines(flags):
         error_console().print(line, markup=False)
+
+
+def _expect_no_terminal() -> None:
+    """Look before anything is asked: a secret that comes and cannot be shown was asked for in vain."""
+    if sys.stdout.isatty():
+        raise UsageError(
+            "kms.secret-shown",
+            "expected -o FILE, or a pipe on stdout: a secret is not shown on a terminal",
+            remedy="Use -o FILE, best in a file system in memory, such as /run.",
+        )
 
 
 class _ThisInstance:
