@@ -12,6 +12,7 @@ from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import Finding, Severity, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
@@ -88,4 +89,4 @@ def _print(console: Console, pcrs: PcrDigests, written: Path | None) -> None:
     for index, digest in pcrs.items():
         console.print(f"PCR{index:<3} {digest.hex()}\n       {pcr_sentence(index, digest)}.", markup=False)
     if written is not None:
-        console.print(f"Written to {written}", markup=False)
+        console.print(printable(f"Written to {written}"), markup=False)

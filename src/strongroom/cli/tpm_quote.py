@@ -11,6 +11,7 @@ from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.pcrs import GATES
@@ -45,6 +46,6 @@ def command(*, nonce: Path, output: Path, bank: str, listed: str | None, as_json
         {"written": str(output), "bank": bank, "pcrs": pcr_members(made.quote.pcrs)},
         as_json=as_json,
         human=lambda console: console.print(
-            f"Quoted {len(made.quote.pcrs)} PCRs of {bank} into {output}", markup=False
+            printable(f"Quoted {len(made.quote.pcrs)} PCRs of {bank} into {output}"), markup=False
         ),
     )

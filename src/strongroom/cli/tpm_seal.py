@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from strongroom.agent.process import forbid_core_dumps
 from strongroom.appraisal.policy import AppraisalPolicy, UnsafePartialPolicy
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
@@ -16,6 +17,7 @@ from strongroom.cli.paths import PATH, named
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.policy_file import read_measurements_file
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
@@ -61,6 +63,7 @@ def seal(
     Example:  strongroom tpm seal key.bin -o key.sealed
               strongroom tpm seal key.bin --measurements next.json -o next.sealed
     """
+    forbid_core_dumps()
     content = read_file(secret, maximum_bytes=MAX_SECRET_BYTES)
     wanted = None if listed is None else read_pcr_list(listed)
     predicted = None if measurements is None else _predicted(measurements, wanted)
@@ -103,6 +106,7 @@ def unseal(*, sealed: Path, output: Path | None, as_json: bool) -> None:
             "expected -o FILE, or a pipe on stdout: a secret is never shown",
             remedy="Use -o FILE, best in a file system in memory, such as /run.",
         )
+    forbid_core_dumps()
     with named(sealed, missing="`strongroom tpm seal` writes one."):
         found = parse_sealed(read_file(sealed, maximum_bytes=MAX_SEALED_FILE_BYTES))
         with this_tpm() as tpm:
@@ -114,7 +118,7 @@ def unseal(*, sealed: Path, output: Path | None, as_json: bool) -> None:
     emit(
         {"written": str(output), "bytes": len(secret)},
         as_json=as_json,
-        human=lambda console: console.print(f"Wrote {len(secret)} bytes to {output}", markup=False),
+        human=lambda console: console.print(printable(f"Wrote {len(secret)} bytes to {output}"), markup=False),
     )
 
 
@@ -129,4 +133,4 @@ def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
 
 def _print(console: Console, output: Path, sealed: SealedSecret) -> None:
     indices = ", ".join(str(index) for index in sealed.pcrs)
-    console.print(f"Sealed for PCR {indices} of this TPM, written to {output}", markup=False)
+    console.print(printable(f"Sealed for PCR {indices} of this TPM, written to {output}"), markup=False)

@@ -21,10 +21,10 @@ from strongroom.formats.names import REGION
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.ids import Region
 from strongroom.twin.clock import SystemClock
+from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.transports.server import TpmServer
-from strongroom.twin.server import DEFAULT_REGION
 from strongroom.twin.tpm_folder import TpmFolder, open_folder, run_tpm
 
 _BANKS = {name: algorithm for algorithm, name in HASH_NAMES.items()}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.formats.tpm.algorithms import Alg
-from strongroom.formats.tpm.handles import HandleType, handle_type
+from strongroom.formats.tpm.handles import HANDLE_NUMBERS, HandleType, handle_number, handle_type
 from strongroom.formats.tpm.pcr_selection import PcrSelection, read_pcr_selections
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
@@ -21,7 +21,6 @@ NV_BUFFER_MAX = 0x12C
 _PAGE = 254
 """MAX_CAP_HANDLES of a response of 1,024 bytes."""
 _MOST_PAGES = 64
-_LAST_OF_KIND = 0xFFFFFF
 _LISTED = {HandleType.HMAC_SESSION: (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)}
 """Loaded sessions of both kinds are listed together (Part 3, section 30.2, table 215)."""
 
@@ -64,14 +63,14 @@ def loaded_handles(connection: Connection, kind: HandleType) -> tuple[int, ...]:
         found += handles
         if not (more and handles):
             return tuple(found)
-        command = get_capability(_HANDLES, kind.first | (handles[-1] + 1 & _LAST_OF_KIND), _PAGE)
+        command = get_capability(_HANDLES, kind.first | (handle_number(handles[-1] + 1)), _PAGE)
     raise nonsense(command, f"more than {_MOST_PAGES * _PAGE} handles")
 
 
 def free_handles(connection: Connection, kind: HandleType) -> Iterator[int]:
     """Yield the handles of a kind that stand for nothing, ascending: past those that somebody occupied."""
     taken = frozenset(loaded_handles(connection, kind))
-    return (handle for handle in range(kind.first, kind.first + _LAST_OF_KIND + 1) if handle not in taken)
+    return (handle for handle in range(kind.first, kind.first + HANDLE_NUMBERS + 1) if handle not in taken)
 
 
 def _read_handles(reader: Reader) -> tuple[bool, list[int]]:

@@ -106,6 +106,7 @@ def open_tpm(
             raise
         descriptor, used = _opened(RESOURCE_MANAGER, waits), RESOURCE_MANAGER
     try:
+        _expect_character_device(os.fstat(descriptor).st_mode, used)  # the path may lead elsewhere by now
         yield TpmDevice(descriptor, used)
     finally:
         os.close(descriptor)
@@ -143,11 +144,16 @@ def _opened(path: Path, patience: _Patience) -> int:
 
 
 def _expect_device(path: Path) -> None:
-    """Look before opening: a named pipe would wait for ever, and a file would be written to."""
+    """Look before opening, which does something to some files."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise _unopened(path, error) from error
+    _expect_character_device(mode, path)
+
+
+def _expect_character_device(mode: int, path: Path) -> None:
+    """Refuse a named pipe, which would wait for ever, and a file, which would be written to."""
     if not stat.S_ISCHR(mode):
         raise LocalFault(
             "tpm.not-a-device",

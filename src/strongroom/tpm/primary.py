@@ -107,11 +107,14 @@ def _made(command: Command, answer: Answer, template: PublicArea) -> Key:
 
 
 def _is_full(public: PublicArea) -> bool:
-    """Return whether the key is as long as its parameters say: a short modulus would make a weak key of it."""
+    """Return whether the key is as long as its parameters say, and odd: other moduli are weak, or no keys at all."""
     if isinstance(public.unique, EccPoint):
         return bool(public.unique.x and public.unique.y)
-    return isinstance(public.parameters, RsaParameters) and (
-        int.from_bytes(public.unique).bit_length() == public.parameters.key_bits
+    modulus = int.from_bytes(public.unique)
+    return (
+        isinstance(public.parameters, RsaParameters)
+        and modulus.bit_length() == public.parameters.key_bits
+        and modulus % 2 == 1
     )
 
 

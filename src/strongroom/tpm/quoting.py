@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 
-from strongroom.crypto.tpm import pcr_digest
+from strongroom.crypto.tpm import bank_digest
 from strongroom.crypto.tpm_quote import quote_key_binding, quote_key_template
 from strongroom.errors import TpmFault, UsageError
 from strongroom.formats.nsm import AttestationRequest, encode_attestation_request
@@ -75,9 +75,8 @@ def _quoted(
             attest, signature = read_answer(command, connection.run(command, session).parameters, _read)
         if not isinstance(signature, EcdsaSignature):
             raise nonsense(command, "a signature of another kind than the key makes")
-        values = {(bank, int(index)): value for index, value in pcrs.items()}
         signed = read_answer(command, attest, lambda reader: parse_quote(parse_attest(reader.rest())))
-        if signed.digest == pcr_digest(signature.hash, (selection,), values):
+        if signed.digest == bank_digest(signature.hash, selection, pcrs):
             return SignedQuote(key.public, attest, signature, bank, pcrs)
     raise TpmFault("tpm.pcrs-moving", f"PCRs changed while they were quoted, {_MOST_ATTEMPTS} times")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from strongroom.crypto.tpm import object_name, pcr_digest, pcr_policy
+from strongroom.crypto.tpm import bank_digest, object_name, pcr_policy
 from strongroom.errors import FormatError, TpmFault, UsageError
 from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import PcrDigests
@@ -65,8 +65,7 @@ def unseal_secret(connection: Connection, sealed: SealedSecret) -> bytes:
     selection = _selection(sealed.pcrs)
     if sealed.public.policy != pcr_policy(Alg.SHA256, selection, sealed.pcrs):
         raise FormatError("sealed.policy", "expected the policy of the PCRs in the file, found another")
-    values = {(BANK, int(index)): value for index, value in sealed.pcrs.items()}
-    digest = pcr_digest(Alg.SHA256, (selection,), values)
+    digest = bank_digest(Alg.SHA256, selection, sealed.pcrs)
     with (
         _storage_key(connection) as (key, parent),
         _loaded(connection, key, parent, sealed) as item,

@@ -32,7 +32,7 @@ from strongroom.twin.attestation import Attester, attestation_document
 from strongroom.twin.machine import new_instance_id
 from strongroom.twin.nitrotpm.nsm import NitroSecurityModule
 from strongroom.twin.nitrotpm.profile import Profile
-from strongroom.twin.nitrotpm.state_file import StateFile
+from strongroom.twin.nitrotpm.state.file import StateFile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.pki import Authority, NitroPki, create_root
 

@@ -5,11 +5,14 @@ import base64
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
-from tests.tpm_transports import FakeNitro
+from tests.tpm_transports import NSM, NV_WRITE, FakeNitro
 from tests.tpm_wire import code_of, response
 from tests.unit.tpm.test_pcrs import extend
 from tests.unit.tpm.test_session import leftovers
@@ -22,7 +25,7 @@ from strongroom.formats.nsm import AttestationRequest, encode_attestation_respon
 from strongroom.formats.quote import parse_quote_file
 from strongroom.tpm.nitro import NitroTpm
 
-CREATE = 0x153
+CREATE, CREATE_PRIMARY, START_AUTH_SESSION, NV_DEFINE, NV_UNDEFINE = 0x153, 0x131, 0x176, 0x12A, 0x122
 DOCUMENT = bytes(range(256)) * 3
 
 
@@ -122,6 +125,49 @@ def test_a_program_that_is_ended_takes_its_things_with_it(booted, on_device, tmp
     assert (running[0].returncode, said.strip()) == (130, "strongroom: interrupted")
     assert leftovers(booted) == []
     assert not (tmp_path / "sealed").exists()
+
+
+@pytest.mark.attack("B16")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("code", [CREATE_PRIMARY, START_AUTH_SESSION, NV_DEFINE, NV_WRITE, NSM, NV_UNDEFINE])
+def test_a_signal_during_a_command_waits_for_its_answer_so_that_nothing_stays(nitro, tpm, on_device, code, number):
+    """A key that the TPM goes on to make, or an index of 8 KiB, would be there for good, and nobody would know."""
+    told = []
+
+    def execute(asked):
+        if code_of(asked) == code and not told:
+            told.append(number)
+            signal.pthread_kill(threading.main_thread().ident, number)
+        return nitro.execute(asked)
+
+    on_device(execute)
+    assert run(["tpm", "attest", "-o", "/nowhere"]) == 130
+    assert told
+    assert leftovers(tpm) == []
+
+
+def test_a_second_signal_does_not_wait_for_a_tpm_that_is_silent(on_device):
+    def execute(_):
+        for _ in range(2):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+            time.sleep(0.2)
+        return b""
+
+    on_device(execute)
+    assert run(["tpm", "pcrs"]) == 130
+
+
+def test_a_signal_that_was_to_be_ignored_is_ignored(booted, on_device):
+    def execute(asked):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGHUP)
+        return booted.execute(asked)
+
+    on_device(execute)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(["tpm", "pcrs"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_machine_without_a_tpm_exits_with_7(tmp_path, monkeypatch, capsys):

@@ -4,11 +4,14 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.tpm_transports import STARTUP
+from tests.tpm_wire import code_of
 from tests.unit.cli.test_tpm import said
 from tests.unit.tpm.test_pcrs import extend
 
@@ -16,6 +19,7 @@ from strongroom.cli.main import run
 from strongroom.formats.measurements import Measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, SEPARATOR_ONLY_SHA384, PcrDigests
 
+CREATE, UNSEAL = 0x153, 0x15E
 SECRET = b"a key of thirty-two random bytes"
 
 
@@ -142,3 +146,34 @@ def test_what_is_no_sealed_secret_is_named(tmp_path, capsys):
     assert (code, str(tmp_path / "other") in err) == (3, True)
     code, _, err = said(capsys, "unseal", tmp_path / "none", "-o", tmp_path / "out")
     assert (code, "strongroom tpm seal" in err) == (9, True)
+
+
+@pytest.mark.attack("A16")
+def test_the_name_of_a_file_says_nothing_to_the_terminal(machine, secret, tmp_path, capsys):
+    name = tmp_path / "\x1b[2J\rSealed for PCR 2, 4"
+    for given in (
+        ("seal", secret, "-o", name),
+        ("unseal", name, "-o", name),
+        ("pcrs", "--measurements", tmp_path / "\x1b[1m"),
+    ):
+        code, out, err = said(capsys, *given)
+        assert code == 0
+        assert not {"\x1b", "\r"} & set(out + err)
+
+
+@pytest.mark.attack("K17")
+@pytest.mark.parametrize(("code", "option"), [(CREATE, "seal"), (UNSEAL, "unseal")])
+def test_who_has_the_secret_leaves_no_core_dump(booted, on_device, secret, tmp_path, capsys, code, option):
+    limits, running = [], []
+
+    def execute(asked):
+        if code_of(asked) == code and running:
+            limits.append(Path(f"/proc/{running[0].pid}/limits").read_text())
+        return booted.execute(asked)
+
+    on_device(execute)
+    assert said(capsys, "seal", secret, "-o", tmp_path / "sealed")[0] == 0
+    given = [str(tmp_path / "sealed" if option == "unseal" else secret), "-o", str(tmp_path / "out")]
+    running.append(subprocess.Popen([sys.executable, "-m", "strongroom", "tpm", option, *given]))
+    assert running[0].wait(timeout=60) == 0
+    assert re.search(r"Max core file size +0 +0 ", limits[0])

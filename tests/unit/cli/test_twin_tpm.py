@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.cli.main import run
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.frame import encode_command
 from strongroom.formats.tpm.response_codes import Rc
@@ -36,10 +37,16 @@ def running(folder, *options: str):
         process.communicate()
 
 
-def refused(folder, *options: str) -> tuple[int, dict[str, object]]:
-    command = [sys.executable, "-m", "strongroom", "twin", "tpm", "--json", *options]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
-    return run.returncode, json.loads(run.stdout)["error"]
+@pytest.fixture
+def refused(capsys, monkeypatch):
+    """Run the command in this process, where it has to end by itself, and return its exit code and error."""
+
+    def run_in(folder, *options: str) -> tuple[int, dict[str, object]]:
+        monkeypatch.chdir(folder)
+        code = run(["twin", "tpm", "--json", *options])
+        return code, json.loads(capsys.readouterr().out)["error"]
+
+    return run_in
 
 
 def rc_of(answer: bytes) -> int:
@@ -98,7 +105,7 @@ def test_without_a_folder_the_root_is_there_while_it_runs(tmp_path):
         assert not root.exists()
 
 
-def test_one_process_at_a_time_has_a_folder(tmp_path):
+def test_one_process_at_a_time_has_a_folder(tmp_path, refused):
     with running(tmp_path, "--ctrl", "a", "--state", "tpm"):
         code, error = refused(tmp_path, "--ctrl", "b", "--state", "tpm")
         assert (code, error["code"]) == (9, "twin.tpm-state-in-use")
@@ -112,7 +119,7 @@ def test_one_process_at_a_time_has_a_folder(tmp_path):
         ("pki.pem", b"-----BEGIN PRIVATE KEY-----\n", "twin.tpm-root", 3),
     ],
 )
-def test_damaged_files_are_refused_and_left_as_they_are(tmp_path, name, content, code, exits):
+def test_damaged_files_are_refused_and_left_as_they_are(tmp_path, refused, name, content, code, exits):
     with running(tmp_path, "--ctrl", "a", "--state", "tpm", "--start"):
         pass
     (tmp_path / "tpm" / name).write_bytes(content)
@@ -131,6 +138,6 @@ def test_damaged_files_are_refused_and_left_as_they_are(tmp_path, name, content,
         (("--ctrl", "a", "--region", "moon"), "twin.region"),
     ],
 )
-def test_what_makes_no_sense_is_refused(tmp_path, options, code):
+def test_what_makes_no_sense_is_refused(tmp_path, refused, options, code):
     exit_code, error = refused(tmp_path, *options)
     assert (exit_code, error["code"]) == (2, code)

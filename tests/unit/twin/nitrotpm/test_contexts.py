@@ -12,9 +12,9 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.commands.context import MOST_SAVED_SEQUENCES
-from strongroom.twin.nitrotpm.objects import Sequence
-from strongroom.twin.nitrotpm.records import encode_record, read_record
-from strongroom.twin.nitrotpm.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.objects import Sequence
+from strongroom.twin.nitrotpm.state.records import encode_record, read_record
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 INTEGRITY, HANDLE, HIERARCHY = 0x1DF, 0x1CB, 0x1C5
@@ -148,6 +148,25 @@ def test_a_flushed_session_does_not_come_back(tpm):
     assert send(tpm, "ContextLoad", (), context).code == HANDLE
     assert start_session(tpm) == session
     assert send(tpm, "ContextLoad", (), context).code == HANDLE
+
+
+def test_a_session_that_was_flushed_after_the_shutdown_does_not_come_back(tpm):
+    session = start_session(tpm)
+    context = save(tpm, session)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    assert send(tpm, "Startup", (), u16(1)).code == 0x1C4
+    done(send(tpm, "Startup", (), u16(0)))
+    assert send(tpm, "ContextLoad", (), context).code == INTEGRITY
+
+
+def test_a_loaded_session_is_flushed_after_the_shutdown_without_voiding_it(tpm):
+    session = start_session(tpm)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    done(send(tpm, "Startup", (), u16(1)))
 
 
 def test_a_saved_session_keeps_its_handle(tpm):
