@@ -27,9 +27,9 @@ from typing import Final
 from strongroom.appraisal.evidence import VerifiedEvidence
 from strongroom.crypto.tpm import bank_digest
 from strongroom.crypto.tpm_quote import primary_name, quote_key_binding, quote_key_template, verify_tpm_signature
-from strongroom.errors import FormatError, NotAuthentic, NotTrusted, UsageError
+from strongroom.errors import FormatError, NotAuthentic, NotTrusted
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.formats.quote import MAX_NONCE_BYTES, SignedQuote
+from strongroom.formats.quote import SignedQuote, expect_nonce_size
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import Attest, Quote, parse_attest, parse_quote
 from strongroom.formats.tpm.handles import Rh
@@ -60,8 +60,7 @@ def verify_quote(evidence: VerifiedEvidence, quote: SignedQuote, *, nonce: Nonce
 
     Raises NotAuthentic, or NotTrusted for a quote that answers another challenge. `appraise` the evidence, too.
     """
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise UsageError("quote.nonce-size", f"expected a nonce of 1 to {MAX_NONCE_BYTES} bytes, found {len(nonce)}")
+    expect_nonce_size(nonce)
     _expect_restricted(quote.key)  # step 1
     _expect_bound(evidence, quote.key)  # step 2
     verify_tpm_signature(quote.signature, quote.attest, key=quote.key)  # step 3

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from strongroom.errors import LocalFault, TpmFault
 from strongroom.ports import TpmTransport
-from strongroom.tpm.device import open_tpm
+from strongroom.tpm.device import TpmDevice, open_tpm
 
 _VARIABLE = "TPM_DEVICE"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ABOUT_THE_PATH = frozenset({"tpm.absent", "tpm.not-a-device", "tpm.permission", "tpm.unopenable", "tpm.device"})
 
 
 @contextmanager
@@ -24,8 +26,7 @@ def this_tpm() -> Iterator[TpmTransport]:
     Ctrl-C, SIGTERM and SIGHUP interrupt the block between two commands: what was put into the TPM is taken away
     before the program ends. A signal that the program was started to ignore (nohup) stays ignored.
     """
-    named = os.environ.get(_VARIABLE)
-    with open_tpm(Path(named) if named else None) as device:
+    with _device() as device:
         tpm = _Interruptible(device)
         heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, tpm.heed) for number in heeded}
@@ -35,6 +36,19 @@ def this_tpm() -> Iterator[TpmTransport]:
             for number, handler in before.items():
                 signal.signal(number, handler)
         tpm.stop_if_told()
+
+
+@contextmanager
+def _device() -> Iterator[TpmDevice]:
+    """Open the device, and say of a fault of its path where the path comes from."""
+    named = os.environ.get(_VARIABLE)
+    try:
+        with open_tpm(Path(named) if named else None) as device:
+            yield device
+    except (TpmFault, LocalFault) as fault:
+        if named and fault.code in _ABOUT_THE_PATH:
+            fault.add_note(f"The variable {_VARIABLE} names it.")
+        raise
 
 
 class _Interruptible:

@@ -24,7 +24,13 @@ from strongroom.tpm.quoting import attested_quote
 @click.command("quote")
 @click.option("-n", "--nonce", type=PATH, required=True, help="The challenge: a file of 1 to 64 bytes.")
 @click.option("-o", "--output", type=PATH, required=True, help="Write quote and document to this file.")
-@click.option("--bank", type=click.Choice(list(BANKS)), default="SHA384", show_default=True, help="Which bank.")
+@click.option(
+    "--bank",
+    type=click.Choice(list(BANKS), case_sensitive=False),
+    default="sha384",
+    show_default=True,
+    help="Which bank.",
+)
 @click.option("--pcrs", "listed", metavar="LIST", help="Other PCRs than 2,4,7,12,13, with commas.")
 @json_option
 def command(*, nonce: Path, output: Path, bank: str, listed: str | None, as_json: bool) -> None:

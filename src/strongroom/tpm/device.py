@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.errors import LocalFault, TpmFault
-from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, SIZE_AT
 
 DEVICE = Path("/dev/tpm0")
 RESOURCE_MANAGER = Path("/dev/tpmrm0")
@@ -31,7 +31,6 @@ _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _UNREAD_SECONDS = 1.0
 _NEXT_PIECE_SECONDS = 0.1
-_SIZE_AT = slice(2, 6)
 
 
 class TpmDevice:
@@ -76,7 +75,7 @@ class TpmDevice:
     def _response(self) -> bytes:
         """Read one response. The driver gives it at once; what comes in pieces is put together."""
         response = b""
-        while len(response) < HEADER_BYTES or len(response) < int.from_bytes(response[_SIZE_AT]):
+        while len(response) < HEADER_BYTES or len(response) < int.from_bytes(response[SIZE_AT]):
             piece = os.read(self._descriptor, MAX_FRAME_BYTES)
             response += piece
             if not piece or len(response) > MAX_FRAME_BYTES:

@@ -24,7 +24,7 @@ from strongroom.formats.tpm.public_area import (
     parse_public_area,
 )
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SCHEME
-from strongroom.formats.tpm.ticket import TicketKind, read_ticket
+from strongroom.formats.tpm.ticket import read_creation
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.capabilities import loaded_handles
 from strongroom.tpm.cleanup import Released
@@ -120,7 +120,5 @@ def _is_full(public: PublicArea) -> bool:
 
 def _read(reader: Reader) -> tuple[PublicArea, bytes]:
     public = parse_public_area(reader.sized("a public area"))
-    for what in ("creation data", "a creation hash"):
-        reader.sized(what)
-    read_ticket(reader, TicketKind.CREATION)
+    read_creation(reader)
     return public, reader.sized("a name")

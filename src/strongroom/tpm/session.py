@@ -10,7 +10,6 @@ One session authorizes one command at a time here, and encrypts for the same com
 
 from __future__ import annotations
 
-import enum
 import hmac
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac, 
 from strongroom.crypto.tpm_salt import encrypt_salt
 from strongroom.errors import TpmFault
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.attributes import SessionAttributes
+from strongroom.formats.tpm.attributes import SessionAttributes, SessionKind
 from strongroom.formats.tpm.frame import CommandAuthorization, ResponseAuthorization
 from strongroom.formats.tpm.handles import HandleType
 from strongroom.formats.tpm.response_codes import Rc
@@ -36,13 +35,6 @@ from strongroom.tpm.faults import nonsense
 
 _AES_KEY_BYTES = 16
 _SIZE_BYTES = 2
-
-
-class SessionKind(enum.IntEnum):
-    """TPM_SE (Part 2, table 26)."""
-
-    HMAC = 0x00
-    POLICY = 0x01
 
 
 @dataclass(frozen=True, slots=True)

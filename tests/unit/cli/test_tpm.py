@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.tpm_transports import NSM, NV_WRITE, FakeNitro
@@ -23,6 +24,7 @@ from strongroom.crypto.tpm_quote import quote_key_binding
 from strongroom.formats.measurements import parse_measurements
 from strongroom.formats.nsm import AttestationRequest, encode_attestation_response, parse_request
 from strongroom.formats.quote import parse_quote_file
+from strongroom.tpm import device
 from strongroom.tpm.nitro import NitroTpm
 
 CREATE, CREATE_PRIMARY, START_AUTH_SESSION, NV_DEFINE, NV_UNDEFINE = 0x153, 0x131, 0x176, 0x12A, 0x122
@@ -174,6 +176,29 @@ def test_a_machine_without_a_tpm_exits_with_7(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TPM_DEVICE", str(tmp_path / "none"))
     code, _, err = said(capsys, "pcrs")
     assert (code, "tpm.absent" in err, "NitroTPM" in err) == (7, True, True)
+    assert "\n  The variable TPM_DEVICE names it.\n" in err
+
+
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo], ids=["file", "pipe"])
+def test_what_is_no_device_exits_with_9_and_says_who_named_it(tmp_path, monkeypatch, capsys, make):
+    make(tmp_path / "none")
+    monkeypatch.setenv("TPM_DEVICE", str(tmp_path / "none"))
+    code, out, _ = said(capsys, "pcrs", "--json")
+    error = json.loads(out)["error"]
+    assert (code, error["code"], error["notes"]) == (9, "tpm.not-a-device", ["The variable TPM_DEVICE names it."])
+
+
+def test_an_absent_dev_tpm0_was_named_by_nobody(monkeypatch, capsys):
+    monkeypatch.delenv("TPM_DEVICE", raising=False)
+    monkeypatch.setattr(device, "DEVICE", Path("/nowhere/tpm0"))
+    code, _, err = said(capsys, "pcrs")
+    assert (code, "tpm.absent" in err, "TPM_DEVICE" in err) == (7, True, False)
+
+
+def test_a_bank_may_be_written_as_other_programs_do(booted, on_device, capsys):
+    on_device(booted.execute)
+    code, out, _ = said(capsys, "pcrs", "--bank", "sha256", "--json")
+    assert (code, json.loads(out)["bank"]) == (0, "SHA256")
 
 
 def test_the_command_is_whole_as_a_program_of_its_own(booted, on_device):
@@ -226,7 +251,7 @@ def test_a_baseline_is_recorded_once(booted, on_device, tmp_path, capsys):
 def test_no_baseline_is_recorded_of_a_machine_that_measured_nothing(tpm, on_device, tmp_path, capsys):
     on_device(tpm.execute)
     code, _, err = said(capsys, "pcrs", "--measurements", tmp_path / "baseline.json")
-    assert (code, "measurements.zero-pcr" in err) == (3, True)
+    assert (code, "tpm.not-measured" in err) == (7, True)
     assert not (tmp_path / "baseline.json").exists()
 
 

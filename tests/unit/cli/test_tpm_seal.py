@@ -15,6 +15,7 @@ from tests.tpm_wire import code_of
 from tests.unit.cli.test_tpm import said
 from tests.unit.tpm.test_pcrs import extend
 
+from strongroom.cli import tpm_seal, tpm_unseal
 from strongroom.cli.main import run
 from strongroom.formats.measurements import Measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, SEPARATOR_ONLY_SHA384, PcrDigests
@@ -52,6 +53,15 @@ def test_a_secret_is_sealed_and_unsealed_into_a_file_of_its_owner(machine, secre
     assert out.read_bytes() == SECRET
     assert out.stat().st_mode & 0o777 == 0o600
     assert SECRET not in sealed.read_bytes()
+
+
+@pytest.mark.parametrize("module", [tpm_seal, tpm_unseal])
+def test_core_dumps_are_forbidden_before_the_first_file_is_read(module, tmp_path, monkeypatch, capsys):
+    done = []
+    monkeypatch.setattr(module, "forbid_core_dumps", lambda: done.append("forbid"))
+    monkeypatch.setattr(module, "read_file", lambda *_, **__: done.append("read") or b"")
+    said(capsys, module.command.name, tmp_path / "file", "-o", tmp_path / "out")
+    assert done[:2] == ["forbid", "read"]
 
 
 def test_a_pipe_gets_the_secret_as_it_is(machine, secret, tmp_path, capfdbinary):

@@ -10,6 +10,8 @@ from strongroom.formats.tpm.wire import Reader
 
 PCR_COUNT = 24
 """A PC client's TPM has PCR 0 to 23 (TCG PC Client PTP 1.05, section 4.6)."""
+PCR_NAMES = {f"PCR{index}": index for index in range(PCR_COUNT)}
+"""As files name them."""
 HANDLE_NUMBERS = 0xFFFFFF
 """HR_HANDLE_MASK: the part of a handle that counts within its kind (Part 2, section 7.5)."""
 

@@ -27,6 +27,8 @@ from strongroom.formats.tpm.wire import Reader, sized, u16, u32
 
 RSA_KEY_BITS = (1024, 2048, 3072)
 MAX_RSA_KEY_BYTES = max(RSA_KEY_BITS) // 8
+MAX_SYM_DATA_BYTES = 128
+"""MAX_SYM_DATA: as much as can be sealed, and as long as the key of a keyed hash can be (Part 2, section 11.1.14)."""
 DEFAULT_RSA_EXPONENT = 65537
 """What an exponent of zero stands for (Part 2, section 12.2.3.5)."""
 MAX_DIGEST_BYTES = 64

@@ -49,3 +49,10 @@ def read_ticket(reader: Reader, *kinds: TicketKind) -> Ticket:
     kind = TicketKind(found)
     hierarchy = read_hierarchy(reader, "the hierarchy of a ticket")
     return Ticket(kind, hierarchy, reader.sized("the digest of a ticket", most_bytes=MAX_DIGEST_BYTES))
+
+
+def read_creation(reader: Reader) -> Ticket:
+    """Take creationData, creationHash and creationTicket off a response; return the ticket. Raises TpmFormatError."""
+    reader.sized("creation data")
+    reader.sized("a creation hash")
+    return read_ticket(reader, TicketKind.CREATION)

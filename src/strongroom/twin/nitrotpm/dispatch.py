@@ -24,12 +24,8 @@ from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, Response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.authorization.area import (
-    Authorization,
-    Authorizations,
-    authorize,
-    read_authorizations,
-)
+from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations, read_authorizations
+from strongroom.twin.nitrotpm.authorization.decision import authorize
 from strongroom.twin.nitrotpm.authorization.signed import Signed
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.commands import COMMANDS

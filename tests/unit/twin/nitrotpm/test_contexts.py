@@ -9,12 +9,17 @@ from tests.tpm_objects import done, flush, make_loaded, make_primary, name_of, p
 from tests.tpm_templates import AES128, SEALED, SIGNING_ECC, SRK_ECC, SRK_RSA, ST_CLEAR, STORAGE, ecc
 
 from strongroom.formats.tpm.algorithms import Alg
-from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC
+from strongroom.formats.tpm.attributes import SessionKind
+from strongroom.formats.tpm.handles import Rh
+from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC, Symmetric
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.commands.context import MOST_SAVED_SEQUENCES
+from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE
+from strongroom.twin.nitrotpm.state.chip import Chip, Permanent
+from strongroom.twin.nitrotpm.state.context_blob import MAX_SESSION_CONTEXT_BYTES, close
 from strongroom.twin.nitrotpm.state.objects import Sequence
 from strongroom.twin.nitrotpm.state.records import encode_record, read_record
-from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 INTEGRITY, HANDLE, HIERARCHY = 0x1DF, 0x1CB, 0x1C5
@@ -181,6 +186,16 @@ def test_there_are_64_sessions_loaded_or_saved(tpm):
     assert send(tpm, "StartAuthSession", (NULL, NULL), parameters).code == 0x905
     for context in contexts:
         restore(tpm, context)
+
+
+def test_the_longest_session_is_no_longer_than_the_tpm_says():
+    chip = Chip(DEFAULT_PROFILE, Permanent(), lambda: 0)
+    long, number = b"x" * 64, 0x03000000
+    told = PolicyState(long, number, number, long, b"", b"", number, True, number, True, True, number)
+    symmetric = Symmetric(Alg.AES, 256, Alg.CFB, Alg.SHA512)
+    binding = Binding(b"x" * 66, long)
+    session = Session(number, SessionKind.POLICY, Alg.SHA512, symmetric, long, long, binding, told, number)
+    assert len(close(chip, number, Rh.NULL, encode_record(session)).encode()) <= MAX_SESSION_CONTEXT_BYTES
 
 
 @dataclass

@@ -203,7 +203,7 @@ def test_two_processes_are_refused_one_file(path):
         with pytest.raises(LocalFault) as refused:
             StateFile(path)
         assert refused.value.code == "twin.tpm-state-in-use"
-        assert "another file" in refused.value.remedy
+        assert "keep this TPM elsewhere" in refused.value.remedy
         child = subprocess.run(
             [sys.executable, "-c", WRITER, str(path), "0"], capture_output=True, text=True, timeout=60, check=False
         )

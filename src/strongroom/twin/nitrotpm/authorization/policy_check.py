@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hmac
 
+from strongroom.formats.tpm.attributes import SessionKind
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
@@ -13,7 +14,7 @@ from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import Role
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity, NvIndex
-from strongroom.twin.nitrotpm.state.sessions import NORMAL_LOCALITIES, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.sessions import NORMAL_LOCALITIES, PolicyState, Session
 
 
 def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *, number: int, role: Role) -> None:

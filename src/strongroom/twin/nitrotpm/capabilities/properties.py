@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strongroom.formats.tpm.algorithms import Alg
+from strongroom.formats.tpm.capabilities import Property
 from strongroom.formats.tpm.command_codes import VENDOR_BIT
 from strongroom.formats.tpm.frame import MAX_FRAME_BYTES
 from strongroom.formats.tpm.handles import PCR_COUNT
@@ -16,6 +17,7 @@ from strongroom.twin.nitrotpm.nv.memory import ORDERLY_COUNT, is_counter
 from strongroom.twin.nitrotpm.parameters import MAX_BUFFER_BYTES
 from strongroom.twin.nitrotpm.profile import CONTEXT_HASH, CONTEXT_KEY_BITS, MAX_SESSIONS, Profile
 from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.context_blob import MAX_SESSION_CONTEXT_BYTES
 from strongroom.twin.nitrotpm.state.powered_time import UPDATE_MS
 
 _FAMILY = int.from_bytes(b"2.0\0")
@@ -25,7 +27,6 @@ _PC_REVISION, _PC_DAY, _PC_YEAR = 105, 247, 2020
 """TCG PC Client Platform TPM Profile 1.05, of 4 September 2020."""
 _CONTEXT_GAP = 0xFFFF
 _OBJECT_CONTEXT_BYTES = 0xA84
-_SESSION_CONTEXT_BYTES = 0x194
 _SPLIT_MAX = 128
 _SHARED_NV, _COPIES_TO_RAM = 1 << 1, 1 << 2
 _OWNER_AUTH, _ENDORSEMENT_AUTH, _LOCKOUT_AUTH = 1, 2, 4
@@ -38,49 +39,49 @@ def fixed_properties(profile: Profile, commands: Mapping[int, object]) -> dict[i
     vendor = [int.from_bytes(profile.vendor.encode().ljust(16, b"\0")[at : at + 4]) for at in range(0, 16, 4)]
     own = sum(code >= VENDOR_BIT for code in commands)
     return {
-        0x100: _FAMILY,
-        0x101: 0,  # level
-        0x102: _REVISION,
-        0x103: _DAY,
-        0x104: _YEAR,
-        0x105: int.from_bytes(profile.manufacturer.encode().ljust(4, b"\0")),
-        **dict(enumerate(vendor, start=0x106)),
-        0x10A: 1,  # kind of TPM, by the vendor's own count
-        0x10B: profile.firmware_version >> 32,
-        0x10C: profile.firmware_version & 0xFFFFFFFF,
-        0x10D: MAX_BUFFER_BYTES,
-        0x10E: profile.loaded_objects,  # HR_TRANSIENT_MIN
-        0x10F: profile.persistent_objects,  # HR_PERSISTENT_MIN
-        0x110: profile.loaded_sessions,  # HR_LOADED_MIN
-        0x111: MAX_SESSIONS,
-        0x112: PCR_COUNT,
-        0x113: SELECT_BYTES,
-        0x114: _CONTEXT_GAP,
-        0x116: 0,  # NV_COUNTERS_MAX: no other limit than the number of indices
-        0x117: profile.nv_index_bytes,
-        0x118: _SHARED_NV | _COPIES_TO_RAM,  # TPMA_MEMORY
-        0x119: UPDATE_MS,
-        0x11A: CONTEXT_HASH,
-        0x11B: Alg.AES,
-        0x11C: CONTEXT_KEY_BITS,
-        0x11D: ORDERLY_COUNT,
-        0x11E: MAX_FRAME_BYTES,
-        0x11F: MAX_FRAME_BYTES,
-        0x120: MAX_DIGEST_BYTES,
-        0x121: _OBJECT_CONTEXT_BYTES,
-        0x122: _SESSION_CONTEXT_BYTES,
-        0x123: _FAMILY,
-        0x124: 0,  # PS_LEVEL
-        0x125: _PC_REVISION,
-        0x126: _PC_DAY,
-        0x127: _PC_YEAR,
-        0x128: _SPLIT_MAX,
-        0x129: len(commands),
-        0x12A: len(commands) - own,
-        0x12B: own,
-        0x12C: profile.nv_buffer_bytes,
-        0x12D: 0,  # TPMA_MODES
-        0x12E: MAX_BUFFER_BYTES,  # MAX_CAP_BUFFER
+        Property.FAMILY_INDICATOR: _FAMILY,
+        Property.LEVEL: 0,
+        Property.REVISION: _REVISION,
+        Property.DAY_OF_YEAR: _DAY,
+        Property.YEAR: _YEAR,
+        Property.MANUFACTURER: int.from_bytes(profile.manufacturer.encode().ljust(4, b"\0")),
+        **dict(enumerate(vendor, start=Property.VENDOR_STRING_1)),
+        Property.VENDOR_TPM_TYPE: 1,  # kind of TPM, by the vendor's own count
+        Property.FIRMWARE_VERSION_1: profile.firmware_version >> 32,
+        Property.FIRMWARE_VERSION_2: profile.firmware_version & 0xFFFFFFFF,
+        Property.INPUT_BUFFER: MAX_BUFFER_BYTES,
+        Property.HR_TRANSIENT_MIN: profile.loaded_objects,
+        Property.HR_PERSISTENT_MIN: profile.persistent_objects,
+        Property.HR_LOADED_MIN: profile.loaded_sessions,
+        Property.ACTIVE_SESSIONS_MAX: MAX_SESSIONS,
+        Property.PCR_COUNT: PCR_COUNT,
+        Property.PCR_SELECT_MIN: SELECT_BYTES,
+        Property.CONTEXT_GAP_MAX: _CONTEXT_GAP,
+        Property.NV_COUNTERS_MAX: 0,  # no other limit than the number of indices
+        Property.NV_INDEX_MAX: profile.nv_index_bytes,
+        Property.MEMORY: _SHARED_NV | _COPIES_TO_RAM,
+        Property.CLOCK_UPDATE: UPDATE_MS,
+        Property.CONTEXT_HASH: CONTEXT_HASH,
+        Property.CONTEXT_SYM: Alg.AES,
+        Property.CONTEXT_SYM_SIZE: CONTEXT_KEY_BITS,
+        Property.ORDERLY_COUNT: ORDERLY_COUNT,
+        Property.MAX_COMMAND_SIZE: MAX_FRAME_BYTES,
+        Property.MAX_RESPONSE_SIZE: MAX_FRAME_BYTES,
+        Property.MAX_DIGEST: MAX_DIGEST_BYTES,
+        Property.MAX_OBJECT_CONTEXT: _OBJECT_CONTEXT_BYTES,
+        Property.MAX_SESSION_CONTEXT: MAX_SESSION_CONTEXT_BYTES,
+        Property.PS_FAMILY_INDICATOR: _FAMILY,
+        Property.PS_LEVEL: 0,
+        Property.PS_REVISION: _PC_REVISION,
+        Property.PS_DAY_OF_YEAR: _PC_DAY,
+        Property.PS_YEAR: _PC_YEAR,
+        Property.SPLIT_MAX: _SPLIT_MAX,
+        Property.TOTAL_COMMANDS: len(commands),
+        Property.LIBRARY_COMMANDS: len(commands) - own,
+        Property.VENDOR_COMMANDS: own,
+        Property.NV_BUFFER_MAX: profile.nv_buffer_bytes,
+        Property.MODES: 0,
+        Property.MAX_CAP_BUFFER: MAX_BUFFER_BYTES,
     }
 
 
@@ -91,27 +92,27 @@ def variable_properties(chip: Chip) -> dict[int, int]:
     lockout.heal(chip.time_ms())
     active = len(volatile.sessions) + len(volatile.reset.saved_sessions)
     return {
-        0x200: _permanent_attributes(chip),
-        0x201: _startup_attributes(chip),
-        0x202: len(permanent.nv),
-        0x203: len(volatile.sessions),
-        0x204: profile.loaded_sessions - len(volatile.sessions),
-        0x205: active,
-        0x206: MAX_SESSIONS - active,
-        0x207: profile.loaded_objects - len(volatile.objects),
-        0x208: len(permanent.objects),
-        0x209: profile.persistent_objects - len(permanent.objects),
-        0x20A: sum(is_counter(each) for each in permanent.nv.values()),
-        0x20B: profile.nv_indices - len(permanent.nv),
-        0x20C: 0,  # ALGORITHM_SET
-        0x20D: len(CURVES),
-        0x20E: lockout.failures,
-        0x20F: lockout.tries_allowed,
-        0x210: lockout.recovery_s,
-        0x211: lockout.authority_recovery_s,
-        0x212: 0,  # NV_WRITE_RECOVERY: written whenever that is wanted
-        0x213: 0,  # AUDIT_COUNTER: no command is audited
-        0x214: 0,
+        Property.PERMANENT: _permanent_attributes(chip),
+        Property.STARTUP_CLEAR: _startup_attributes(chip),
+        Property.HR_NV_INDEX: len(permanent.nv),
+        Property.HR_LOADED: len(volatile.sessions),
+        Property.HR_LOADED_AVAIL: profile.loaded_sessions - len(volatile.sessions),
+        Property.HR_ACTIVE: active,
+        Property.HR_ACTIVE_AVAIL: MAX_SESSIONS - active,
+        Property.HR_TRANSIENT_AVAIL: profile.loaded_objects - len(volatile.objects),
+        Property.HR_PERSISTENT: len(permanent.objects),
+        Property.HR_PERSISTENT_AVAIL: profile.persistent_objects - len(permanent.objects),
+        Property.NV_COUNTERS: sum(is_counter(each) for each in permanent.nv.values()),
+        Property.NV_COUNTERS_AVAIL: profile.nv_indices - len(permanent.nv),
+        Property.ALGORITHM_SET: 0,
+        Property.LOADED_CURVES: len(CURVES),
+        Property.LOCKOUT_COUNTER: lockout.failures,
+        Property.MAX_AUTH_FAIL: lockout.tries_allowed,
+        Property.LOCKOUT_INTERVAL: lockout.recovery_s,
+        Property.LOCKOUT_RECOVERY: lockout.authority_recovery_s,
+        Property.NV_WRITE_RECOVERY: 0,  # written whenever that is wanted
+        Property.AUDIT_COUNTER_0: 0,  # no command is audited
+        Property.AUDIT_COUNTER_1: 0,
     }
 
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 
+from strongroom.formats.tpm.capabilities import FIRST_VARIABLE, Capability
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HandleType, Rh, handle_number, handle_type
 from strongroom.formats.tpm.pcr_selection import PcrSelection
@@ -25,26 +25,9 @@ from strongroom.twin.nitrotpm.state.chip import Chip
 
 _MOST_BYTES = MAX_BUFFER_BYTES - 8
 """MAX_CAP_DATA: a list, without the capability and the number of entries in front."""
-_FIRST_VARIABLE = 0x200
 _FIRST_ACT, _LAST_ACT = 0x40000110, 0x4000011F
 Entries = list[tuple[int, bytes]]
 """Each with what it is sorted and found by."""
-
-
-class Capability(enum.IntEnum):
-    """TPM_CAP (Part 2, section 6.12)."""
-
-    ALGS = 0
-    HANDLES = 1
-    COMMANDS = 2
-    PP_COMMANDS = 3
-    AUDIT_COMMANDS = 4
-    PCRS = 5
-    TPM_PROPERTIES = 6
-    PCR_PROPERTIES = 7
-    ECC_CURVES = 8
-    AUTH_POLICIES = 9
-    ACT = 10
 
 
 def _capability(reader: Reader) -> Capability:
@@ -97,7 +80,7 @@ def _pcrs(chip: Chip, _first: int) -> Entries:
 
 def _properties(chip: Chip, first: int) -> Entries:
     """Return the properties of the group that the first belongs to: who wants both groups asks twice."""
-    if first >= _FIRST_VARIABLE:
+    if first >= FIRST_VARIABLE:
         group = variable_properties(chip)
     else:
         group = fixed_properties(chip.profile, listed_commands(chip.profile))

@@ -7,7 +7,7 @@ import secrets
 
 from strongroom.crypto.tpm import kdf_a
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.attributes import ObjectAttributes
+from strongroom.formats.tpm.attributes import ObjectAttributes, SessionKind
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HandleType, Rh, handle_number
 from strongroom.formats.tpm.public_area import ASYMMETRIC
@@ -34,7 +34,7 @@ from strongroom.twin.nitrotpm.registry import (
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity, Hierarchy
 from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
-from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session
 
 LEAST_NONCE_BYTES = 16
 _TPM_KEY, _BIND = 1, 2

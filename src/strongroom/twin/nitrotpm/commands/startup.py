@@ -7,8 +7,9 @@ import copy
 import enum
 
 from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.frame import encode_command
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.wire import Reader, listed, sized, u32
+from strongroom.formats.tpm.wire import Reader, listed, sized, u16, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
@@ -29,6 +30,10 @@ class StartupType(enum.IntEnum):
 
     CLEAR = 0x0000
     STATE = 0x0001
+
+
+STARTUP_CLEAR = encode_command(Cc.STARTUP, (), (), u16(StartupType.CLEAR))
+"""The command that firmware sends first."""
 
 
 def _startup_type(reader: Reader) -> StartupType:

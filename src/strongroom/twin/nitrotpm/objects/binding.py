@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from strongroom.crypto.tpm import digest, mac
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, HASH_BLOCK_BYTES, HASH_BYTES, Alg
 from strongroom.formats.tpm.public_area import (
+    MAX_SYM_DATA_BYTES,
     EccParameters,
     EccPoint,
     KeyedHashParameters,
@@ -24,7 +25,7 @@ from strongroom.twin.nitrotpm.crypto.curves import CURVE_NUMBERS
 from strongroom.twin.nitrotpm.crypto.keys import CURVES, point_key
 from strongroom.twin.nitrotpm.objects.rules import is_storage, symmetric_of
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.state.objects import MAX_SENSITIVE_DATA_BYTES, Sensitive
+from strongroom.twin.nitrotpm.state.objects import Sensitive
 
 _TOP_BIT = 0x80
 _LEAST_EXPONENT = 7
@@ -119,7 +120,7 @@ def is_on_curve(point: EccPoint, parameters: EccParameters) -> bool:
 def _check_symmetric(public: PublicArea, sensitive: Sensitive, number: int) -> None:
     if isinstance(public.parameters, KeyedHashParameters):
         scheme = public.parameters.scheme
-        most = MAX_SENSITIVE_DATA_BYTES if scheme.algorithm is Alg.NULL else HASH_BLOCK_BYTES[scheme.hash]
+        most = MAX_SYM_DATA_BYTES if scheme.algorithm is Alg.NULL else HASH_BLOCK_BYTES[scheme.hash]
         fits = len(sensitive.value) <= most
     else:
         fits = len(sensitive.value) * 8 == symmetric_of(public).key_bits

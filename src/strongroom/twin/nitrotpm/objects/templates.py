@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from strongroom.crypto.tpm import without_trailing_zeros
 from strongroom.formats.tpm.algorithms import HASH_BYTES
-from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES, PublicArea
+from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES, MAX_SYM_DATA_BYTES, PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.objects.creation import Wish
 from strongroom.twin.nitrotpm.objects.rules import creation_fault
 from strongroom.twin.nitrotpm.registry import Parameter
-from strongroom.twin.nitrotpm.state.objects import MAX_SENSITIVE_DATA_BYTES, TpmObject
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 SENSITIVE, TEMPLATE = 1, 2
 """The parameters of Create, CreatePrimary and CreateLoaded, by number."""
@@ -20,7 +20,7 @@ SENSITIVE, TEMPLATE = 1, 2
 
 def _wish(reader: Reader) -> Wish:
     auth = reader.sized("an authorization value", most_bytes=MAX_DIGEST_BYTES)
-    data = reader.sized("secret data", most_bytes=MAX_SENSITIVE_DATA_BYTES)
+    data = reader.sized("secret data", most_bytes=MAX_SYM_DATA_BYTES)
     return Wish(without_trailing_zeros(auth), data)
 
 

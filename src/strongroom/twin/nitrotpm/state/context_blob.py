@@ -28,6 +28,8 @@ from strongroom.twin.nitrotpm.state.sessions import is_session_handle
 OBJECT, SEQUENCE, OBJECT_UNTIL_RESTART = 0x80000000, 0x80000001, 0x80000002
 """savedHandle of what has a transient handle (Part 2, section 14.5)."""
 MAX_CONTEXT_BYTES = 2680
+MAX_SESSION_CONTEXT_BYTES = 1024
+"""TPM_PT_MAX_SESSION_CONTEXT: TPMS_CONTEXT of the longest session, rounded up."""
 _CONTEXT = 1
 _KEY_BYTES = CONTEXT_KEY_BITS // 8
 _SEQUENCE_BYTES = 8

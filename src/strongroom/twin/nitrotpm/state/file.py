@@ -131,6 +131,6 @@ def _locked(path: Path) -> int:
         raise LocalFault(
             "twin.tpm-state-in-use",
             f"expected the TPM in {path} to be nobody's, found a process that has it",
-            remedy="End the other process, or keep this TPM in another file.",
+            remedy=f"End the other process (`fuser {beside}` says who it is), or keep this TPM elsewhere.",
         ) from error
     return descriptor

@@ -12,19 +12,23 @@ from strongroom.crypto.tpm import object_name, qualified_name, without_trailing_
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.handles import Rh
-from strongroom.formats.tpm.public_area import MAX_COORDINATE_BYTES, MAX_DIGEST_BYTES, MAX_RSA_KEY_BYTES, PublicArea
+from strongroom.formats.tpm.public_area import (
+    MAX_COORDINATE_BYTES,
+    MAX_DIGEST_BYTES,
+    MAX_RSA_KEY_BYTES,
+    MAX_SYM_DATA_BYTES,
+    PublicArea,
+)
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u16, u32
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.entities import NO_POLICY, AuthPolicy
 
 _PARENT = ObjectAttributes.RESTRICTED | ObjectAttributes.DECRYPT
-MAX_SENSITIVE_DATA_BYTES = 128
-"""MAX_SYM_DATA: as much as can be sealed, and as long as a key of a keyed hash can be."""
 _MOST_VALUE_BYTES = {
     Alg.RSA: MAX_RSA_KEY_BYTES // 2,
     Alg.ECC: MAX_COORDINATE_BYTES,
-    Alg.KEYEDHASH: MAX_SENSITIVE_DATA_BYTES,
+    Alg.KEYEDHASH: MAX_SYM_DATA_BYTES,
     Alg.SYMCIPHER: 32,
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dataclasses of numbers, bytes and further dataclasses as bytes, and back: how a session leaves the TPM and returns.
 
+Short, as a context has to fit into a command; `values` writes the same kinds as JSON, for a file.
+
 It follows the declarations, so a field that is added to a session travels too. Only this TPM reads what it wrote, and
 only after the HMAC was found good; so a malformed record is a mistake of ours.
 """

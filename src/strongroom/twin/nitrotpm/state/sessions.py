@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import enum
 import secrets
 from dataclasses import dataclass, field
 
 from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac, xor
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
+from strongroom.formats.tpm.attributes import SessionKind
 from strongroom.formats.tpm.handles import HandleType, handle_number, handle_type
 from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES, Symmetric
 from strongroom.formats.tpm.wire import u8, u32
@@ -23,14 +23,6 @@ def is_session_handle(handle: int) -> bool:
     """Say whether a handle is one that this TPM gives to sessions: of either kind, loaded, saved or none."""
     kinds = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
     return handle_type(handle) in kinds and handle_number(handle) < MAX_SESSIONS
-
-
-class SessionKind(enum.IntEnum):
-    """TPM_SE (Part 2, section 6.11)."""
-
-    HMAC = 0x00
-    POLICY = 0x01
-    TRIAL = 0x03
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 
-from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, encode_response
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, SIZE_AT, encode_response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.board import Board
-
-_SIZE = slice(2, 6)
 
 
 def serve_data(board: Board, connection: socket.socket) -> None:
@@ -25,7 +23,7 @@ def _commands(connection: socket.socket) -> Iterator[bytes]:
     """Give commands until the other side is done, or so confused that no next one can be found."""
     receive, received = _receiver(connection), b""
     while len(received := receive(HEADER_BYTES, received)) >= HEADER_BYTES:
-        size_bytes = int.from_bytes(received[_SIZE])
+        size_bytes = int.from_bytes(received[SIZE_AT])
         if not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
             connection.sendall(encode_response(Rc.COMMAND_SIZE))
             return

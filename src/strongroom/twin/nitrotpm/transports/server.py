@@ -110,7 +110,8 @@ class TpmServer:
             raise LocalFault(
                 "twin.tpm-socket",
                 f"expected to make the socket {path}, found: {error.strerror or error}",
-                remedy="Name a path that does not exist yet, in a folder of yours, of at most 107 bytes.",
+                remedy="Name a path that does not exist yet, in a folder of yours, of at most 107 bytes. "
+                "A process that was killed leaves its socket behind: remove it.",
             ) from error
         self._open.callback(path.unlink, missing_ok=True)
         listening.listen(_BACKLOG)
