@@ -27,6 +27,9 @@ _ENTITY = re.compile(rf"{_IAM}(?:role|user)/[\w+=,.@/-]+", re.ASCII)
 _SESSION = re.compile(rf"{_STS}(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)", re.ASCII)
 _UNIQUE_ID = re.compile(r"A(?:RO|ID)A[A-Z0-9]{12,124}", re.ASCII)
 
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
+"""IAM User Guide, "AWS service principals": SERVICE.amazonaws.com, some with a Region, in China with .cn."""
+
 
 class PrincipalKind(enum.StrEnum):
     """The forms of a principal."""
@@ -164,13 +167,24 @@ def _parse_member(group: str, node: Node) -> Principal:
         if not value or has_wildcard(value):
             raise node.refused("keypolicy.principal", f"expected a name without wildcards, found {shown(value)}")
         return Principal(PrincipalKind.SERVICE if group == "Service" else PrincipalKind.FEDERATED, value)
-    kind = next((kind for kind, pattern in _AWS_FORMS if pattern.fullmatch(value)), None)
-    if kind is None:
+    found = read_aws_principal(value)
+    if found is None:
         raise node.refused(
             "keypolicy.principal",
             f"expected *, an account id, or the ARN of an account root, role, user or session, found {shown(value)}",
         )
-    return Principal(kind, value)
+    return found
+
+
+def read_aws_principal(text: str) -> Principal | None:
+    """Read what may stand under `AWS` in a Principal element; None for anything else."""
+    kind = next((kind for kind, pattern in _AWS_FORMS if pattern.fullmatch(text)), None)
+    return None if kind is None else Principal(kind, text)
+
+
+def read_service_principal(text: str) -> Principal | None:
+    """Read the name of an AWS service, such as `ec2.amazonaws.com`; None for anything else."""
+    return Principal(PrincipalKind.SERVICE, text) if _SERVICE.fullmatch(text) else None
 
 
 _AWS_FORMS = (
