@@ -9,7 +9,7 @@ nothing in it, so a grant opens a key without a document unless a policy denies 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.errors import FormatError
 from strongroom.ids import AccountId, KeyArn
@@ -99,7 +99,7 @@ class Grant:
     grantee: Principal
     operations: frozenset[str]
     retiring: Principal | None = None
-    constraints: GrantConstraints = GrantConstraints()
+    constraints: GrantConstraints = field(default_factory=GrantConstraints)
     name: str = ""
 
     def __post_init__(self) -> None:
