@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.documents import Documents
 from bench.machine import describe_machine
+from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
 from bench.row import Row
 from bench.table import as_json, as_text
@@ -22,6 +23,7 @@ from bench.tpm_rows import attestation_rows, peer_rows
 from bench.verify_rows import chain_rows, genuine_row
 
 _DOCUMENTS = 100
+_REQUESTS = 2_000
 _IMAGE_BYTES = 100_000_000
 _TPM_COMMANDS = 300
 _ATTESTATIONS = 10
@@ -34,6 +36,7 @@ def measure(rounds: int) -> Iterator[Row]:
     yield from chain_rows(Documents.make(_DOCUMENTS), rounds)
     yield genuine_row(Path(os.environ.get("STRONGROOM_VECTORS", _VECTORS)), rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
+    yield policy_row(_REQUESTS, rounds)
     yield from peer_rows(rounds, commands=_TPM_COMMANDS)
     yield from attestation_rows(rounds, attestations=_ATTESTATIONS)
 

@@ -14,12 +14,18 @@ class Unit(enum.StrEnum):
     """How a row's figures are shown. Figures in a rate grow with speed, and so do its ratios."""
 
     DOCUMENTS_PER_SECOND = "documents/s"
+    DECISIONS_PER_SECOND = "decisions/s"
     MILLISECONDS = "ms"
     MICROSECONDS = "us"
 
+    @property
+    def is_rate(self) -> bool:
+        """Whether more is better."""
+        return self not in _PER_SECOND
+
     def of(self, seconds: float) -> float:
         """Return `seconds` for one piece of work in this unit."""
-        return 1 / seconds if self is Unit.DOCUMENTS_PER_SECOND else _PER_SECOND[self] * seconds
+        return 1 / seconds if self.is_rate else _PER_SECOND[self] * seconds
 
 
 _PER_SECOND = {Unit.MILLISECONDS: 1e3, Unit.MICROSECONDS: 1e6}
@@ -77,7 +83,7 @@ class Row:
             return None
         if isinstance(self.goal, Deadline):
             return statistics.median(self.seconds["ours"]) < self.goal.seconds
-        if self.unit is Unit.DOCUMENTS_PER_SECOND:
+        if self.unit.is_rate:
             return self.ratio >= self.goal.figure
         return self.ratio <= self.goal.figure
 
@@ -86,7 +92,7 @@ class Row:
         """The goal in the table's words."""
         if isinstance(self.goal, Deadline):
             return f"< {self.unit.of(self.goal.seconds):,.0f} {self.unit}"
-        sign = ">=" if self.unit is Unit.DOCUMENTS_PER_SECOND else "<="
+        sign = ">=" if self.unit.is_rate else "<="
         return f"{sign} {self.goal.figure:.2f} of {self.goal.against}"
 
     def as_json(self) -> dict[str, Any]:
