@@ -70,4 +70,4 @@ def test_the_cli_administers_keys(world, tmp_path):
 
 
 def test_the_cli_is_told_about_operations_that_are_missing(world):
-    assert "It knows CreateAlias" in aws(world, "kms", "list-keys")
+    assert "It knows CancelKeyDeletion" in aws(world, "kms", "describe-custom-key-stores")

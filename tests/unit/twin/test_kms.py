@@ -407,7 +407,13 @@ def test_operations_without_a_key_ask_the_identity_policies(world):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"KeySpec": "RSA_2048"}, {"KeyUsage": "SIGN_VERIFY"}, {"Origin": "EXTERNAL"}, {"MultiRegion": True}],
+    [
+        {"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY"},
+        {"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
+        {"Origin": "EXTERNAL"},
+        {"Origin": "AWS_CLOUDHSM"},
+        {"MultiRegion": True},
+    ],
 )
 def test_keys_of_other_kinds_are_refused_by_name(world, parameters):
     refused("UnsupportedOperationException", world.kms(world.vendor).create_key, **parameters)
@@ -549,7 +555,11 @@ def test_an_allowed_call_is_recorded_as_cloudtrail_shows_it(world):
     assert (record.outcome, record.statement, record.failed_pcrs) == ("allowed", "Open", ())
     event = record.cloudtrail()
     assert event["eventName"] == "Decrypt"
-    assert event["requestParameters"] == {"encryptionContext": CONTEXT}
+    assert event["requestParameters"] == {
+        "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "encryptionContext": CONTEXT,
+        "keyId": world.key_arn,
+    }
     recipient = event["additionalEventData"]["recipient"]
     assert recipient["attestationDocumentModuleId"] == world.instance.module_id
     assert recipient["attestationDocumentNitroTPMPCR4"] == world.instance.pcrs[4].hex()
@@ -559,7 +569,8 @@ def test_an_allowed_call_is_recorded_as_cloudtrail_shows_it(world):
 def test_a_refused_call_is_recorded_without_the_recipient_as_in_cloudtrail(world):
     refused("AccessDeniedException", world.decrypt)
     event = world.twin.kms.decisions[-1].cloudtrail()
-    assert event["errorCode"] == "AccessDeniedException"
+    assert event["errorCode"] == "AccessDenied"
+    assert event["errorMessage"].endswith("with an explicit deny in a resource-based policy")
     assert "additionalEventData" not in event
 
 

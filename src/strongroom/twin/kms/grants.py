@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant (KMS API Reference, by their names).
+
+What a grant allows is `keypolicy.evaluate`'s business. Who may retire one is here: KMS Developer Guide, "Retiring and
+revoking grants".
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import replace
+
+from strongroom.errors import FormatError
+from strongroom.keypolicy.decision import Outcome
+from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal, grant_service
+from strongroom.keypolicy.principals import Principal, PrincipalKind, Reach
+from strongroom.twin.accounts import PARTITION, Directory
+from strongroom.twin.fault import AwsFault
+from strongroom.twin.kms.authorization import (
+    authorize,
+    authorize_without_key,
+    decide_by_identity,
+    denied,
+    expect_usable,
+)
+from strongroom.twin.kms.grant_tokens import MAX_TOKEN, find_grant, new_token
+from strongroom.twin.kms.key_specs import SYMMETRIC, KeyUsage
+from strongroom.twin.kms.keys import KeptGrant, Key
+from strongroom.twin.kms.paging import page
+from strongroom.twin.kms.parameters import Parameters
+from strongroom.twin.kms.replies import end_dry_run, seconds
+from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.store import KeyStore
+
+MAX_PRINCIPAL, MAX_SERVICE = 256, 128
+MAX_SOURCE_ARN = 512
+MAX_GRANT_ID = 128
+MAX_OPERATIONS = 64
+_NAME = re.compile(r"[a-zA-Z0-9:/_-]+")
+_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
+_ALWAYS = frozenset({"CreateGrant", "DescribeKey", "RetireGrant"})
+_BY_USAGE = {
+    KeyUsage.SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
+    KeyUsage.GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
+    KeyUsage.KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
+}
+_ENCRYPTING = frozenset({"Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo"})
+_DATA_KEYS = frozenset(name for name in GRANT_OPERATIONS if name.startswith("GenerateDataKey"))
+"""What can be granted on a key of each kind (KMS Developer Guide, "Grants in AWS KMS", grant operations)."""
+
+
+class Grants:
+    """The operations; each takes the request and its parameters, and raises AwsFault."""
+
+    def __init__(self, store: KeyStore, directory: Directory) -> None:
+        self._store = store
+        self._directory = directory
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the rows of this family."""
+        parties = ("GranteePrincipal", "GranteeServicePrincipal", "RetiringPrincipal", "RetiringServicePrincipal")
+        creation = ("KeyId", *parties, "Operations", "Constraints", "Name")
+        listing = ("KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit", "Marker")
+        retiring = ("RetiringPrincipal", "RetiringServicePrincipal", "Limit", "Marker")
+        return {
+            "CreateGrant": Operation(
+                self.create_grant, takes_tokens=True, read_only=False, shown=creation, hidden_reply=("GrantToken",)
+            ),
+            "ListGrants": Operation(self.list_grants, shown=listing),
+            "ListRetirableGrants": Operation(self.list_retirable_grants, shown=retiring),
+            "RetireGrant": Operation(self.retire_grant, read_only=False, shown=()),
+            "RevokeGrant": Operation(self.revoke_grant, read_only=False, shown=("KeyId", "GrantId")),
+        }
+
+    def create_grant(self, request: Request, parameters: Parameters) -> Reply:
+        """CreateGrant. The same grant under the same name is made once, and gets another token."""
+        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
+        grant = self._read(request, parameters, key)
+        authorize(request, key)
+        expect_usable(key)
+        end_dry_run(parameters)
+        request.told["KeyId"] = key.arn  # CloudTrail shows it, though it is no part of the reply
+        kept = self._store.add_grant(KeptGrant(grant, request.clock.now(), secrets.token_bytes(32)))
+        return {"GrantToken": new_token(kept), "GrantId": kept.grant.grant_id}
+
+    def list_grants(self, request: Request, parameters: Parameters) -> Reply:
+        """ListGrants: of one key; by id or grantee, if asked."""
+        grantee, service = _party(parameters, "GranteePrincipal"), _party(parameters, "GranteeServicePrincipal")
+        key = self._key(request, parameters)
+        grant_id = parameters.optional_text("GrantId", maximum=MAX_GRANT_ID)
+        found = [
+            kept
+            for kept in self._store.grants_on(key.arn)
+            if grant_id in {None, kept.grant.grant_id} and _is(kept.grant.grantee, grantee or service)
+        ]
+        return _listed(parameters, found)
+
+    def list_retirable_grants(self, request: Request, parameters: Parameters) -> Reply:
+        """ListRetirableGrants: of a principal of the caller's account, whoever owns the keys."""
+        if parameters.optional_text("RetiringServicePrincipal") is not None:
+            raise AwsFault("ValidationException", "RetiringServicePrincipal is for AWS services only.")
+        retiring = _party(parameters, "RetiringPrincipal")
+        if retiring is None:
+            raise AwsFault("ValidationException", "RetiringPrincipal is required.")
+        if request.place.account_id not in retiring.value:
+            raise AwsFault("InvalidArnException", f"{retiring.value} is not of account {request.place.account_id}.")
+        authorize_without_key(request)
+        grants = self._store.grants_in(request.place.region)
+        return _listed(
+            parameters, [kept for kept in grants if kept.grant.retiring and _is(kept.grant.retiring, retiring)]
+        )
+
+    def retire_grant(self, request: Request, parameters: Parameters) -> None:
+        """RetireGrant, by a token, or by key and id."""
+        kept = self._retirable(request, parameters)
+        request.resources.append(kept.grant.key_arn)
+        request.additional["grantId"] = kept.grant.grant_id
+        decision = decide_by_identity(request, kept.grant.key_arn)
+        if decision.outcome is Outcome.EXPLICITLY_DENIED or not _may_retire(request, kept.grant, decision.outcome):
+            raise denied(request, decision, kept.grant.key_arn)
+        end_dry_run(parameters)
+        self._store.remove_grant(kept)
+
+    def revoke_grant(self, request: Request, parameters: Parameters) -> None:
+        """RevokeGrant."""
+        key = self._key(request, parameters)
+        kept = self._by_id(key, parameters)
+        end_dry_run(parameters)
+        self._store.remove_grant(kept)
+
+    def _key(self, request: Request, parameters: Parameters) -> Key:
+        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
+        authorize(request, key)
+        return key
+
+    def _retirable(self, request: Request, parameters: Parameters) -> KeptGrant:
+        token = parameters.optional_text("GrantToken", maximum=MAX_TOKEN)
+        named = [parameters.optional_text(name) for name in ("KeyId", "GrantId")]
+        if (token is None) == (None in named) or (token and any(named)):
+            raise AwsFault("ValidationException", "Specify either a grant token, or a key ARN and a grant ID.")
+        if token is not None:
+            return find_grant(token, self._store.grants_in(request.place.region))
+        return self._by_id(self._store.resolve_key(request.place, parameters.text("KeyId")), parameters)
+
+    def _by_id(self, key: Key, parameters: Parameters) -> KeptGrant:
+        grant_id = parameters.text("GrantId", maximum=MAX_GRANT_ID)
+        kept = next((each for each in self._store.grants_on(key.arn) if each.grant.grant_id == grant_id), None)
+        if kept is None:
+            raise AwsFault("NotFoundException", f"Grant ID {grant_id} not found")
+        return kept
+
+    def _read(self, request: Request, parameters: Parameters, key: Key) -> Grant:
+        """Read the grant that a call asks for. Raises AwsFault."""
+        operations = frozenset(parameters.texts("Operations", maximum=MAX_OPERATIONS))
+        try:
+            grant = Grant(
+                grant_id=secrets.token_hex(32),
+                key_arn=key.arn,
+                issuing_account=request.place.account_id,
+                grantee=self._pinned(_one_party(parameters, "Grantee")),
+                operations=operations,
+                retiring=self._pinned_or_none(_party_of_two(parameters, "Retiring")),
+                constraints=_constraints(parameters),
+                name=parameters.matching("Name", _NAME, maximum=256) or "",
+            )
+        except FormatError as error:
+            raise AwsFault("ValidationException", str(error)) from error
+        _expect_supported(key, grant)
+        return grant
+
+    def _pinned_or_none(self, principal: Principal | None) -> Principal | None:
+        return None if principal is None else self._pinned(principal)
+
+    def _pinned(self, principal: Principal) -> Principal:
+        """Bind a user or role to the unique id it has now, as in policies. Raises AwsFault (InvalidArnException)."""
+        if principal.kind is not PrincipalKind.ENTITY:
+            return principal
+        pinned_id = self._directory.unique_ids().get(principal.value)
+        if pinned_id is None:
+            raise AwsFault("InvalidArnException", f"{principal.value} does not exist.")
+        return replace(principal, pinned_id=pinned_id)
+
+
+def _may_retire(request: Request, grant: Grant, by_identity: Outcome) -> bool:
+    """Tell whether the grant lets the caller retire it: himself, or through an account that delegated it to him."""
+    caller = request.authentic.caller.caller
+    root = Principal(PrincipalKind.ACCOUNT, grant.issuing_account)
+    parties = [root] + ([grant.retiring] if grant.retiring else [])
+    if "RetireGrant" in grant.operations:
+        parties.append(grant.grantee)
+    reaches = {party.reach(caller) for party in parties}
+    return Reach.DIRECT in reaches or (Reach.ACCOUNT in reaches and by_identity is Outcome.ALLOWED)
+
+
+def _one_party(parameters: Parameters, role: str) -> Principal:
+    found = _party_of_two(parameters, role)
+    if found is None:
+        raise AwsFault("ValidationException", f"Specify either {role}Principal or {role}ServicePrincipal.")
+    return found
+
+
+def _party_of_two(parameters: Parameters, role: str) -> Principal | None:
+    both = [_party(parameters, f"{role}{kind}") for kind in ("Principal", "ServicePrincipal")]
+    if all(both):
+        raise AwsFault("ValidationException", f"Specify either {role}Principal or {role}ServicePrincipal.")
+    return both[0] or both[1]
+
+
+def _party(parameters: Parameters, name: str) -> Principal | None:
+    """Return a principal of a grant, or None when it is absent. Raises AwsFault."""
+    is_service = name.endswith("ServicePrincipal")
+    text = parameters.optional_text(name, maximum=MAX_SERVICE if is_service else MAX_PRINCIPAL)
+    if text is None:
+        return None
+    try:
+        return grant_service(text) if is_service else grant_principal(text)
+    except FormatError as error:
+        raise AwsFault("InvalidArnException", str(error)) from error
+
+
+def _constraints(parameters: Parameters) -> GrantConstraints:
+    member = parameters.nested("Constraints")
+    if member is None:
+        return GrantConstraints()
+    equals, subset = (member.context(name) if name in member.members else None for name in _CONSTRAINTS)
+    source = member.optional_text("SourceArn", maximum=MAX_SOURCE_ARN)
+    return GrantConstraints.of(equals=equals, subset=subset, source_arn=source or "")
+
+
+def _expect_supported(key: Key, grant: Grant) -> None:
+    """Require that the key can do what is granted (KMS API Reference, CreateGrant, Operations). Raises AwsFault."""
+    possible = _ALWAYS | _BY_USAGE.get(key.usage, _ENCRYPTING)
+    if key.spec.name == SYMMETRIC:
+        possible |= _DATA_KEYS
+    elif key.usage is KeyUsage.ENCRYPT_DECRYPT:
+        possible |= {"GetPublicKey"}
+    unsupported = sorted(grant.operations - possible)
+    if unsupported:
+        raise AwsFault(
+            "ValidationException", f"{', '.join(unsupported)} cannot be granted on {key.arn}, a key of {key.spec.name}."
+        )
+    constraints = grant.constraints
+    pairs = (constraints.encryption_context_equals, constraints.encryption_context_subset)
+    if key.spec.name != SYMMETRIC and any(each is not None for each in pairs):
+        raise AwsFault(
+            "ValidationException", f"{key.arn} is a key of {key.spec.name}, which has no encryption context."
+        )
+
+
+def _is(principal: Principal, wanted: Principal | None) -> bool:
+    return wanted is None or (principal.kind, _as_arn(principal)) == (wanted.kind, _as_arn(wanted))
+
+
+def _as_arn(principal: Principal) -> str:
+    """Return a principal as KMS lists it: an account by the ARN of its root."""
+    if principal.kind is PrincipalKind.ACCOUNT and ":" not in principal.value:
+        return f"arn:{PARTITION}:iam::{principal.value}:root"
+    return principal.value
+
+
+def _listed(parameters: Parameters, found: list[KeptGrant]) -> Reply:
+    shown, more = page(parameters, found, name=lambda kept: kept.grant.grant_id, default=50, maximum=100)
+    return {"Grants": [_entry(kept) for kept in shown], **more}
+
+
+def _entry(kept: KeptGrant) -> Reply:
+    grant = kept.grant
+    entry: Reply = {
+        "KeyId": grant.key_arn,
+        "GrantId": grant.grant_id,
+        "CreationDate": seconds(kept.created),
+        "IssuingAccount": f"arn:{PARTITION}:iam::{grant.issuing_account}:root",
+        "Operations": sorted(grant.operations),
+        **_named("Grantee", grant.grantee),
+    }
+    if grant.retiring is not None:
+        entry |= _named("Retiring", grant.retiring)
+    if grant.name:
+        entry["Name"] = grant.name
+    constraints = _listed_constraints(grant.constraints)
+    return {**entry, "Constraints": constraints} if constraints else entry
+
+
+def _named(role: str, principal: Principal) -> Reply:
+    """Name a principal. A service is listed under both members (KMS API Reference, ListGrants)."""
+    named: Reply = {f"{role}Principal": _as_arn(principal)}
+    return named | {f"{role}ServicePrincipal": principal.value} if principal.kind is PrincipalKind.SERVICE else named
+
+
+def _listed_constraints(constraints: GrantConstraints) -> Reply:
+    listed: Reply = {"SourceArn": constraints.source_arn} if constraints.source_arn else {}
+    pairs = (constraints.encryption_context_equals, constraints.encryption_context_subset)
+    return listed | {name: dict(each) for name, each in zip(_CONSTRAINTS, pairs, strict=True) if each is not None}
