@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
-from botocore.model import Shape
+import pytest
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
-from strongroom.ids import Region
-from strongroom.twin.accounts import Credentials
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.ids import AccountId, Region
+from strongroom.twin.accounts import Credentials, Directory, PrincipalKind
+from strongroom.twin.clock import OffsetClock
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms.service import MIMETYPE, TARGET, Kms, refuse
+from strongroom.twin.kms.store import Keeper
 from strongroom.twin.server import DEFAULT_REGION
 from strongroom.twin.sigv4 import AuthenticCall, Scope, SignedCall
 
@@ -28,7 +32,29 @@ MODEL = get_session().get_service_model("kms")
 COMMON = {"AccessDeniedException", "SerializationException", "UnknownOperationException", "ValidationException"}
 SEALED = {"Plaintext", "PrivateKeyPlaintext", "SharedSecret"}
 """Empty where there is a CiphertextForRecipient (KMS API Reference: "null or empty"), whatever the model says."""
-_SERIALIZER, _PARSER = create_serializer("json"), create_parser("json")
+VENDOR, CUSTOMER = "111111111111", "222222222222"
+_SERIALIZER, _PARSER = create_serializer("json", include_validation=False), create_parser("json")
+
+
+class Cloud:
+    """A KMS by itself, with two accounts and a clock that tests move."""
+
+    def __init__(self, keeper: Keeper | None = None) -> None:
+        self.clock = OffsetClock()
+        self.directory = Directory()
+        for account in (VENDOR, CUSTOMER):
+            self.directory.create_account(account, name=account)
+        nobody = NitroRoots(frozenset({bytes(32)}))
+        self.kms = Kms(self.directory, roots=nobody, clock=self.clock, keeper=keeper)
+
+    def user(self, account: str, name: str, *policies: str) -> Caller:
+        """A new user of an account; without policies he may do what key policies and grants let him, and no more."""
+        user = self.directory.create_principal(AccountId(account), PrincipalKind.USER, name, policies=policies)
+        return Caller(self.kms, self.directory.add_key(user))
+
+    def pass_time(self, **time: float) -> None:
+        """Let days, hours or minutes go by."""
+        self.clock.offset += timedelta(**time)
 
 
 class Caller:
@@ -39,6 +65,22 @@ class Caller:
         self._credentials = credentials
         self._region = region
         self.answered: set[str] = set()
+
+    @property
+    def arn(self) -> str:
+        """The user's or role's ARN."""
+        return self._credentials.principal.arn
+
+    def refused(self, code: str, operation: str, **parameters) -> str:
+        """Call, expect the error, and return its message."""
+        with pytest.raises(AwsFault) as caught:
+            self(operation, **parameters)
+        assert caught.value.name == code, caught.value
+        return caught.value.message
+
+    def new_key(self, **parameters) -> str:
+        """Make a key; return its ARN."""
+        return self("CreateKey", **parameters)["KeyMetadata"]["Arn"]
 
     def __call__(self, operation: str, **parameters):
         """Call an operation by AWS's name; return the parsed reply, or raise the AwsFault."""
@@ -87,7 +129,7 @@ def expect_shape(operation: str, body: bytes):
     return parsed
 
 
-def expect_known(shape: Shape, raw) -> None:
+def expect_known(shape, raw) -> None:
     """Require that a reply has no member that the model has not."""
     if shape.type_name == "structure":
         assert set(raw) <= set(shape.members), f"{shape.name} has no {set(raw) - set(shape.members)}"
@@ -98,7 +140,7 @@ def expect_known(shape: Shape, raw) -> None:
             expect_known(shape.member, each)
 
 
-def expect_value(shape: Shape, value) -> None:
+def expect_value(shape, value) -> None:
     """Require what ParamValidator leaves out: largest lengths, patterns, enumerations."""
     if shape.type_name == "structure":
         for name, each in value.items():

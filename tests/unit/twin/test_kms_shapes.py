@@ -5,8 +5,6 @@ import pytest
 from tests.kms_calls import MODEL, Caller
 from tests.twin_world import RECIPIENT, RSA_OAEP, client
 
-from strongroom.twin.fault import AwsFault
-
 REFUSED = {
     "DeleteImportedKeyMaterial": {},
     "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
@@ -22,17 +20,13 @@ def kms(world):
     return Caller(world.twin.kms, world.vendor)
 
 
-def new_key(kms, **parameters):
-    return kms("CreateKey", **parameters)["KeyMetadata"]["Arn"]
-
-
 def recipient(world):
     document = world.instance.attest(public_key=RECIPIENT.public_key)
     return {"Recipient": {"KeyEncryptionAlgorithm": RSA_OAEP, "AttestationDocument": document}}
 
 
 def symmetric(kms):
-    key = new_key(kms, Description="one", Tags=[{"TagKey": "a", "TagValue": ""}])
+    key = kms.new_key(Description="one", Tags=[{"TagKey": "a", "TagValue": ""}])
     blob = kms("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
     kms("Decrypt", KeyId=key, CiphertextBlob=blob, EncryptionContext={"a": "b"})
     kms("ReEncrypt", CiphertextBlob=blob, SourceEncryptionContext={"a": "b"}, DestinationKeyId=key)
@@ -44,21 +38,21 @@ def symmetric(kms):
 
 
 def asymmetric(kms):
-    signing = new_key(kms, KeySpec="ECC_NIST_P384", KeyUsage="SIGN_VERIFY")
+    signing = kms.new_key(KeySpec="ECC_NIST_P384", KeyUsage="SIGN_VERIFY")
     signed = {"KeyId": signing, "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_384"}
     kms("Verify", **signed, Signature=kms("Sign", **signed)["Signature"])
-    agreeing = new_key(kms, KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")
+    agreeing = kms.new_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")
     peer = kms("GetPublicKey", KeyId=agreeing)["PublicKey"]
     kms("DeriveSharedSecret", KeyId=agreeing, KeyAgreementAlgorithm="ECDH", PublicKey=peer)
     for bits in (2048, 3072, 4096):
-        kms("GetPublicKey", KeyId=new_key(kms, KeySpec=f"RSA_{bits}", KeyUsage="ENCRYPT_DECRYPT"))
-    mac = {"KeyId": new_key(kms, KeySpec="HMAC_512", KeyUsage="GENERATE_VERIFY_MAC"), "Message": b"m"}
+        kms("GetPublicKey", KeyId=kms.new_key(KeySpec=f"RSA_{bits}", KeyUsage="ENCRYPT_DECRYPT"))
+    mac = {"KeyId": kms.new_key(KeySpec="HMAC_512", KeyUsage="GENERATE_VERIFY_MAC"), "Message": b"m"}
     mac["MacAlgorithm"] = "HMAC_SHA_512"
     kms("VerifyMac", **mac, Mac=kms("GenerateMac", **mac)["Mac"])
 
 
 def administration(kms):
-    key = new_key(kms)
+    key = kms.new_key()
     kms("DescribeKey", KeyId=key)
     kms("UpdateKeyDescription", KeyId=key, Description="")
     kms("PutKeyPolicy", KeyId=key, Policy=kms("GetKeyPolicy", KeyId=key)["Policy"])
@@ -80,7 +74,7 @@ def administration(kms):
 
 
 def names_and_grants(kms):
-    key, other = new_key(kms), new_key(kms)
+    key, other = kms.new_key(), kms.new_key()
     kms("CreateAlias", AliasName="alias/shapes", TargetKeyId=key)
     kms("UpdateAlias", AliasName="alias/shapes", TargetKeyId=other)
     kms("ListAliases", Limit=1)
@@ -102,9 +96,9 @@ def test_every_operation_answers_with_shapes_of_the_api_model(kms, world):
 
 
 def test_attested_answers_have_shapes_of_the_api_model(kms, world):
-    key = new_key(kms)
+    key = kms.new_key()
     blob = kms("Encrypt", KeyId=key, Plaintext=b"x")["CiphertextBlob"]
-    agreeing = new_key(kms, KeySpec="ECC_NIST_P384", KeyUsage="KEY_AGREEMENT")
+    agreeing = kms.new_key(KeySpec="ECC_NIST_P384", KeyUsage="KEY_AGREEMENT")
     peer = kms("GetPublicKey", KeyId=agreeing)["PublicKey"]
     answers = [
         kms("Decrypt", CiphertextBlob=blob, **recipient(world)),
@@ -119,29 +113,26 @@ def test_attested_answers_have_shapes_of_the_api_model(kms, world):
 
 @pytest.mark.parametrize("operation", REFUSED)
 def test_what_the_twin_has_not_is_refused_as_for_a_single_region_key_of_kms(kms, operation):
-    key = new_key(kms)
-    with pytest.raises(AwsFault, match=key) as caught:
-        kms(operation, KeyId=key, **REFUSED[operation])
-    assert caught.value.name == "UnsupportedOperationException"
+    key = kms.new_key()
+    assert key in kms.refused("UnsupportedOperationException", operation, KeyId=key, **REFUSED[operation])
 
 
 @pytest.mark.parametrize("operation", ["CreateKey", "GenerateRandom"])
 def test_custom_key_stores_do_not_exist(kms, operation):
     parameters = {"CreateKey": {"Origin": "AWS_CLOUDHSM"}, "GenerateRandom": {"NumberOfBytes": 1}}[operation]
-    with pytest.raises(AwsFault, match="cks-1234") as caught:
-        kms(operation, CustomKeyStoreId="cks-1234", **parameters)
-    assert caught.value.name == "CustomKeyStoreNotFoundException"
+    parameters["CustomKeyStoreId"] = "cks-1234"
+    assert "cks-1234" in kms.refused("CustomKeyStoreNotFoundException", operation, **parameters)
 
 
 def test_operations_with_a_dry_run_end_it_before_anything_happens(kms, world):
     """One call of each operation that has the parameter: whatever is left out here is missing from the set."""
-    key, other = new_key(kms), new_key(kms)
+    key, other = kms.new_key(), kms.new_key()
     blob = kms("Encrypt", KeyId=key, Plaintext=b"x")["CiphertextBlob"]
-    signing = {"KeyId": new_key(kms, KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY"), "Message": b"m"}
+    signing = {"KeyId": kms.new_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY"), "Message": b"m"}
     signing["SigningAlgorithm"] = "ECDSA_SHA_256"
-    mac = {"KeyId": new_key(kms, KeySpec="HMAC_224", KeyUsage="GENERATE_VERIFY_MAC"), "Message": b"m"}
+    mac = {"KeyId": kms.new_key(KeySpec="HMAC_224", KeyUsage="GENERATE_VERIFY_MAC"), "Message": b"m"}
     mac["MacAlgorithm"] = "HMAC_SHA_224"
-    agreeing = new_key(kms, KeySpec="ECC_NIST_P521", KeyUsage="KEY_AGREEMENT")
+    agreeing = kms.new_key(KeySpec="ECC_NIST_P521", KeyUsage="KEY_AGREEMENT")
     peer = kms("GetPublicKey", KeyId=agreeing)["PublicKey"]
     grant = {"KeyId": key, "GranteePrincipal": "111111111111", "Operations": ["Decrypt"]}
     made = kms("CreateGrant", **grant)
@@ -165,9 +156,7 @@ def test_operations_with_a_dry_run_end_it_before_anything_happens(kms, world):
     served = [MODEL.operation_model(name) for name in world.twin.kms._operations]
     assert set(calls) == {model.name for model in served if model.input_shape and "DryRun" in model.input_shape.members}
     for operation, parameters in calls.items():
-        with pytest.raises(AwsFault) as caught:
-            kms(operation, **parameters, DryRun=True)
-        assert caught.value.name == "DryRunOperationException", operation
+        kms.refused("DryRunOperationException", operation, **parameters, DryRun=True)
     assert len(kms("ListGrants", KeyId=key)["Grants"]) == 1
 
 
