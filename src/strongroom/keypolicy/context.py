@@ -10,20 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from strongroom.errors import FormatError
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.ids import KeyArn, Region
-from strongroom.keypolicy.condition_keys import (
+from strongroom.keypolicy.caller_facts import Credentials, credential_facts, identity_facts
+from strongroom.keypolicy.condition_keys import find_condition_key
+from strongroom.keypolicy.global_keys import REQUEST_TAG
+from strongroom.keypolicy.grants import Grant
+from strongroom.keypolicy.key_facts import KeyFacts, algorithm_facts, facts_of_key
+from strongroom.keypolicy.kms_keys import (
     ENCLAVE_IMAGE,
     ENCLAVE_PCR,
     ENCRYPTION_CONTEXT,
     ENCRYPTION_CONTEXT_KEYS,
     NITROTPM_PCR,
-    find_condition_key,
 )
-from strongroom.keypolicy.principals import Caller
+from strongroom.keypolicy.operations import CREATE_GRANT, RETIRE_GRANT
+from strongroom.keypolicy.principals import Caller, PrincipalKind
 from strongroom.keypolicy.request import KmsRequest
+
+Facts: TypeAlias = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,12 @@ class EnclavePcrs:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What AWS knows of a request besides its parameters. An empty text is a fact that this request does not have."""
+    """What AWS knows of a request besides its parameters. An empty text is a fact that this request does not have.
+
+    `organization` is the caller's. `called_via` are the services in between that used the caller's credentials, the
+    first one first; `source_arn` and `source_account` come from a service that acts for a resource.
+    A request through a VPC endpoint has `source_vpce`, and then no `aws:SourceIp`.
+    """
 
     region: Region
     secure_transport: str = "true"
@@ -50,11 +63,24 @@ class Sender:
     source_ip: str = ""
     source_vpce: str = ""
     via_service: str = ""
+    source_vpc: str = ""
+    vpc_source_ip: str = ""
+    called_via: tuple[str, ...] = ()
+    source_arn: str = ""
+    source_account: str = ""
+    source_organization: str = ""
+    source_organization_paths: tuple[str, ...] = ()
+    user_agent: str = ""
+    referer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The parameters of a request that conditions can see. `now` is aware; `attestation` is verified or None."""
+    """The parameters of a request that conditions can see. `now` is aware; `attestation` is verified or None.
+
+    `parameters` maps condition keys such as `kms:SigningAlgorithm` to what the request says; `grant` is the one that a
+    CreateGrant makes or a RetireGrant retires; `tags` are those that the request sets.
+    """
 
     action: str
     caller: Caller
@@ -63,14 +89,19 @@ class Call:
     sender: Sender
     attestation: NitroTpmPcrs | EnclavePcrs | None = None
     encryption_context: Mapping[str, str] = field(default_factory=dict)
+    credentials: Credentials = field(default_factory=Credentials)
+    key: KeyFacts | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    grant: Grant | None = None
 
 
 def kms_request(call: Call) -> KmsRequest:
     """Return the request that `evaluate` decides. Raises what `request_context` and KmsRequest raise."""
-    return KmsRequest(call.action, call.caller, call.key_arn, request_context(call))
+    return KmsRequest(call.action, call.caller, call.key_arn, request_context(call), call.grant)
 
 
-def request_context(call: Call) -> dict[str, tuple[str, ...]]:
+def request_context(call: Call) -> Facts:
     """Return the condition context: lower-case key to values, without what cannot be present for the action.
 
     Raises FormatError when two encryption context keys differ only by case: condition keys have no case, so a
@@ -78,9 +109,16 @@ def request_context(call: Call) -> dict[str, tuple[str, ...]]:
     """
     if call.now.tzinfo is None:
         raise RuntimeError("expected an aware time, found one without a zone")
-    facts = {**_caller_facts(call), **_sender_facts(call.sender)}
+    facts: Facts = {**identity_facts(call.caller), **credential_facts(call.caller, call.credentials, call.now)}
+    facts.update(_sender_facts(call.sender))
+    facts.update(_time_facts(call.now))
     facts.update(_attestation_facts(call.attestation))
     facts.update(_encryption_context_facts(call.encryption_context))
+    facts.update(facts_of_key(call.key_arn, call.key))
+    facts.update(algorithm_facts(call.action, call.key))
+    facts.update(_grant_facts(call))
+    facts.update(_tag_facts(call.tags))
+    facts.update({name.lower(): (value,) for name, value in call.parameters.items()})
     return {name: values for name, values in facts.items() if _present(name, call.action)}
 
 
@@ -89,35 +127,38 @@ def _present(name: str, action: str) -> bool:
     return row is not None and action in row.operations
 
 
-def _caller_facts(call: Call) -> dict[str, tuple[str, ...]]:
-    now = call.now.astimezone(UTC)
-    facts: dict[str, tuple[str, ...]] = {
-        "kms:calleraccount": (str(call.caller.account),),
-        "kms:grantisforawsresource": ("false",),
-        "aws:principalaccount": (str(call.caller.account),),
-        "aws:principalarn": (call.caller.principal_arn,),
-        "aws:currenttime": (now.strftime("%Y-%m-%dT%H:%M:%SZ"),),
-        "aws:epochtime": (str(int(now.timestamp())),),
-    }
-    if call.key_arn is not None:
-        facts["aws:resourceaccount"] = (call.key_arn.split(":")[4],)
-    return facts
+def _time_facts(now: datetime) -> Facts:
+    utc = now.astimezone(UTC)
+    return {"aws:currenttime": (utc.strftime("%Y-%m-%dT%H:%M:%SZ"),), "aws:epochtime": (str(int(utc.timestamp())),)}
 
 
-def _sender_facts(sender: Sender) -> dict[str, tuple[str, ...]]:
+def _sender_facts(sender: Sender) -> Facts:
+    chain = sender.called_via
     facts = {
         "aws:requestedregion": str(sender.region),
         "aws:securetransport": sender.secure_transport,
         "aws:principalorgid": sender.organization,
-        "aws:sourceip": sender.source_ip,
+        "aws:sourceip": "" if sender.source_vpce else sender.source_ip,
         "aws:sourcevpce": sender.source_vpce,
+        "aws:sourcevpc": sender.source_vpc,
+        "aws:vpcsourceip": sender.vpc_source_ip,
+        "aws:useragent": sender.user_agent,
+        "aws:referer": sender.referer,
+        "aws:sourcearn": sender.source_arn,
+        "aws:sourceaccount": sender.source_account,
+        "aws:sourceorgid": sender.source_organization,
         "kms:viaservice": sender.via_service,
-        "aws:viaawsservice": "true" if sender.via_service else "false",
+        "kms:grantisforawsresource": "true" if sender.via_service else "false",
+        "aws:viaawsservice": "true" if sender.via_service or chain else "false",
+        "aws:calledviafirst": chain[0] if chain else "",
+        "aws:calledvialast": chain[-1] if chain else "",
     }
-    return {name: (value,) for name, value in facts.items() if value}
+    lists = {"aws:calledvia": chain, "aws:sourceorgpaths": sender.source_organization_paths}
+    single = {name: (value,) for name, value in facts.items() if value}
+    return {**single, **{name: values for name, values in lists.items() if values}}
 
 
-def _attestation_facts(attestation: NitroTpmPcrs | EnclavePcrs | None) -> dict[str, tuple[str, ...]]:
+def _attestation_facts(attestation: NitroTpmPcrs | EnclavePcrs | None) -> Facts:
     if attestation is None:
         return {}
     if isinstance(attestation, NitroTpmPcrs):
@@ -127,12 +168,12 @@ def _attestation_facts(attestation: NitroTpmPcrs | EnclavePcrs | None) -> dict[s
     return facts if image is None else {**facts, ENCLAVE_IMAGE.lower(): (image.hex(),)}
 
 
-def _pcr_facts(prefix: str, pcrs: PcrDigests) -> dict[str, tuple[str, ...]]:
+def _pcr_facts(prefix: str, pcrs: PcrDigests) -> Facts:
     return {f"{prefix}{index}": (digest.hex(),) for index, digest in pcrs.items_}
 
 
-def _encryption_context_facts(context: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    facts: dict[str, tuple[str, ...]] = {}
+def _encryption_context_facts(context: Mapping[str, str]) -> Facts:
+    facts: Facts = {}
     for name, value in context.items():
         key = (ENCRYPTION_CONTEXT + name).lower()
         if key in facts or not name:
@@ -145,3 +186,28 @@ def _encryption_context_facts(context: Mapping[str, str]) -> dict[str, tuple[str
     if context:
         facts[ENCRYPTION_CONTEXT_KEYS.lower()] = tuple(context)
     return facts
+
+
+def _grant_facts(call: Call) -> Facts:
+    """Return what CreateGrant shows of the grant that it makes, and RetireGrant of the one that it retires."""
+    grant = call.grant
+    if grant is None or call.action not in {CREATE_GRANT, RETIRE_GRANT}:
+        return {}
+    constraints = grant.constraints
+    pairs = (*(constraints.encryption_context_equals or ()), *(constraints.encryption_context_subset or ()))
+    facts = _encryption_context_facts(dict(pairs))
+    facts["kms:grantoperations"] = tuple(sorted(grant.operations))
+    named = {"grantee": grant.grantee, "retiring": grant.retiring}
+    for role, principal in named.items():
+        if principal is not None:
+            service = "service" if principal.kind is PrincipalKind.SERVICE else ""
+            facts[f"kms:{role}{service}principal"] = (principal.value,)
+    kinds = [name for name in constraints.names if name != "SourceArn"]
+    facts.update({"kms:grantconstrainttype": (kinds[0],)} if kinds else {})
+    facts.update({"kms:grantconstraintsourcearn": (constraints.source_arn,)} if constraints.source_arn else {})
+    return facts
+
+
+def _tag_facts(tags: Mapping[str, str]) -> Facts:
+    facts: Facts = {f"{REQUEST_TAG.lower()}{name.lower()}": (value,) for name, value in tags.items()}
+    return {**facts, "aws:tagkeys": tuple(tags)} if tags else facts

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from strongroom.errors import FormatError
 from strongroom.ids import AccountId, KeyArn
-from strongroom.keypolicy.principals import Principal, PrincipalKind, read_aws_principal, read_service_principal
+from strongroom.keypolicy.principal_text import read_aws_principal, read_service_principal
+from strongroom.keypolicy.principals import Principal, PrincipalKind
 
 GRANT_OPERATIONS = frozenset(
     {

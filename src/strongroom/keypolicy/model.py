@@ -11,12 +11,21 @@ import enum
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from strongroom.formats.tree import Node, shown
-from strongroom.keypolicy.conditions import Condition, encode_conditions, parse_conditions
-from strongroom.keypolicy.grammar import MAX_POLICY_BYTES, one_or_list, one_or_more, parse_policy_text, strings
-from strongroom.keypolicy.patterns import any_of, has_wildcard
-from strongroom.keypolicy.principals import Principals, Sense, encode_principals, parse_principals, pin
+from strongroom.formats.tree import Node
+from strongroom.keypolicy.conditions import (
+    Condition,
+    encode_conditions,
+    parse_conditions,
+    parse_conditions_leniently,
+    refuse_overly_permissive,
+    without_identity_only,
+)
+from strongroom.keypolicy.grammar import MAX_POLICY_BYTES, one_or_list, one_or_more, parse_policy_text
+from strongroom.keypolicy.principal_text import encode_principals, parse_principals
+from strongroom.keypolicy.principals import Principals, Sense, pin
+from strongroom.keypolicy.selection import Actions, Resources, one_of, parse_actions, parse_resources
 
 VERSION = "2012-10-17"
 """The only version taken: the older one reads `${...}` as plain text."""
@@ -32,27 +41,14 @@ class Effect(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """An Action or Resource element: its texts, and whether they are what it covers or what it leaves out."""
-
-    sense: Sense
-    texts: tuple[str, ...]
-    matches: Callable[[str], bool] = field(compare=False, repr=False)
-
-    def covers(self, text: str) -> bool:
-        """Tell whether the element covers an action (in lower case) or a resource."""
-        return self.matches(text) is (self.sense is Sense.LISTED)
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
     """One statement. `principals` is None in an identity policy. `label` is the Sid, or where the statement stands."""
 
     sid: str
     effect: Effect
     principals: Principals | None
-    actions: Selection
-    resources: Selection
+    actions: Actions
+    resources: Resources
     conditions: tuple[Condition, ...]
     label: str = field(compare=False)
 
@@ -68,6 +64,14 @@ class KeyPolicy:
 @dataclass(frozen=True, slots=True)
 class IdentityPolicy:
     """A policy that hangs on a user, group or role."""
+
+    statements: tuple[Statement, ...]
+    policy_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """A policy with principals that does not hang on a key: of a VPC endpoint, or an organization's for resources."""
 
     statements: tuple[Statement, ...]
     policy_id: str = ""
@@ -91,32 +95,60 @@ def parse_key_policy(text: str) -> KeyPolicy:
 
     Raises FormatError, whose message names the place in the document.
     """
-    policy_id, statements = _parse(text, _key_principals)
+    policy_id, statements = _parse(text, _key_principals, _key_conditions)
+    return KeyPolicy(statements, policy_id)
+
+
+def parse_key_policy_leniently(text: str) -> KeyPolicy:
+    """Parse a key policy in which conditions may stand that this reader does not know: KMS may know them.
+
+    Such a condition never lets an Allow apply, and never keeps a Deny from applying: whoever evaluates the policy
+    denies too much, not too little. `Condition.unread` marks it. Raises FormatError for everything else.
+    """
+    policy_id, statements = _parse(text, _key_principals, _lenient_key_conditions)
     return KeyPolicy(statements, policy_id)
 
 
 def parse_identity_policy(text: str) -> IdentityPolicy:
-    """Parse an IAM identity policy. Raises FormatError, whose message names the place in the document."""
-    policy_id, statements = _parse(text, _no_principals)
+    """Parse an IAM identity policy; a permissions boundary, a session policy, an SCP are of the same form.
+
+    Raises FormatError, whose message names the place in the document.
+    """
+    policy_id, statements = _parse(text, _no_principals, _identity_conditions)
     return IdentityPolicy(statements, policy_id)
 
 
-def _parse(text: str, principals: Callable[[Node, Mapping[str, Node], Effect], Principals | None]) -> _Parsed:
+def parse_identity_policy_leniently(text: str) -> IdentityPolicy:
+    """Parse an identity policy as `parse_key_policy_leniently` parses key policies. Raises FormatError."""
+    policy_id, statements = _parse(text, _no_principals, _lenient_conditions)
+    return IdentityPolicy(statements, policy_id)
+
+
+def parse_resource_policy(text: str) -> ResourcePolicy:
+    """Parse the policy of a VPC endpoint, or a resource control policy.
+
+    Raises FormatError, whose message names the place in the document.
+    """
+    policy_id, statements = _parse(text, _key_principals, _identity_conditions)
+    return ResourcePolicy(statements, policy_id)
+
+
+_PrincipalsOf: TypeAlias = Callable[[Node, Mapping[str, Node], Effect], Principals | None]
+_ConditionsOf: TypeAlias = Callable[[Node, Effect], tuple[Condition, ...]]
+_Parsed: TypeAlias = tuple[str, tuple[Statement, ...]]
+
+
+def _parse(text: str, principals: _PrincipalsOf, conditions: _ConditionsOf) -> _Parsed:
     top = parse_policy_text(text).record(("Version", "Statement"), ("Id",))
     top["Version"].pick({VERSION: VERSION})
     policy_id = top["Id"].string() if "Id" in top else ""
     numbered = enumerate(one_or_more(top["Statement"]))
-    statements = tuple(_parse_statement(each, index, principals) for index, each in numbered)
+    statements = tuple(_parse_statement(each, index, principals, conditions) for index, each in numbered)
     top["Statement"].distinct(statement.sid for statement in statements if statement.sid)
     return policy_id, statements
 
 
-_Parsed = tuple[str, tuple[Statement, ...]]
-
-
-def _parse_statement(
-    node: Node, index: int, principals: Callable[[Node, Mapping[str, Node], Effect], Principals | None]
-) -> Statement:
+def _parse_statement(node: Node, index: int, principals: _PrincipalsOf, conditions: _ConditionsOf) -> Statement:
     members = node.record(("Effect",), (*_BODY, *_PRINCIPAL))
     effect = members["Effect"].member(Effect)
     named = principals(node, members, effect)
@@ -125,15 +157,15 @@ def _parse_statement(
         sid=sid,
         effect=effect,
         principals=named,
-        actions=_parse_actions(node, members),
-        resources=_parse_resources(node, members),
-        conditions=parse_conditions(members["Condition"]) if "Condition" in members else (),
+        actions=parse_actions(node, members),
+        resources=parse_resources(node, members),
+        conditions=conditions(members["Condition"], effect) if "Condition" in members else (),
         label=sid or f"Statement[{index}]",
     )
 
 
 def _key_principals(node: Node, members: Mapping[str, Node], effect: Effect) -> Principals:
-    sense, element = _one_of(node, members, "Principal")
+    sense, element = one_of(node, members, "Principal")
     if sense is Sense.EXCEPT and effect is Effect.ALLOW:
         # IAM User Guide, NotPrincipal: "Allow" with it is not supported; it would let in everybody else.
         raise node.refused("keypolicy.not-principal", "expected NotPrincipal with Deny only, found it with Allow")
@@ -146,32 +178,22 @@ def _no_principals(node: Node, members: Mapping[str, Node], _: Effect) -> None:
             raise node.refused("keypolicy.principal", f"expected no {name} in an identity policy, found one")
 
 
-def _one_of(node: Node, members: Mapping[str, Node], name: str) -> tuple[Sense, Node]:
-    found = [sense for sense in Sense if sense + name in members]
-    if len(found) != 1:
-        raise node.refused("field.missing", f"expected either {name} or Not{name}, found {len(found)} of them")
-    return found[0], members[found[0] + name]
+def _key_conditions(node: Node, _: Effect) -> tuple[Condition, ...]:
+    conditions = parse_conditions(node)
+    refuse_overly_permissive(node, conditions)
+    return without_identity_only(conditions)
 
 
-def _parse_actions(node: Node, members: Mapping[str, Node]) -> Selection:
-    sense, element = _one_of(node, members, "Action")
-    texts = strings(element)
-    for text in texts:
-        if text != "*" and (":" not in text or has_wildcard(text.partition(":")[0])):
-            raise element.refused("keypolicy.action", f"expected an action such as kms:Decrypt, found {shown(text)}")
-    # Action names are not case-sensitive (IAM User Guide, Action).
-    return Selection(sense, texts, any_of(text.lower() for text in texts))
+def _lenient_key_conditions(node: Node, effect: Effect) -> tuple[Condition, ...]:
+    return without_identity_only(_lenient_conditions(node, effect))
 
 
-def _parse_resources(node: Node, members: Mapping[str, Node]) -> Selection:
-    sense, element = _one_of(node, members, "Resource")
-    texts = strings(element)
-    for text in texts:
-        if "${" in text:
-            raise element.refused("keypolicy.variable", f"policy variables are not supported, found {shown(text)}")
-        if text != "*" and not text.startswith("arn:"):
-            raise element.refused("keypolicy.resource", f"expected * or an ARN, found {shown(text)}")
-    return Selection(sense, texts, any_of(texts))
+def _identity_conditions(node: Node, _: Effect) -> tuple[Condition, ...]:
+    return parse_conditions(node)
+
+
+def _lenient_conditions(node: Node, effect: Effect) -> tuple[Condition, ...]:
+    return parse_conditions_leniently(node, unread=effect is Effect.DENY)
 
 
 def pin_principals(policy: KeyPolicy, unique_ids: Mapping[str, str]) -> KeyPolicy:

@@ -2,7 +2,7 @@
 """The KMS operations this evaluator knows, in ONE table.
 
 KMS Developer Guide, "AWS KMS permissions" (key use, cross-account use) and "Condition keys for NitroTPM" (which
-operations take an attestation document). To add an operation, add a row.
+operations take an attestation document); KMS API model (which take an encryption context). To add one, add a row.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PREFIX = "kms:"
+CREATE_GRANT, RETIRE_GRANT = "kms:CreateGrant", "kms:RetireGrant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,15 @@ class Operation:
     cross_account: bool = False
     attested: bool = False
     takes_context: bool = False
+    cryptographic: bool = False
 
 
 def _rows() -> tuple[Operation, ...]:
     def use(name: str, **facts: bool) -> Operation:
-        return Operation(name, cross_account=True, **facts)
+        return Operation(name, cross_account=True, cryptographic=True, **facts)
+
+    def view(name: str) -> Operation:
+        return Operation(name, cross_account=True)
 
     return (
         use("Decrypt", attested=True, takes_context=True),
@@ -39,15 +44,19 @@ def _rows() -> tuple[Operation, ...]:
         use("GenerateDataKeyPairWithoutPlaintext", takes_context=True),
         use("ReEncryptFrom", takes_context=True),
         use("ReEncryptTo", takes_context=True),
-        *map(use, ("Sign", "Verify", "GenerateMac", "VerifyMac", "GetPublicKey", "DescribeKey")),
-        *map(use, ("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant", "GetKeyRotationStatus")),
-        use("ListKeyRotations"),
+        *map(use, ("Sign", "Verify", "GenerateMac", "VerifyMac", "Encapsulate", "Decapsulate")),
+        *map(view, ("GetPublicKey", "DescribeKey", "GetKeyRotationStatus")),
+        *map(view, ("CreateGrant", "ListGrants", "RetireGrant", "RevokeGrant")),
         *map(Operation, ("GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies", "ListResourceTags", "TagResource")),
         *map(Operation, ("UntagResource", "UpdateKeyDescription", "EnableKey", "DisableKey", "EnableKeyRotation")),
         *map(Operation, ("DisableKeyRotation", "RotateKeyOnDemand", "ScheduleKeyDeletion", "CancelKeyDeletion")),
         *map(Operation, ("CreateAlias", "UpdateAlias", "DeleteAlias", "ReplicateKey", "UpdatePrimaryRegion")),
         *map(Operation, ("GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial")),
-        *(Operation(name, on_key=False) for name in ("CreateKey", "ListKeys", "ListAliases")),
+        *map(Operation, ("ListKeyRotations", "GetKeyLastUsage")),
+        *(Operation(name, on_key=False) for name in ("CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants")),
+        *(Operation(f"{verb}CustomKeyStore", on_key=False) for verb in ("Create", "Delete", "Update")),
+        *(Operation(f"{verb}CustomKeyStore", on_key=False) for verb in ("Connect", "Disconnect")),
+        Operation("DescribeCustomKeyStores", on_key=False),
     )
 
 

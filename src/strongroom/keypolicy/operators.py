@@ -9,16 +9,18 @@ table is an error when a policy is parsed; it is never just false. To add one, a
 
 from __future__ import annotations
 
+import base64
+import binascii
 import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import TypeAlias, TypeVar
 
-from strongroom.keypolicy.patterns import any_of, arn_parts, wildcard
+from strongroom.keypolicy.patterns import Pieces, any_of, arn_parts, arn_pattern, plain_text, wildcard
 
 Test: TypeAlias = Callable[[str], bool]
 """Does this one value of the request match any value of the policy?"""
@@ -26,7 +28,8 @@ _T = TypeVar("_T", datetime, Decimal)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 """W3C profile of ISO 8601 (https://www.w3.org/TR/NOTE-datetime); a time needs its zone."""
-_EPOCH = re.compile(r"\d{1,11}", re.ASCII)
+_EPOCH = re.compile(r"\d{1,11}(\.\d{1,6})?", re.ASCII)
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 
@@ -38,7 +41,10 @@ class ValueKind(enum.StrEnum):
     DATE = "Date"
     BOOL = "Boolean"
     NUMERIC = "Numeric"
+    TIMESTAMP = "Timestamp"
+    """Seconds since 1970: for date operators and for numeric ones (IAM User Guide, aws:EpochTime; KMS, kms:ValidTo)."""
     IP = "IPAddress"
+    BINARY = "Binary"
 
 
 class Quantifier(enum.StrEnum):
@@ -49,9 +55,12 @@ class Quantifier(enum.StrEnum):
 
 
 def read_date(text: str) -> datetime:
-    """Read an ISO 8601 date or whole seconds since 1970. Raises ValueError."""
+    """Read an ISO 8601 date or seconds since 1970. Raises ValueError."""
     if _EPOCH.fullmatch(text):
-        return datetime.fromtimestamp(int(text), tz=UTC)
+        try:
+            return _1970 + timedelta(microseconds=int(Decimal(text) * 1_000_000))
+        except OverflowError as error:
+            raise ValueError(f"expected a date before the year 10000, found {text!r}") from error
     if _DATE.fullmatch(text):
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -72,30 +81,40 @@ def read_boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
+def read_base64(text: str) -> bytes:
+    """Read base64 (RFC 4648 section 4). Raises ValueError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"expected base64, found {text!r}") from error
+
+
 READERS: dict[ValueKind, Callable[[str], object]] = {
     ValueKind.STRING: str,
     ValueKind.ARN: arn_parts,
     ValueKind.DATE: read_date,
     ValueKind.BOOL: read_boolean,
     ValueKind.NUMERIC: read_number,
+    ValueKind.TIMESTAMP: read_number,
     ValueKind.IP: ip_address,
+    ValueKind.BINARY: read_base64,
 }
 """How a value of a request is read, by the kind of its key. Each raises ValueError."""
 
 
-def _equals(values: tuple[str, ...]) -> Test:
-    return frozenset(values).__contains__
+def _equals(values: tuple[Pieces, ...]) -> Test:
+    return frozenset(map(plain_text, values)).__contains__
 
 
-def _equals_ignore_case(values: tuple[str, ...]) -> Test:
-    wanted = frozenset(value.lower() for value in values)
+def _equals_ignore_case(values: tuple[Pieces, ...]) -> Test:
+    wanted = frozenset(plain_text(value).lower() for value in values)
     return lambda value: value.lower() in wanted
 
 
-def _arn_like(values: tuple[str, ...]) -> Test:
+def _arn_like(values: tuple[Pieces, ...]) -> Test:
     """Each of the six parts is matched by itself, so a star never reaches over a colon into the next part."""
-    patterns = [tuple(wildcard(part).fullmatch for part in arn_parts(value)) for value in values if value != "*"]
-    anything = "*" in values
+    patterns = [tuple(wildcard(*part).fullmatch for part in arn_pattern(value)) for value in values if value != ("*",)]
+    anything = ("*",) in values
 
     def matches(arn: str) -> bool:
         parts = arn_parts(arn)
@@ -104,9 +123,9 @@ def _arn_like(values: tuple[str, ...]) -> Test:
     return matches
 
 
-def _comparison(read: Callable[[str], _T], holds: Callable[[_T, _T], bool]) -> Callable[[tuple[str, ...]], Test]:
-    def compiled(values: tuple[str, ...]) -> Test:
-        bounds = tuple(map(read, values))
+def _comparison(read: Callable[[str], _T], holds: Callable[[_T, _T], bool]) -> Callable[[tuple[Pieces, ...]], Test]:
+    def compiled(values: tuple[Pieces, ...]) -> Test:
+        bounds = tuple(read(plain_text(value)) for value in values)
 
         def matches(value: str) -> bool:
             seen = read(value)
@@ -117,13 +136,18 @@ def _comparison(read: Callable[[str], _T], holds: Callable[[_T, _T], bool]) -> C
     return compiled
 
 
-def _bool(values: tuple[str, ...]) -> Test:
-    wanted = frozenset(map(read_boolean, values))
+def _bool(values: tuple[Pieces, ...]) -> Test:
+    wanted = frozenset(read_boolean(plain_text(value)) for value in values)
     return lambda value: read_boolean(value) in wanted
 
 
-def _ip_address(values: tuple[str, ...]) -> Test:
-    networks = tuple(map(ip_network, values))
+def _binary(values: tuple[Pieces, ...]) -> Test:
+    wanted = frozenset(read_base64(plain_text(value)) for value in values)
+    return lambda value: read_base64(value) in wanted
+
+
+def _ip_address(values: tuple[Pieces, ...]) -> Test:
+    networks = tuple(ip_network(plain_text(value)) for value in values)
     return lambda value: any(ip_address(value) in network for network in networks)
 
 
@@ -133,14 +157,19 @@ class Operator:
 
     name: str
     kinds: frozenset[ValueKind]
-    compile: Callable[[tuple[str, ...]], Test]
+    compile: Callable[[tuple[Pieces, ...]], Test]
     negated: bool = False
+
+    @property
+    def takes_variables(self) -> bool:
+        """Tell whether policy variables may stand in its values: in strings and ARNs only (IAM User Guide)."""
+        return ValueKind.ARN in self.kinds and self is not NULL
 
 
 _TEXT = frozenset({ValueKind.STRING, ValueKind.ARN})
 _ARN = frozenset({ValueKind.ARN})
-_DATES = frozenset({ValueKind.DATE})
-_NUMBERS = frozenset({ValueKind.NUMERIC})
+_DATES = frozenset({ValueKind.DATE, ValueKind.TIMESTAMP})
+_NUMBERS = frozenset({ValueKind.NUMERIC, ValueKind.TIMESTAMP})
 _IP = frozenset({ValueKind.IP})
 NULL = Operator("Null", frozenset(ValueKind), _bool)
 """True asks for the key to be absent, false for it to be there."""
@@ -172,6 +201,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("NumericGreaterThan", _NUMBERS, _comparison(read_number, Decimal.__gt__)),
         Operator("NumericGreaterThanEquals", _NUMBERS, _comparison(read_number, Decimal.__ge__)),
         Operator("Bool", frozenset({ValueKind.BOOL}), _bool),
+        Operator("BinaryEquals", frozenset({ValueKind.BINARY}), _binary),
         Operator("IpAddress", _IP, _ip_address),
         Operator("NotIpAddress", _IP, _ip_address, negated=True),
         NULL,

@@ -14,21 +14,10 @@ from dataclasses import dataclass, replace
 
 from strongroom.errors import FormatError
 from strongroom.formats.names import ACCOUNT_ID, PARTITION
-from strongroom.formats.tree import Node, shown
 from strongroom.ids import AccountId
-from strongroom.keypolicy.grammar import one_or_list, one_or_more
-from strongroom.keypolicy.patterns import has_wildcard
 
-ANYONE = "*"
-_IAM = f"arn:{PARTITION.pattern}:iam::{ACCOUNT_ID.pattern}:"
-_STS = f"arn:{PARTITION.pattern}:sts::{ACCOUNT_ID.pattern}:"
-_ROOT = re.compile(f"{_IAM}root")
-_ENTITY = re.compile(rf"{_IAM}(?:role|user)/[\w+=,.@/-]+", re.ASCII)
-_SESSION = re.compile(rf"{_STS}(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)", re.ASCII)
-_UNIQUE_ID = re.compile(r"A(?:RO|ID)A[A-Z0-9]{12,124}", re.ASCII)
-
-_SERVICE = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
-"""IAM User Guide, "AWS service principals": SERVICE.amazonaws.com, some with a Region, in China with .cn."""
+_ROOT = re.compile(f"arn:{PARTITION.pattern}:iam::{ACCOUNT_ID.pattern}:root")
+_SERVICE_LINKED = ":role/aws-service-role/"
 
 
 class PrincipalKind(enum.StrEnum):
@@ -44,12 +33,15 @@ class PrincipalKind(enum.StrEnum):
 
 
 class Reach(enum.Enum):
-    """How a statement's principals cover a caller."""
+    """How a statement's principals cover a caller (IAM User Guide, evaluation within a single account, step 3)."""
 
     NONE = 0
     ACCOUNT = 1
     """Only through the account: the account's IAM policies must allow it too."""
-    DIRECT = 2
+    BEHIND = 2
+    """Through the role or the user behind the session: their boundary and the session's policies must allow it too."""
+    DIRECT = 3
+    """The user, the session or the service itself, or everybody: nothing else has to allow it."""
 
 
 class Sense(enum.StrEnum):
@@ -61,32 +53,56 @@ class Sense(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed the request. `arn` is a user, a role session or the root user; a session names its role as well.
+    """Who signed the request. `arn` is a user, a role session, a federated user, the root user, or a service's name.
 
-    `unique_id` is the AROA... of the role or the AIDA... of the user, where known. Raises RuntimeError when a session
-    comes without its role or the ARN is of another account: a caller is made by code, not by input.
+    A session names its role as well, a federated user in `user_arn` the user who federated him, where known.
+    `unique_id` is the AROA... of the role or the AIDA... of the user, where known. An AWS service that acts for itself
+    has no account. Raises RuntimeError when a session comes without its role or an ARN is of another account: a caller
+    is made by code, not by input.
     """
 
     account: AccountId
     arn: str
     role_arn: str = ""
     unique_id: str = ""
+    user_arn: str = ""
 
     def __post_init__(self) -> None:
-        if f"::{self.account}:" not in self.arn or (self.role_arn and f"::{self.account}:" not in self.role_arn):
-            raise RuntimeError(f"expected ARNs of account {self.account}, found {self.arn} {self.role_arn}")
+        named = [arn for arn in (self.arn, self.role_arn, self.user_arn) if arn]
+        if any(f"::{self.account}:" not in arn for arn in named) if self.account else named != [self.arn]:
+            raise RuntimeError(f"expected ARNs of account {self.account}, found {' '.join(named)}")
         if (":assumed-role/" in self.arn) != bool(self.role_arn):
             raise RuntimeError(f"expected a role ARN with a role session and only there, found {self.arn}")
 
+    @classmethod
+    def of_service(cls, name: str) -> Caller:
+        """Return an AWS service that acts for itself, such as `cloudtrail.amazonaws.com`."""
+        return cls(AccountId(""), name)
+
     @property
     def principal_arn(self) -> str:
-        """Return `aws:PrincipalArn`: of a session, its role."""
-        return self.role_arn or self.arn
+        """Return `aws:PrincipalArn`: of a role session, its role. A service has none."""
+        return self.role_arn or ("" if self.is_service else self.arn)
+
+    @property
+    def is_service(self) -> bool:
+        """Tell whether this is an AWS service that acts for itself."""
+        return not self.account
 
     @property
     def is_root_user(self) -> bool:
         """Tell whether this is the account's root user, who needs no IAM policy."""
         return _ROOT.fullmatch(self.arn) is not None
+
+    @property
+    def is_federated_user(self) -> bool:
+        """Tell whether this is a session of GetFederationToken."""
+        return ":federated-user/" in self.arn
+
+    @property
+    def is_service_linked(self) -> bool:
+        """Tell whether the role is a service's own, which organization policies do not touch."""
+        return _SERVICE_LINKED in self.role_arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +117,25 @@ class Principal:
         """Tell how this principal covers a caller."""
         if self.kind is PrincipalKind.ACCOUNT:
             return self._account_reach(caller)
-        return Reach.DIRECT if self._names(caller) else Reach.NONE
+        if self.kind in {PrincipalKind.ENTITY, PrincipalKind.UNIQUE_ID}:
+            return self._entity_reach(caller)
+        named = self.kind is PrincipalKind.ANYONE or (self.kind in _NAMED_AS_IS and self.value == caller.arn)
+        return Reach.DIRECT if named else Reach.NONE
 
     def _account_reach(self, caller: Caller) -> Reach:
-        if caller.account not in self.value:
+        if caller.is_service or caller.account not in self.value:
             return Reach.NONE
         return Reach.DIRECT if caller.is_root_user else Reach.ACCOUNT
 
-    def _names(self, caller: Caller) -> bool:
-        if self.kind is PrincipalKind.ENTITY:
-            return self.value == caller.principal_arn and self.pinned_id in {"", caller.unique_id}
-        if self.kind is PrincipalKind.SESSION:
-            return self.value == caller.arn
+    def _entity_reach(self, caller: Caller) -> Reach:
         if self.kind is PrincipalKind.UNIQUE_ID:
-            return self.value == caller.unique_id
-        return self.kind is PrincipalKind.ANYONE
+            named = self.value == caller.unique_id
+        else:
+            behind = caller.user_arn or caller.principal_arn
+            named = self.value == behind and self.pinned_id in {"", caller.unique_id}
+        if not named:
+            return Reach.NONE
+        return Reach.BEHIND if caller.role_arn or caller.user_arn else Reach.DIRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,74 +147,35 @@ class Principals:
 
     def reach(self, caller: Caller) -> Reach:
         """Tell how the element covers a caller."""
-        found = [member.reach(caller) for member in self.members]
         if self.sense is Sense.EXCEPT:
             return Reach.NONE if _excepted(self.members, caller) else Reach.DIRECT
-        if Reach.DIRECT in found:
-            return Reach.DIRECT
-        return Reach.ACCOUNT if Reach.ACCOUNT in found else Reach.NONE
+        if len(self.members) == 1:
+            return self.members[0].reach(caller)
+        return max((member.reach(caller) for member in self.members), key=lambda reach: reach.value)
+
+
+_NAMED_AS_IS = frozenset({PrincipalKind.SESSION, PrincipalKind.SERVICE})
+"""What a caller's ARN or name equals. FEDERATED is for role trust policies: nobody calls KMS as one."""
 
 
 def _excepted(members: tuple[Principal, ...], caller: Caller) -> bool:
-    """Tell whether NotPrincipal spares a caller: his account, his role and his session must all be listed."""
+    """Tell whether NotPrincipal spares a caller: his account, his role and his session must all be listed.
+
+    IAM User Guide, NotPrincipal: AWS "might validate" each of them; this takes it at its strictest.
+    """
     if any(member.kind is PrincipalKind.ANYONE for member in members):
         return True
-    account = any(member.kind is PrincipalKind.ACCOUNT and caller.account in member.value for member in members)
-    entity = any(
-        member.kind in {PrincipalKind.ENTITY, PrincipalKind.UNIQUE_ID} and member.reach(caller) is Reach.DIRECT
-        for member in members
-    )
-    session = any(member.kind is PrincipalKind.SESSION and member.value == caller.arn for member in members)
+    kinds = {member.kind for member in members if member.reach(caller) is not Reach.NONE}
+    account = PrincipalKind.ACCOUNT in kinds
+    if caller.is_service:
+        return PrincipalKind.SERVICE in kinds
     if caller.is_root_user:
         return account
+    entity = bool(kinds & {PrincipalKind.ENTITY, PrincipalKind.UNIQUE_ID})
+    session = PrincipalKind.SESSION in kinds
+    if caller.is_federated_user:
+        return account and session
     return account and entity and (session or not caller.role_arn)
-
-
-def parse_principals(node: Node, sense: Sense) -> Principals:
-    """Parse a Principal or NotPrincipal element. Raises FormatError."""
-    if node.value == ANYONE:
-        return Principals(sense, (Principal(PrincipalKind.ANYONE, ANYONE),))
-    groups = node.record((), ("AWS", "Service", "Federated"))
-    members = [_parse_member(name, each) for name, group in groups.items() for each in one_or_more(group)]
-    if not members:
-        raise node.refused("keypolicy.empty", "expected at least one principal, found none")
-    return Principals(sense, tuple(members))
-
-
-def _parse_member(group: str, node: Node) -> Principal:
-    value = node.string()
-    if group != "AWS":
-        if not value or has_wildcard(value):
-            raise node.refused("keypolicy.principal", f"expected a name without wildcards, found {shown(value)}")
-        return Principal(PrincipalKind.SERVICE if group == "Service" else PrincipalKind.FEDERATED, value)
-    found = read_aws_principal(value)
-    if found is None:
-        raise node.refused(
-            "keypolicy.principal",
-            f"expected *, an account id, or the ARN of an account root, role, user or session, found {shown(value)}",
-        )
-    return found
-
-
-def read_aws_principal(text: str) -> Principal | None:
-    """Read what may stand under `AWS` in a Principal element; None for anything else."""
-    kind = next((kind for kind, pattern in _AWS_FORMS if pattern.fullmatch(text)), None)
-    return None if kind is None else Principal(kind, text)
-
-
-def read_service_principal(text: str) -> Principal | None:
-    """Read the name of an AWS service, such as `ec2.amazonaws.com`; None for anything else."""
-    return Principal(PrincipalKind.SERVICE, text) if _SERVICE.fullmatch(text) else None
-
-
-_AWS_FORMS = (
-    (PrincipalKind.ANYONE, re.compile(r"\*")),
-    (PrincipalKind.ACCOUNT, ACCOUNT_ID),
-    (PrincipalKind.ACCOUNT, _ROOT),
-    (PrincipalKind.ENTITY, _ENTITY),
-    (PrincipalKind.SESSION, _SESSION),
-    (PrincipalKind.UNIQUE_ID, _UNIQUE_ID),
-)
 
 
 def pin(principals: Principals, unique_ids: Mapping[str, str]) -> Principals:
@@ -215,14 +196,3 @@ def _pinned(member: Principal, unique_ids: Mapping[str, str]) -> Principal:
             spec="KMS PutKeyPolicy",
         )
     return replace(member, pinned_id=unique_ids[member.value])
-
-
-def encode_principals(principals: Principals) -> str | dict[str, str | list[str]]:
-    """Return the element's JSON value."""
-    groups: dict[str, list[str]] = {}
-    for member in principals.members:
-        groups.setdefault(_GROUPS.get(member.kind, "AWS"), []).append(member.value)
-    return {name: one_or_list(values) for name, values in groups.items()}
-
-
-_GROUPS = {PrincipalKind.SERVICE: "Service", PrincipalKind.FEDERATED: "Federated"}

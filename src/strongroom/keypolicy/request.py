@@ -10,7 +10,8 @@ from types import MappingProxyType
 from strongroom.errors import UsageError
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.condition_keys import find_condition_key
-from strongroom.keypolicy.operations import OPERATIONS
+from strongroom.keypolicy.grants import Grant
+from strongroom.keypolicy.operations import OPERATIONS, PREFIX
 from strongroom.keypolicy.operators import READERS
 from strongroom.keypolicy.patterns import ARN_PARTS
 from strongroom.keypolicy.principals import Caller
@@ -23,13 +24,15 @@ NO_RESOURCE = "*"
 class KmsRequest:
     """One call. `context` maps lower-case condition keys to their values; `context.request_context` builds it.
 
-    Raises UsageError for an action, a key or a value that no KMS request has: wrong input must not look like a denial.
+    `grant` is the one that a CreateGrant makes or a RetireGrant retires. Raises UsageError for an action, a key or a
+    value that no KMS request has: wrong input must not look like a denial.
     """
 
     action: str
     caller: Caller
     key_arn: KeyArn | None
     context: Mapping[str, tuple[str, ...]]
+    grant: Grant | None = None
 
     def __post_init__(self) -> None:
         operation = OPERATIONS.get(self.action)
@@ -42,6 +45,11 @@ class KmsRequest:
         for name, values in self.context.items():
             _refuse_value(self.action, name, values)
         object.__setattr__(self, "context", MappingProxyType(dict(self.context)))
+
+    @property
+    def operation(self) -> str:
+        """Return the name of the operation, without its prefix."""
+        return self.action.removeprefix(PREFIX)
 
     @property
     def key_account(self) -> AccountId | None:

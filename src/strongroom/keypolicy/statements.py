@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from strongroom.formats.pcrs import PcrIndex
-from strongroom.keypolicy.condition_keys import ENCRYPTION_CONTEXT, NITROTPM_PCR
 from strongroom.keypolicy.grammar import one_or_list
+from strongroom.keypolicy.kms_keys import ENCRYPTION_CONTEXT, NITROTPM_PCR
 from strongroom.keypolicy.spec import PCR4, EscrowKeySpec, TenantKeySpec, VendorSpec
 
 JsonStatement: TypeAlias = "dict[str, object]"

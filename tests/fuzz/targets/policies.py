@@ -12,11 +12,15 @@ from strongroom.errors import FormatError, UsageError
 from strongroom.formats.appraisal_policy import encode_appraisal_policy, parse_appraisal_policy
 from strongroom.formats.measurements import parse_measurements
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
+from strongroom.keypolicy.grants import grant_principal, grant_service
 from strongroom.keypolicy.model import (
     encode_identity_policy,
     encode_key_policy,
     parse_identity_policy,
+    parse_identity_policy_leniently,
     parse_key_policy,
+    parse_key_policy_leniently,
+    parse_resource_policy,
 )
 from strongroom.keypolicy.operators import READERS, ValueKind
 
@@ -53,6 +57,39 @@ def identity_policy(data: bytes) -> None:
     written = encode_identity_policy(policy)
     if len(written) <= MAX_POLICY_BYTES:
         assert parse_identity_policy(written) == policy
+
+
+def lenient_policy(data: bytes) -> None:
+    """What is read strictly is read the same leniently, and nothing of it is marked."""
+    text = data.decode("latin-1")
+    policy = parse_key_policy_leniently(text)
+    unread = [each for statement in policy.statements for each in statement.conditions if each.unread]
+    try:
+        strict = parse_key_policy(text)
+    except FormatError as error:
+        assert unread or error.code == "keypolicy.overly-permissive", error
+    else:
+        assert (strict, unread) == (policy, [])
+
+
+def other_policies(data: bytes) -> None:
+    """Of a VPC endpoint, and an identity policy with conditions that nobody knows."""
+    for read in (parse_resource_policy, parse_identity_policy_leniently):
+        try:
+            read(data.decode("latin-1"))
+        except FormatError:
+            continue
+
+
+def grant_principals(data: bytes) -> None:
+    """No text is both a principal of an account and a service."""
+    read = []
+    for parse in (grant_principal, grant_service):
+        try:
+            read.append(parse(data.decode("latin-1")))
+        except FormatError:
+            continue
+    assert len(read) <= 1
 
 
 def condition_values(data: bytes) -> None:
@@ -124,7 +161,22 @@ def values() -> list[bytes]:
     ]
 
 
+UNHEARD = STATEMENT | {"Condition": {"StringEquals": {"kms:Unheard": "${aws:userid, 'x'}"}, "Unheard": {"a:b": "c"}}}
+
 TARGETS = (
+    Target("policies.lenient-key-policy", lenient_policy, lambda: [policy_of(STATEMENT), policy_of(UNHEARD)]),
+    Target(
+        "policies.other-policies",
+        other_policies,
+        lambda: [policy_of(STATEMENT), policy_of({name: UNHEARD[name] for name in IDENTITY})],
+        worst=many_statements,
+    ),
+    Target(
+        "policies.grant-principals",
+        grant_principals,
+        lambda: [b"arn:aws:iam::111122223333:role/a", b"ec2.eu-west-1.amazonaws.com"],
+        max_bytes=128,
+    ),
     Target("policies.condition-values", condition_values, values, max_bytes=128),
     Target("policies.key-policy", key_policy, lambda: [policy_of(STATEMENT)], max_bytes=1_024, worst=many_statements),
     Target(

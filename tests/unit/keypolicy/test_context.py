@@ -7,8 +7,11 @@ import pytest
 
 from strongroom.errors import FormatError, UsageError
 from strongroom.ids import AccountId, KeyArn, Region
+from strongroom.keypolicy.caller_facts import Credentials
 from strongroom.keypolicy.condition_keys import CONDITION_KEYS
-from strongroom.keypolicy.context import Sender, request_context
+from strongroom.keypolicy.context import Sender, kms_request, request_context
+from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal, grant_service
+from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.principals import Caller
 from strongroom.keypolicy.request import KmsRequest
@@ -71,25 +74,161 @@ def test_a_time_without_a_zone_is_misuse(world):
 def test_facts_that_a_request_does_not_have_are_absent(world):
     facts = request_context(world.call())
     assert not {"aws:principalorgid", "aws:sourceip", "aws:sourcevpce", "kms:viaservice"} & set(facts)
-    sender = Sender(
-        Region("r"), "false", organization="o-1", source_ip="10.0.0.1", source_vpce="vpce-1", via_service="ec2"
-    )
+    sender = Sender(Region("r"), "false", organization="o-1", source_ip="10.0.0.1", via_service="ec2")
     facts = request_context(world.call(sender=sender))
     assert facts["aws:principalorgid"] == ("o-1",)
     assert facts["aws:sourceip"] == ("10.0.0.1",)
-    assert facts["aws:sourcevpce"] == ("vpce-1",)
     assert facts["kms:viaservice"] == ("ec2",)
     assert facts["aws:viaawsservice"] == ("true",)
     assert facts["aws:securetransport"] == ("false",)
 
 
-def test_every_condition_key_of_the_table_can_be_filled(world):
-    full = world.pcrs(**{f"pcr{n}": world.digest(str(n)) for n in range(32) if n != 4})
-    sender = Sender(Region("r"), organization="o-1", source_ip="10.0.0.1", source_vpce="vpce-1", via_service="ec2")
-    seen = set(request_context(world.call("kms:CreateGrant", sender=sender)))
-    for kind in (world.tpm, world.enclave):
-        seen |= set(request_context(world.call(sender=sender, attestation=kind(full))))
-    assert {name for name in CONDITION_KEYS if not name.endswith(":")} <= seen
+def test_a_request_through_a_vpc_endpoint_has_no_public_address(world):
+    sender = Sender(
+        Region("r"), source_ip="10.0.0.1", source_vpce="vpce-1", source_vpc="vpc-1", vpc_source_ip="10.0.0.1"
+    )
+    facts = request_context(world.call(sender=sender))
+    assert "aws:sourceip" not in facts
+    assert facts["aws:sourcevpce"] == ("vpce-1",)
+    assert facts["aws:sourcevpc"] == ("vpc-1",)
+    assert facts["aws:vpcsourceip"] == ("10.0.0.1",)
+
+
+PARAMETERS = {
+    "kms:BypassPolicyLockoutSafetyCheck": "true",
+    "kms:DataKeyPairSpec": "RSA_2048",
+    "kms:ExpirationModel": "KEY_MATERIAL_EXPIRES",
+    "kms:ValidTo": "1546257599.0",
+    "kms:KeyAgreementAlgorithm": "ECDH",
+    "kms:MacAlgorithm": "HMAC_SHA_256",
+    "kms:MessageType": "RAW",
+    "kms:SigningAlgorithm": "ECDSA_SHA_384",
+    "kms:PrimaryRegion": "eu-central-1",
+    "kms:ReplicaRegion": "eu-central-1",
+    "kms:ReEncryptOnSameKey": "true",
+    "kms:RequestAlias": "alias/app",
+    "kms:RotationPeriodInDays": "90",
+    "kms:ScheduleKeyDeletionPendingWindowInDays": "30",
+    "kms:WrappingAlgorithm": "RSAES_OAEP_SHA_256",
+    "kms:WrappingKeySpec": "RSA_2048",
+}
+
+
+def full_call(world, action, **changes):
+    """Return a call of which everything is known."""
+    sender = Sender(
+        Region("r"),
+        organization="o-1",
+        source_ip="10.0.0.1",
+        via_service="ec2.eu-central-1.amazonaws.com",
+        source_vpc="vpc-1",
+        vpc_source_ip="10.0.0.1",
+        called_via=("cloudformation.amazonaws.com", "ec2.amazonaws.com"),
+        source_arn="arn:aws:ec2:r:1:volume/v",
+        source_account=world.customer,
+        source_organization="o-1",
+        source_organization_paths=("o-1/r-1/",),
+        user_agent="aws-cli",
+        referer="https://example.com/",
+    )
+    credentials = Credentials(
+        issued_at=world.now,
+        multi_factor=True,
+        multi_factor_at=world.now - timedelta(minutes=5),
+        tags={"team": "red"},
+        organization_paths=("o-1/r-1/",),
+        federated_provider="cognito-identity.amazonaws.com",
+        source_identity="alice",
+        instance_arn="arn:aws:ec2:r:1:instance/i-1",
+        instance_vpc="vpc-1",
+        instance_private_ip="10.0.0.1",
+        claims={f"cognito-identity.amazonaws.com:{claim}": "x" for claim in ("aud", "sub")},
+    )
+    key = KeyFacts(
+        multi_region_type="PRIMARY",
+        aliases=("alias/app",),
+        tags={"team": "red"},
+        organization="o-1",
+        organization_paths=("o-1/r-1/",),
+        idle_days=3,
+    )
+    facts = {"sender": sender, "credentials": credentials, "key": key, "parameters": PARAMETERS, "tags": {"a": "b"}}
+    on_key = OPERATIONS[action].on_key
+    return world.call(action, **{**facts, "key_arn": world.key if on_key else None, **changes})
+
+
+def grants_of(world):
+    """Return a grant to a role and one to a service: no grant has both."""
+    operations = frozenset({"Decrypt", "RetireGrant"})
+    role = grant_principal(world.app.role_arn)
+    service = grant_service("ec2.amazonaws.com")
+    equal = GrantConstraints.of(equals={"App": "x"}, source_arn="arn:aws:ec2:r:1:volume/v")
+    key, account = KeyArn(world.key), AccountId(world.vendor_account)
+    yield Grant("g1", key, account, role, operations, role, equal)
+    yield Grant("g2", key, account, service, operations, service, GrantConstraints.of(subset={"App": "x"}))
+
+
+def test_every_condition_key_of_the_table_can_be_filled_for_every_operation_of_its_row(world):
+    pcrs = world.pcrs(**{f"pcr{n}": world.digest(str(n)) for n in range(32) if n != 4})
+    user = Caller(AccountId(world.customer), f"arn:aws:iam::{world.customer}:user/u", unique_id="AIDAUSERXXXXXXXXXXXXX")
+    service = Caller.of_service("ec2.amazonaws.com")
+    endpoint = Sender(Region("r"), source_vpce="vpce-1")
+    for action in OPERATIONS:
+        calls = [full_call(world, action, attestation=kind(pcrs)) for kind in (world.tpm, world.enclave)]
+        calls += [full_call(world, action, grant=grant) for grant in grants_of(world)]
+        calls += [full_call(world, action, caller=caller) for caller in (user, service)]
+        calls += [full_call(world, action, sender=endpoint)]
+        seen = {name for call in calls for name in kms_request(call).context}
+        expected = {name for name, row in CONDITION_KEYS.items() if action in row.operations}
+        plain = {name for name in expected if name[-1] not in ":/"}
+        assert plain <= seen, (action, plain - seen)
+        for prefix in expected - plain:
+            assert any(name.startswith(prefix) for name in seen), (action, prefix)
+
+
+def test_who_calls_decides_what_userid_username_and_type_are(world):
+    account = AccountId(world.customer)
+    user = Caller(account, f"arn:aws:iam::{account}:user/division/bob", unique_id="AIDABOBXXXXXXXXXXXXXX")
+    federated = Caller(account, f"arn:aws:sts::{account}:federated-user/bob", user_arn=user.arn)
+    rows = [
+        (user, "AIDABOBXXXXXXXXXXXXXX", "bob", "User"),
+        (world.app, f"{world.app.unique_id}:s", None, "AssumedRole"),
+        (Caller(account, f"arn:aws:iam::{account}:root"), account, None, "Account"),
+        (federated, f"{account}:bob", None, "FederatedUser"),
+        (Caller.of_service("ec2.amazonaws.com"), None, None, None),
+    ]
+    for caller, *expected in rows:
+        facts = request_context(world.call(caller=caller))
+        assert [facts.get(f"aws:{name}", (None,))[0] for name in ("userid", "username", "principaltype")] == expected
+
+
+def test_a_service_that_acts_for_itself_has_neither_account_nor_arn(world):
+    facts = request_context(world.call(caller=Caller.of_service("ec2.amazonaws.com")))
+    assert not {"aws:principalarn", "aws:principalaccount", "kms:calleraccount"} & set(facts)
+    assert facts["aws:principalisawsservice"] == ("true",)
+    assert facts["aws:principalservicename"] == ("ec2.amazonaws.com",)
+
+
+def test_the_algorithm_is_seen_where_the_request_leaves_it_out(world):
+    assert request_context(world.call("kms:GenerateDataKey"))["kms:encryptionalgorithm"] == ("SYMMETRIC_DEFAULT",)
+    assert request_context(world.call(key=KeyFacts()))["kms:encryptionalgorithm"] == ("SYMMETRIC_DEFAULT",)
+    rsa = KeyFacts(spec="RSA_2048")
+    assert "kms:encryptionalgorithm" not in request_context(world.call(key=rsa))
+    said = world.call(key=rsa, parameters={"kms:EncryptionAlgorithm": "RSAES_OAEP_SHA_256"})
+    assert request_context(said)["kms:encryptionalgorithm"] == ("RSAES_OAEP_SHA_256",)
+
+
+def test_a_grant_is_seen_by_the_operations_about_grants_only(world):
+    grant, to_service = grants_of(world)
+    made = request_context(world.call("kms:CreateGrant", grant=grant, encryption_context={}))
+    assert made["kms:grantoperations"] == ("Decrypt", "RetireGrant")
+    assert made["kms:granteeprincipal"] == made["kms:retiringprincipal"] == (world.app.role_arn,)
+    assert made["kms:grantconstrainttype"] == ("EncryptionContextEquals",)
+    assert made["kms:encryptioncontext:app"] == ("x",)
+    other = request_context(world.call("kms:CreateGrant", grant=to_service, encryption_context={}))
+    assert other["kms:granteeserviceprincipal"] == ("ec2.amazonaws.com",)
+    assert "kms:granteeprincipal" not in other
+    assert not [name for name in request_context(world.call(grant=grant)) if "grant" in name]
 
 
 def test_context_keys_that_differ_by_case_only_are_refused(world):

@@ -314,7 +314,7 @@ def test_a_role_made_again_under_the_same_name_is_another_principal(world):
 
 def test_a_deny_is_never_taken_for_an_allow():
     trace = StatementTrace(BY_KEY, "Never", Effect.DENY, Reach.DIRECT, ())
-    assert _first_allow((trace,), BY_KEY, Reach.DIRECT) is None
+    assert _first_allow((trace,), (BY_KEY,), Reach.DIRECT) is None
 
 
 @pytest.mark.parametrize(
