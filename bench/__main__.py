@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.documents import Documents
+from bench.kms_rows import kms_row
 from bench.machine import describe_machine
 from bench.predict_rows import make_image, predict_rows
 from bench.row import Row
@@ -22,6 +23,8 @@ from bench.verify_rows import chain_rows, genuine_row
 
 _DOCUMENTS = 100
 _IMAGE_BYTES = 100_000_000
+_SMALL_IMAGE_BYTES = 100_000
+_CALLS = 100
 _ROUNDS = 15
 _VECTORS = Path(__file__).parents[1] / "../shared/vectors"
 
@@ -30,6 +33,7 @@ def measure(rounds: int) -> Iterator[Row]:
     """Yield each row as it is measured."""
     yield from chain_rows(Documents.make(_DOCUMENTS), rounds)
     yield genuine_row(Path(os.environ.get("STRONGROOM_VECTORS", _VECTORS)), rounds)
+    yield kms_row(make_image(_SMALL_IMAGE_BYTES), _CALLS, rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
 
 

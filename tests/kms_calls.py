@@ -80,7 +80,8 @@ class Caller:
 
     def new_key(self, **parameters) -> str:
         """Make a key; return its ARN."""
-        return self("CreateKey", **parameters)["KeyMetadata"]["Arn"]
+        arn: str = self("CreateKey", **parameters)["KeyMetadata"]["Arn"]
+        return arn
 
     def __call__(self, operation: str, **parameters):
         """Call an operation by AWS's name; return the parsed reply, or raise the AwsFault."""

@@ -9,6 +9,7 @@ import random
 import sys
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 from tests.kms_calls import VENDOR, Caller, Cloud
 
@@ -26,13 +27,13 @@ def keys_of(caller: Caller) -> list[str]:
     return [each["KeyArn"] for each in caller("ListKeys", Limit=1000)["Keys"]]
 
 
-def next_call(caller: Caller, choice: random.Random, number: int) -> tuple[str, dict]:
+def next_call(caller: Caller, choice: random.Random, number: int) -> tuple[str, dict[str, Any]]:
     """Choose a call that will be answered."""
     keys = keys_of(caller)
     if len(keys) < 3 or choice.random() < 0.1:
         return "CreateKey", {"Description": str(number)}
     key = choice.choice(keys)
-    calls = {
+    calls: dict[str, dict[str, Any]] = {
         "TagResource": {"KeyId": key, "Tags": [{"TagKey": str(choice.randrange(20)), "TagValue": str(number)}]},
         "UpdateKeyDescription": {"KeyId": key, "Description": str(number)},
         "CreateAlias": {"TargetKeyId": key, "AliasName": f"alias/{number}"},
@@ -51,7 +52,7 @@ def next_call(caller: Caller, choice: random.Random, number: int) -> tuple[str, 
     return name, calls[name]
 
 
-def shown(members: dict) -> dict:
+def shown(members: dict[str, Any]) -> dict[str, Any]:
     return {name: b64encode(each).decode() if isinstance(each, bytes) else each for name, each in members.items()}
 
 

@@ -436,27 +436,6 @@ def test_a_data_key_has_one_size(world, open_key, parameters):
     refused("ValidationException", world.kms().generate_data_key, KeyId=open_key, **parameters)
 
 
-@pytest.mark.attack("K4")
-def test_grants_do_not_exist_here(world, open_key):
-    kms = world.kms(world.vendor)
-    refused("InvalidGrantTokenException", kms.encrypt, KeyId=open_key, Plaintext=b"x", GrantTokens=["t"])
-    message = refused(
-        "UnknownOperationException",
-        kms.create_grant,
-        KeyId=open_key,
-        GranteePrincipal=f"arn:aws:iam::{VENDOR}:root",
-        Operations=["Decrypt"],
-    )
-    assert "CreateGrant" in message
-    assert "It knows CreateAlias, CreateKey, Decrypt" in message
-
-
-@pytest.mark.attack("K3")
-def test_there_is_no_re_encryption(world, open_key):
-    call = {"CiphertextBlob": world.blob, "DestinationKeyId": open_key}
-    assert "ReEncrypt" in refused("UnknownOperationException", world.kms().re_encrypt, **call)
-
-
 @pytest.mark.parametrize(
     ("body", "name"),
     [

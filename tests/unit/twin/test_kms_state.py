@@ -260,26 +260,29 @@ def snapshot(store):
     }
 
 
+def changed_key(said, **changes):
+    return lambda after: after["keys"][said["KeyId"]].update(changes)
+
+
 def applied(before, call, arn):
     """Return a snapshot after one call; `arn` is that of a key it made."""
-    after, name, said = copy.deepcopy(before), call["call"], call["parameters"]
-    keys = after["keys"]
-    if name == "CreateKey":
-        keys[arn] = {"description": said["Description"], "tags": {}, "state": "Enabled", "period": None}
-    elif name == "TagResource":
-        keys[said["KeyId"]]["tags"].update({each["TagKey"]: each["TagValue"] for each in said["Tags"]})
-    elif name == "UpdateKeyDescription":
-        keys[said["KeyId"]]["description"] = said["Description"]
-    elif name in {"DisableKey", "EnableKey"}:
-        keys[said["KeyId"]]["state"] = {"DisableKey": "Disabled", "EnableKey": "Enabled"}[name]
-    elif name == "EnableKeyRotation":
-        keys[said["KeyId"]]["period"] = said["RotationPeriodInDays"]
-    elif name == "CreateAlias":
-        after["aliases"][said["AliasName"]] = said["TargetKeyId"]
-    elif name == "DeleteAlias":
-        del after["aliases"][said["AliasName"]]
-    elif name == "CreateGrant":
-        after["grants"] = sorted([*after["grants"], said["Name"]])
+    after, said = copy.deepcopy(before), call["parameters"]
+    new = {"description": said.get("Description"), "tags": {}, "state": "Enabled", "period": None}
+    tags = {each["TagKey"]: each["TagValue"] for each in said.get("Tags", ())}
+    effects = {
+        "CreateAlias": lambda after: after["aliases"].update({said["AliasName"]: said["TargetKeyId"]}),
+        "CreateGrant": lambda after: after["grants"].append(said["Name"]),
+        "CreateKey": lambda after: after["keys"].update({arn: new}),
+        "DeleteAlias": lambda after: after["aliases"].pop(said["AliasName"]),
+        "DisableKey": changed_key(said, state="Disabled"),
+        "EnableKey": changed_key(said, state="Enabled"),
+        "EnableKeyRotation": changed_key(said, period=said.get("RotationPeriodInDays")),
+        "Encrypt": lambda _: None,
+        "TagResource": lambda after: after["keys"][said["KeyId"]]["tags"].update(tags),
+        "UpdateKeyDescription": changed_key(said, description=said.get("Description")),
+    }
+    effects[call["call"]](after)
+    after["grants"].sort()
     return after
 
 

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms.authorization import authorize, authorize_without_key, expect_kept
 from strongroom.twin.kms.key_specs import KEY_SPECS, KNOWN_ELSEWHERE, SYMMETRIC, KeySpec, KeyUsage
@@ -19,7 +20,7 @@ from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
 from strongroom.twin.kms.policies import MAX_POLICY_CHARACTERS, Policies, default_policy, expect_no_lockout
 from strongroom.twin.kms.replies import seconds
-from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 from strongroom.twin.kms.tags import MAX_TAGS, read_tags
 
@@ -69,7 +70,8 @@ class Administration:
         spec, usage = _kind(parameters)
         tags = read_tags(parameters)
         request.shown |= {"KeySpec": spec.name, "CustomerMasterKeySpec": spec.name}
-        authorize_without_key(request)
+        facts = KeyFacts(spec=spec.name, usage=usage.value, origin=parameters.text("Origin", default=ORIGIN))
+        authorize_without_key(request, Question(tags=tags), facts)
         _expect_own_kind(parameters, tags)
         text = parameters.optional_text("Policy", maximum=MAX_POLICY_CHARACTERS) or default_policy(request)
         stored = self._policies.read(parameters, text)
@@ -88,7 +90,7 @@ class Administration:
             materials=(Material(spec.new_secret(), now),),
             tags=tags,
         )
-        expect_no_lockout(request, parameters, key.arn, stored.policy)
+        expect_no_lockout(request, parameters, key, stored.policy)
         self._store.add_key(key)
         request.resources.append(key.arn)
         return {"KeyMetadata": key_metadata(key)}

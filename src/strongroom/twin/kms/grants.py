@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant (KMS API Reference, by their names).
 
-What a grant allows is `keypolicy.evaluate`'s business. Who may retire one is here: KMS Developer Guide, "Retiring and
-revoking grants".
+What a grant allows, and who may retire it, is `keypolicy.evaluate`'s business.
 """
 
 from __future__ import annotations
@@ -12,25 +11,18 @@ import secrets
 from dataclasses import replace
 
 from strongroom.errors import FormatError
-from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal, grant_service
-from strongroom.keypolicy.principals import Principal, PrincipalKind, Reach
+from strongroom.keypolicy.principals import Principal, PrincipalKind
 from strongroom.twin.accounts import PARTITION, Directory
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.authorization import (
-    authorize,
-    authorize_without_key,
-    decide_by_identity,
-    denied,
-    expect_usable,
-)
+from strongroom.twin.kms.authorization import authorize, authorize_without_key, expect_usable
 from strongroom.twin.kms.grant_tokens import MAX_TOKEN, find_grant, new_token
 from strongroom.twin.kms.key_specs import SYMMETRIC, KeyUsage
 from strongroom.twin.kms.keys import KeptGrant, Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
 from strongroom.twin.kms.replies import end_dry_run, seconds
-from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
 MAX_PRINCIPAL, MAX_SERVICE = 256, 128
@@ -77,7 +69,7 @@ class Grants:
         """CreateGrant. The same grant under the same name is made once, and gets another token."""
         key = self._store.resolve_key(request.place, parameters.text("KeyId"))
         grant = self._read(request, parameters, key)
-        authorize(request, key)
+        authorize(request, key, Question(grant=grant))
         expect_usable(key)
         end_dry_run(parameters)
         request.told["KeyId"] = key.arn  # CloudTrail shows it, though it is no part of the reply
@@ -114,11 +106,8 @@ class Grants:
     def retire_grant(self, request: Request, parameters: Parameters) -> None:
         """RetireGrant, by a token, or by key and id."""
         kept = self._retirable(request, parameters)
-        request.resources.append(kept.grant.key_arn)
         request.additional["grantId"] = kept.grant.grant_id
-        decision = decide_by_identity(request, kept.grant.key_arn)
-        if decision.outcome is Outcome.EXPLICITLY_DENIED or not _may_retire(request, kept.grant, decision.outcome):
-            raise denied(request, decision, kept.grant.key_arn)
+        authorize(request, self._store.key(kept.grant.key_arn), Question(grant=kept.grant))
         end_dry_run(parameters)
         self._store.remove_grant(kept)
 
@@ -182,17 +171,6 @@ class Grants:
         return replace(principal, pinned_id=pinned_id)
 
 
-def _may_retire(request: Request, grant: Grant, by_identity: Outcome) -> bool:
-    """Tell whether the grant lets the caller retire it: himself, or through an account that delegated it to him."""
-    caller = request.authentic.caller.caller
-    root = Principal(PrincipalKind.ACCOUNT, grant.issuing_account)
-    parties = [root] + ([grant.retiring] if grant.retiring else [])
-    if "RetireGrant" in grant.operations:
-        parties.append(grant.grantee)
-    reaches = {party.reach(caller) for party in parties}
-    return Reach.DIRECT in reaches or (Reach.ACCOUNT in reaches and by_identity is Outcome.ALLOWED)
-
-
 def _one_party(parameters: Parameters, role: str) -> Principal:
     found = _party_of_two(parameters, role)
     if found is None:
@@ -214,9 +192,12 @@ def _party(parameters: Parameters, name: str) -> Principal | None:
     if text is None:
         return None
     try:
-        return grant_service(text) if is_service else grant_principal(text)
+        found = grant_service(text) if is_service else grant_principal(text)
     except FormatError as error:
         raise AwsFault("InvalidArnException", str(error)) from error
+    if found.kind is PrincipalKind.UNIQUE_ID:
+        raise AwsFault("InvalidArnException", f"{name}: expected an ARN, found the unique id {text}")
+    return replace(found, value=_as_arn(found))
 
 
 def _constraints(parameters: Parameters) -> GrantConstraints:

@@ -14,6 +14,7 @@ from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms import asymmetric
 from strongroom.twin.kms.authorization import authorize, expect_usable, hidden
 from strongroom.twin.kms.ciphertext import CiphertextBlob, decrypt_blob, encrypt_blob, invalid_ciphertext, parse_blob
+from strongroom.twin.kms.condition_facts import ENCRYPTION_ALGORITHM, SAME_KEY, alias_fact
 from strongroom.twin.kms.key_specs import SYMMETRIC, KeyUsage
 from strongroom.twin.kms.keys import Key
 from strongroom.twin.kms.parameters import Parameters
@@ -26,7 +27,7 @@ from strongroom.twin.kms.replies import (
     used_key,
     with_material_id,
 )
-from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
 MAX_PLAINTEXT_BYTES = 4096
@@ -37,16 +38,27 @@ _ENCRYPTING = KeyUsage.ENCRYPT_DECRYPT
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """What is to be opened: how the parameters of an operation name it, and under which action."""
+class _Side:
+    """One key of a call: how its parameters name it, under which action it is used, with which context."""
 
-    key_id: str = "KeyId"
-    algorithm: str = "EncryptionAlgorithm"
-    action: str = "Decrypt"
+    key_id: str
+    algorithm: str
+    action: str
+    context: Mapping[str, str]
+    other_key: str = ""
+    """The ARN of the other key of a ReEncrypt."""
+
+    def question(self, parameters: Parameters, key: Key) -> Question:
+        """Return what the policies are asked about the key."""
+        algorithm = parameters.text(self.algorithm, default=SYMMETRIC)
+        facts = {ENCRYPTION_ALGORITHM: algorithm, **alias_fact(parameters.members.get(self.key_id))}
+        if self.other_key:
+            facts[SAME_KEY] = "true" if key.arn == self.other_key else "false"
+        return Question(self.action, self.context, facts)
 
 
-_DECRYPT = _Source()
-_RE_ENCRYPT = _Source("SourceKeyId", "SourceEncryptionAlgorithm", "ReEncryptFrom")
+def _decrypting(context: Mapping[str, str]) -> _Side:
+    return _Side("KeyId", "EncryptionAlgorithm", "Decrypt", context)
 
 
 class KeyUse:
@@ -85,10 +97,11 @@ class KeyUse:
 
     def decrypt(self, request: Request, parameters: Parameters) -> Reply:
         """Decrypt, with or without a Recipient."""
+        side = _decrypting(request.context)
         if _ignores_ciphertext(parameters):
-            self._named_key(request, parameters, _DECRYPT, request.context)
+            self._named_key(request, parameters, side)
             end_dry_run(parameters)
-        key, plaintext, material_id = self._opened(request, parameters, _DECRYPT, request.context)
+        key, plaintext, material_id = self._opened(request, parameters, side)
         end_dry_run(parameters)
         algorithm = parameters.text("EncryptionAlgorithm", default=SYMMETRIC)
         answer = {"KeyId": key.arn, "EncryptionAlgorithm": algorithm}
@@ -96,22 +109,23 @@ class KeyUse:
 
     def re_encrypt(self, request: Request, parameters: Parameters) -> Reply:
         """ReEncrypt: the plaintext stays. It takes kms:ReEncryptFrom on one key and kms:ReEncryptTo on the other."""
-        source_context = parameters.context("SourceEncryptionContext")
-        context = parameters.context("DestinationEncryptionContext")
         algorithm = parameters.choice("DestinationEncryptionAlgorithm", ENCRYPTION_ALGORITHMS, default=SYMMETRIC)
+        other = self._store.resolve(request.place, parameters.text("DestinationKeyId"))
+        origin = _re_encrypting(parameters, "Source", "ReEncryptFrom", other)
         if _ignores_ciphertext(parameters):
-            self._named_key(request, parameters, _RE_ENCRYPT, source_context)
-            self._destination(request, parameters, context)
+            source = self._named_key(request, parameters, origin)
+            self._named_key(request, parameters, _re_encrypting(parameters, "Destination", "ReEncryptTo", source))
             end_dry_run(parameters)
-        source, plaintext, source_material = self._opened(request, parameters, _RE_ENCRYPT, source_context)
-        key = self._destination(request, parameters, context)
-        ciphertext = _encrypted(key, algorithm, plaintext, context)
+        source, plaintext, source_material = self._opened(request, parameters, origin)
+        destination = _re_encrypting(parameters, "Destination", "ReEncryptTo", source)
+        key = self._named_key(request, parameters, destination)
+        ciphertext = _encrypted(key, algorithm, plaintext, destination.context)
         end_dry_run(parameters)
         reply: Reply = {
             "CiphertextBlob": text(ciphertext),
             "SourceKeyId": source.arn,
             "KeyId": key.arn,
-            "SourceEncryptionAlgorithm": parameters.text("SourceEncryptionAlgorithm", default=SYMMETRIC),
+            "SourceEncryptionAlgorithm": parameters.text(origin.algorithm, default=SYMMETRIC),
             "DestinationEncryptionAlgorithm": algorithm,
         }
         if not source.spec.is_asymmetric:
@@ -120,26 +134,17 @@ class KeyUse:
             reply["DestinationKeyMaterialId"] = key.material.material_id
         return reply
 
-    def _destination(self, request: Request, parameters: Parameters, context: Mapping[str, str]) -> Key:
-        key = self._store.resolve(request.place, parameters.text("DestinationKeyId"))
-        authorize(request, key, action="ReEncryptTo", context=context)
-        expect_usable(key)
-        expect_usage(request, key, _ENCRYPTING)
-        return key
-
-    def _opened(
-        self, request: Request, parameters: Parameters, source: _Source, context: Mapping[str, str]
-    ) -> tuple[Key, bytes, str]:
+    def _opened(self, request: Request, parameters: Parameters, side: _Side) -> tuple[Key, bytes, str]:
         """Return the key, the plaintext and the id of the key material."""
         ciphertext = parameters.blob("CiphertextBlob", maximum_bytes=MAX_CIPHERTEXT_BYTES)
-        algorithm = parameters.choice(source.algorithm, ENCRYPTION_ALGORITHMS, default=SYMMETRIC)
-        if parameters.optional_text(source.key_id) is not None:
-            key = self._named_key(request, parameters, source, context)
+        algorithm = parameters.choice(side.algorithm, ENCRYPTION_ALGORITHMS, default=SYMMETRIC)
+        if parameters.optional_text(side.key_id) is not None:
+            key = self._named_key(request, parameters, side)
         else:
-            key = self._key_of(request, parse_blob(ciphertext), source, context)
+            key = self._key_of(request, parameters, side, parse_blob(ciphertext))
         expect_algorithm(key, algorithm)
         if algorithm != SYMMETRIC:
-            _expect_no_context(context)
+            _expect_no_context(side.context)
             plaintext = asymmetric.decrypt(key, algorithm, ciphertext)
             if plaintext is None:
                 raise invalid_ciphertext()
@@ -150,23 +155,28 @@ class KeyUse:
                 "IncorrectKeyException",
                 "The key ID in the request does not identify a CMK that can perform this operation.",
             )
-        return key, decrypt_blob(key, blob, context), blob.material_id
+        return key, decrypt_blob(key, blob, side.context), blob.material_id
 
-    def _named_key(self, request: Request, parameters: Parameters, source: _Source, context: Mapping[str, str]) -> Key:
-        key = self._store.resolve(request.place, parameters.text(source.key_id))
-        authorize(request, key, action=source.action, context=context)
+    def _named_key(self, request: Request, parameters: Parameters, side: _Side) -> Key:
+        key = self._store.resolve(request.place, parameters.text(side.key_id))
+        authorize(request, key, side.question(parameters, key))
         expect_usable(key)
         expect_usage(request, key, _ENCRYPTING)
         return key
 
-    def _key_of(self, request: Request, blob: CiphertextBlob, source: _Source, context: Mapping[str, str]) -> Key:
+    def _key_of(self, request: Request, parameters: Parameters, side: _Side, blob: CiphertextBlob) -> Key:
         """Find the key by the ciphertext alone. One of nobody, or of another region, is refused without a hint."""
         key = self._store.by_id(request.place.region, blob.key_id)
         if key is None:
-            raise hidden(request, source.action)
-        authorize(request, key, action=source.action, context=context, named_by_ciphertext=True)
+            raise hidden(request, side.action)
+        authorize(request, key, side.question(parameters, key), named_by_ciphertext=True)
         expect_usable(key)
         return key
+
+
+def _re_encrypting(parameters: Parameters, name: str, action: str, other: Key) -> _Side:
+    context = parameters.context(f"{name}EncryptionContext")
+    return _Side(f"{name}KeyId", f"{name}EncryptionAlgorithm", action, context, other.arn)
 
 
 def _encrypted(key: Key, algorithm: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:

@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from strongroom.errors import FormatError
-from strongroom.ids import KeyArn
 from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import KeyPolicy, parse_key_policy, pin_principals
 from strongroom.twin.accounts import PARTITION, Directory
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.authorization import authorize, decide
+from strongroom.twin.kms.authorization import authorize, decide_on_key
 from strongroom.twin.kms.keys import Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
-from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
 DEFAULT_NAME = "default"
@@ -69,7 +68,7 @@ class Policies:
         key = self._authorized(request, parameters)
         _expect_default_name(parameters)
         stored = self.read(parameters, parameters.text("Policy", maximum=MAX_POLICY_CHARACTERS))
-        expect_no_lockout(request, parameters, key.arn, stored.policy)
+        expect_no_lockout(request, parameters, key, stored.policy)
         self._store.change_key(
             key.arn, lambda now: replace(now, policy_text=stored.text, policy=stored.policy, pins=stored.pins)
         )
@@ -111,7 +110,7 @@ def default_policy(request: Request) -> str:
     )
 
 
-def expect_no_lockout(request: Request, parameters: Parameters, arn: KeyArn, policy: KeyPolicy) -> None:
+def expect_no_lockout(request: Request, parameters: Parameters, key: Key, policy: KeyPolicy) -> None:
     """Ask a new policy whether the caller could replace it again (KMS API Reference, BypassPolicyLockoutSafetyCheck).
 
     Raises AwsFault (MalformedPolicyDocumentException) unless the caller told KMS not to ask.
@@ -119,7 +118,7 @@ def expect_no_lockout(request: Request, parameters: Parameters, arn: KeyArn, pol
     if parameters.flag(_BYPASS):
         return
     allowed = (request.decision, request.failed_pcrs)
-    outcome = decide(request, arn, policy, action="PutKeyPolicy").outcome
+    outcome = decide_on_key(request, replace(key, policy=policy), Question(action="PutKeyPolicy")).outcome
     request.decision, request.failed_pcrs = allowed
     if outcome is not Outcome.ALLOWED:
         raise AwsFault(

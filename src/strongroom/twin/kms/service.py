@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from werkzeug.wrappers import Response
@@ -28,7 +29,7 @@ from strongroom.twin.kms.events import CallFacts
 from strongroom.twin.kms.grant_tokens import MAX_TOKEN, MAX_TOKENS, find_grants
 from strongroom.twin.kms.grants import Grants
 from strongroom.twin.kms.key_use import KeyUse
-from strongroom.twin.kms.keys import Place
+from strongroom.twin.kms.keys import Alias, KeptGrant, Place
 from strongroom.twin.kms.parameters import Parameters
 from strongroom.twin.kms.policies import Policies
 from strongroom.twin.kms.recipient import read_recipient
@@ -94,7 +95,7 @@ class Kms:
                 "UnknownOperationException", f"The twin's KMS does not know {name[:64]!r}. It knows {known}."
             )
         place = Place(Region(call.scope.region), call.caller.principal.account_id)
-        request = Request(name, call, place, self._clock)
+        request = Request(name, call, place, self._clock, _Surroundings(self._store), operation.defaults)
         try:
             reply = self._run(operation, request)
         except AwsFault as fault:
@@ -109,7 +110,7 @@ class Kms:
         now = self._clock.now()
         try:
             self._store.settle(now)
-            request.grants_on = self._grants_in_effect(request, parameters)
+            request.surroundings = _Surroundings(self._store, self._grants_in_effect(request, parameters))
             if operation.takes_context:
                 request.context = parameters.context()
             if operation.takes_recipient:
@@ -118,18 +119,27 @@ class Kms:
         except LocalFault as fault:  # the state could not be kept, so nothing has happened
             raise AwsFault("KMSInternalException", str(fault), status=500) from fault
 
-    def _grants_in_effect(self, request: Request, parameters: Parameters) -> Callable[[KeyArn], Sequence[Grant]]:
-        """Return how to find the grants that count for this call. Raises AwsFault (InvalidGrantTokenException)."""
+    def _grants_in_effect(self, request: Request, parameters: Parameters) -> Callable[[KeptGrant], bool]:
+        """Return which grants count for this call. Raises AwsFault (InvalidGrantTokenException)."""
         takes_tokens = self._operations[request.operation].takes_tokens
         tokens = parameters.texts("GrantTokens", maximum=MAX_TOKENS, longest=MAX_TOKEN) if takes_tokens else ()
         brought = find_grants(tokens, self._store.grants_in(request.place.region)) if tokens else frozenset()
         latest = self._clock.now() - self.grant_delay
+        return lambda kept: kept.created <= latest or kept.grant.grant_id in brought
 
-        def grants_on(arn: KeyArn) -> Sequence[Grant]:
-            kept = self._store.grants_on(arn)
-            return [each.grant for each in kept if each.created <= latest or each.grant.grant_id in brought]
 
-        return grants_on
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """Aliases and grants as the store has them; `counts` says which grants count for a call."""
+
+    store: KeyStore
+    counts: Callable[[KeptGrant], bool] = bool
+
+    def grants_on(self, arn: KeyArn) -> Sequence[Grant]:
+        return [kept.grant for kept in self.store.grants_on(arn) if self.counts(kept)]
+
+    def aliases_of(self, arn: KeyArn) -> Sequence[Alias]:
+        return self.store.aliases_of(arn)
 
 
 def refuse(fault: AwsFault) -> Response:

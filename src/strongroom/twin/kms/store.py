@@ -50,6 +50,7 @@ class KeyStore:
         self._keys: dict[KeyArn, Key] = {}
         self._arns: dict[tuple[Region, str], KeyArn] = {}
         self._aliases: dict[str, Alias] = {}
+        self._named: dict[KeyArn, set[str]] = {}
         self._grants: dict[KeyArn, dict[str, KeptGrant]] = {}
         self._due: datetime | None = None
         for item in keeper.load() if keeper else ():
@@ -137,8 +138,13 @@ class KeyStore:
             found = [alias for alias in self._aliases.values() if prefix in alias.arn]
         return tuple(sorted(found, key=lambda alias: alias.arn))
 
+    def aliases_of(self, arn: KeyArn) -> tuple[Alias, ...]:
+        """Return the aliases of a key."""
+        with self._lock:
+            return tuple(self._aliases[each] for each in self._named.get(arn, ()))
+
     def _expect_room(self, alias: Alias, maximum: int) -> None:
-        if sum(each.target == alias.target for each in self._aliases.values()) >= maximum:
+        if len(self._named.get(alias.target, ())) >= maximum:
             raise AwsFault(
                 "LimitExceededException", f"A key has at most {maximum} aliases, and {alias.target} has them."
             )
@@ -187,8 +193,7 @@ class KeyStore:
 
     def _settle_key(self, key: Key, now: datetime) -> None:
         if key.deletion is not None and key.deletion <= now:
-            aliases = (alias for alias in self._aliases.values() if alias.target == key.arn)
-            gone: tuple[Item, ...] = (*aliases, *self._grants.get(key.arn, {}).values(), key)
+            gone: tuple[Item, ...] = (*self.aliases_of(key.arn), *self._grants.get(key.arn, {}).values(), key)
             self._commit(*(Change(item, removed=True) for item in gone))
             return
         rotated = key
@@ -222,12 +227,20 @@ class KeyStore:
             if not removed:
                 self._await(item)
         elif isinstance(item, Alias):
-            _put(self._aliases, item.arn, item, removed=removed)
+            self._apply_alias(item, removed=removed)
         else:
             on_key = self._grants.setdefault(item.grant.key_arn, {})
             _put(on_key, item.grant.grant_id, item, removed=removed)
             if not on_key:
                 del self._grants[item.grant.key_arn]
+
+    def _apply_alias(self, alias: Alias, *, removed: bool) -> None:
+        before = self._aliases.get(alias.arn)
+        if before is not None:
+            self._named[before.target].discard(alias.arn)
+        if not removed:
+            self._named.setdefault(alias.target, set()).add(alias.arn)
+        _put(self._aliases, alias.arn, alias, removed=removed)
 
 
 def _put(table: dict[_Name, _Value], name: _Name, value: _Value, *, removed: bool) -> None:

@@ -10,7 +10,7 @@ from strongroom.twin.kms.authorization import authorize, expect_kept
 from strongroom.twin.kms.keys import Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
-from strongroom.twin.kms.request import Operation, Reply, Request
+from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
 MAX_TAGS = 50
@@ -37,7 +37,7 @@ class Tags:
     def tag_resource(self, request: Request, parameters: Parameters) -> None:
         """TagResource: a tag that is there gets the new value."""
         tags = read_tags(parameters)
-        key = self._kept(request, parameters)
+        key = self._kept(request, parameters, tags)
 
         def tagged(now: Key) -> Key:
             merged = {**now.tags, **tags}
@@ -50,7 +50,7 @@ class Tags:
     def untag_resource(self, request: Request, parameters: Parameters) -> None:
         """UntagResource: a tag that is not there is no error."""
         names = parameters.texts("TagKeys", maximum=MAX_LIST, longest=MAX_KEY)
-        key = self._kept(request, parameters)
+        key = self._kept(request, parameters, dict.fromkeys(names, ""))
         _expect_free(*names)
         self._store.change_key(
             key.arn, lambda now: replace(now, tags={name: each for name, each in now.tags.items() if name not in names})
@@ -63,9 +63,9 @@ class Tags:
         names, more = page(parameters, sorted(key.tags), name=str, default=50, maximum=50)
         return {"Tags": [{"TagKey": name, "TagValue": key.tags[name]} for name in names], **more}
 
-    def _kept(self, request: Request, parameters: Parameters) -> Key:
+    def _kept(self, request: Request, parameters: Parameters, tags: dict[str, str]) -> Key:
         key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
+        authorize(request, key, Question(tags=tags))
         expect_kept(key)
         return key
 
