@@ -150,8 +150,26 @@ def test_a_dry_run_may_ignore_the_ciphertext(vendor):
     vendor.refused("DryRunOperationException", "Decrypt", KeyId=key, **dry)
     vendor.refused("DryRunOperationException", "ReEncrypt", SourceKeyId=key, DestinationKeyId=other, **dry)
     vendor.refused("InvalidCiphertextException", "Decrypt", KeyId=key, CiphertextBlob=b"x", DryRun=True)
-    vendor.refused("ValidationException", "Decrypt", KeyId=key, DryRunModifiers=["IGNORE_CIPHERTEXT"])
+    good = {"KeyId": key, "CiphertextBlob": encrypted(vendor, key)}
+    vendor.refused("ValidationException", "Decrypt", **good, DryRunModifiers=["IGNORE_CIPHERTEXT"])
     vendor.refused("ValidationException", "Decrypt", KeyId=key, DryRun=True, DryRunModifiers=["SOMETHING"])
+
+
+def test_the_key_to_decrypt_with_is_enabled_and_made_for_it(vendor):
+    key, signing = vendor.new_key(), vendor.new_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    blob = encrypted(vendor, key)
+    vendor("DisableKey", KeyId=key)
+    for named in ({}, {"KeyId": key}):
+        vendor.refused("DisabledException", "Decrypt", CiphertextBlob=blob, **named)
+    message = vendor.refused("InvalidKeyUsageException", "Decrypt", CiphertextBlob=blob, KeyId=signing)
+    assert message == f"{signing} key usage is SIGN_VERIFY which is not valid for Decrypt."
+
+
+def test_a_ciphertext_of_a_key_material_that_never_was_does_not_open(vendor):
+    key = vendor.new_key()
+    blob = bytearray(encrypted(vendor, key))
+    blob[5 + 16] ^= 1
+    vendor.refused("InvalidCiphertextException", "Decrypt", CiphertextBlob=bytes(blob), KeyId=key)
 
 
 # --- data keys --------------------------------------------------------------------------------------------------------

@@ -117,6 +117,13 @@ def test_what_the_twin_has_not_is_refused_as_for_a_single_region_key_of_kms(kms,
     assert key in kms.refused("UnsupportedOperationException", operation, KeyId=key, **REFUSED[operation])
 
 
+@pytest.mark.parametrize("operation", ["ReplicateKey", "UpdatePrimaryRegion"])
+def test_a_disabled_key_is_said_to_be_disabled_before_it_is_said_to_be_of_one_region(kms, operation):
+    key = kms.new_key()
+    kms("DisableKey", KeyId=key)
+    kms.refused("DisabledException", operation, KeyId=key, **REFUSED[operation])
+
+
 @pytest.mark.parametrize("operation", ["CreateKey", "GenerateRandom"])
 def test_custom_key_stores_do_not_exist(kms, operation):
     parameters = {"CreateKey": {"Origin": "AWS_CLOUDHSM"}, "GenerateRandom": {"NumberOfBytes": 1}}[operation]

@@ -72,6 +72,17 @@ def test_an_algorithm_of_another_kind_of_key_is_refused(kms, signing_keys):
     assert "'signingAlgorithm' failed to satisfy constraint: Member must satisfy enum value set" in message
 
 
+def test_a_digest_of_a_kind_that_the_algorithm_has_not_is_refused(kms, signing_keys):
+    call = {"KeyId": signing_keys["ECC_NIST_P256"], "Message": bytes(64), "SigningAlgorithm": "ECDSA_SHA_256"}
+    assert "EXTERNAL_MU" in kms.refused("ValidationException", "Sign", **call, MessageType="EXTERNAL_MU")
+
+
+def test_a_disabled_key_shows_no_public_key(kms):
+    key = kms.new_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    kms("DisableKey", KeyId=key)
+    kms.refused("DisabledException", "GetPublicKey", KeyId=key)
+
+
 def test_a_key_has_one_use(kms, signing_keys, agreeing_key):
     message = kms.refused("InvalidKeyUsageException", "Encrypt", KeyId=signing_keys["RSA_2048"], Plaintext=b"x")
     assert message == f"{signing_keys['RSA_2048']} key usage is SIGN_VERIFY which is not valid for Encrypt."

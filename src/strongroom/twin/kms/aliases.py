@@ -81,10 +81,7 @@ class Aliases:
         return {"Aliases": [_entry(alias) for alias in shown], **more}
 
     def _existing(self, request: Request, parameters: Parameters) -> Alias:
-        arn = completed(request.place, _name(parameters))
-        if not is_alias(arn):
-            raise AwsFault("NotFoundException", f"Alias {arn} is not found.")
-        return self._store.alias(arn)
+        return self._store.alias(completed(request.place, _name(parameters)))
 
     def _target(self, request: Request, parameters: Parameters) -> Key:
         identifier = parameters.text("TargetKeyId")

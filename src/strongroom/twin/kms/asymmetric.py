@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -107,18 +108,12 @@ def mac(key: Key, message: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _private(secret: bytes) -> PrivateKey:
-    """Load a private key once: OpenSSL's checks take longer than a signature."""
-    loaded = load_der_private_key(secret, password=None)
-    if not isinstance(loaded, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise TypeError("expected an RSA or EC key")
-    return loaded
+    """Load a private key once: OpenSSL's checks take longer than a signature. It is one that `key_specs` made."""
+    return cast("PrivateKey", load_der_private_key(secret, password=None))
 
 
 def _rsa(key: Key) -> rsa.RSAPrivateKey:
-    private = _private(key.material.secret)
-    if not isinstance(private, rsa.RSAPrivateKey):
-        raise TypeError("expected an RSA key")
-    return private
+    return cast("rsa.RSAPrivateKey", _private(key.material.secret))
 
 
 def _hash(algorithm: str) -> hashes.HashAlgorithm:

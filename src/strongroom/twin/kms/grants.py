@@ -90,11 +90,9 @@ class Grants:
 
     def list_retirable_grants(self, request: Request, parameters: Parameters) -> Reply:
         """ListRetirableGrants: of a principal of the caller's account, whoever owns the keys."""
-        if parameters.optional_text("RetiringServicePrincipal") is not None:
-            raise AwsFault("ValidationException", "RetiringServicePrincipal is for AWS services only.")
         retiring = _party(parameters, "RetiringPrincipal")
         if retiring is None:
-            raise AwsFault("ValidationException", "RetiringPrincipal is required.")
+            raise AwsFault("ValidationException", "RetiringPrincipal is required: the other one is for AWS services.")
         if request.place.account_id not in retiring.value:
             raise AwsFault("InvalidArnException", f"{retiring.value} is not of account {request.place.account_id}.")
         authorize_without_key(request)
