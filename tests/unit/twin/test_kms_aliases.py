@@ -103,6 +103,20 @@ def test_moving_an_alias_takes_permission_on_it_and_on_both_keys(cloud, vendor, 
     allowed("DeleteAlias", AliasName="alias/guarded")
 
 
+@pytest.mark.parametrize("operation", ["CreateAlias", "DeleteAlias"])
+@pytest.mark.parametrize("lacking", ["alias", "key"])
+def test_making_and_deleting_an_alias_takes_permission_on_it_and_on_its_key(cloud, vendor, operation, lacking):
+    key = vendor.new_key()
+    vendor("CreateAlias", AliasName="alias/there", TargetKeyId=key)
+    name = {"CreateAlias": "alias/new", "DeleteAlias": "alias/there"}[operation]
+    call = {"AliasName": name, **({"TargetKeyId": key} if operation == "CreateAlias" else {})}
+    resources = {"alias": alias_arn(key, name), "key": key}
+    user = cloud.user(VENDOR, "some", allow(*(each for kind, each in resources.items() if kind != lacking)))
+    message = user.refused("AccessDeniedException", operation, **call)
+    assert f"on resource: {resources[lacking]} because" in message
+    cloud.user(VENDOR, "all", allow(*resources.values()))(operation, **call)
+
+
 def test_an_alias_of_another_account_is_used_by_its_arn_and_never_changed(vendor, customer):
     policy = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
     key = vendor.new_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
