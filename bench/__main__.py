@@ -16,12 +16,14 @@ from pathlib import Path
 from bench.documents import Documents
 from bench.kms_rows import kms_row
 from bench.machine import describe_machine
+from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
 from bench.row import Row
 from bench.table import as_json, as_text
 from bench.verify_rows import chain_rows, genuine_row
 
 _DOCUMENTS = 100
+_REQUESTS = 2_000
 _IMAGE_BYTES = 100_000_000
 _SMALL_IMAGE_BYTES = 100_000
 _CALLS = 100
@@ -35,6 +37,7 @@ def measure(rounds: int) -> Iterator[Row]:
     yield genuine_row(Path(os.environ.get("STRONGROOM_VECTORS", _VECTORS)), rounds)
     yield kms_row(make_image(_SMALL_IMAGE_BYTES), _CALLS, rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
+    yield policy_row(_REQUESTS, rounds)
 
 
 def main() -> None:

@@ -14,11 +14,17 @@ class Unit(enum.StrEnum):
     """How a row's figures are shown. Figures in a rate grow with speed, and so do its ratios."""
 
     DOCUMENTS_PER_SECOND = "documents/s"
+    DECISIONS_PER_SECOND = "decisions/s"
     MILLISECONDS = "ms"
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether more is better."""
+        return self is not Unit.MILLISECONDS
 
     def of(self, seconds: float) -> float:
         """Return `seconds` for one piece of work in this unit."""
-        return 1 / seconds if self is Unit.DOCUMENTS_PER_SECOND else 1000 * seconds
+        return 1 / seconds if self.is_rate else 1000 * seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +69,14 @@ class Row:
         """Whether the goal was reached in this run, None where there is no ratio."""
         if self.ratio is None:
             return None
-        if self.unit is Unit.DOCUMENTS_PER_SECOND:
+        if self.unit.is_rate:
             return self.ratio >= self.goal.figure
         return self.ratio <= self.goal.figure
 
     @property
     def goal_text(self) -> str:
         """The goal in the table's words."""
-        sign = ">=" if self.unit is Unit.DOCUMENTS_PER_SECOND else "<="
+        sign = ">=" if self.unit.is_rate else "<="
         return f"{sign} {self.goal.figure:.2f} of {self.goal.against}"
 
     def as_json(self) -> dict[str, Any]:

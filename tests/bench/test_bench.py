@@ -9,6 +9,7 @@ import pytest
 from bench.documents import Documents
 from bench.go_peer import GoPeer, PeerAbsentError
 from bench.machine import describe_machine
+from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
 from bench.race import cpu_time, cpu_time_without, race
 from bench.row import Goal, Row, Unit
@@ -24,7 +25,12 @@ RATE, TIME = Unit.DOCUMENTS_PER_SECOND, Unit.MILLISECONDS
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     empty = tmp_path_factory.mktemp("no-vectors")
-    return [*chain_rows(Documents.make(2), 1), genuine_row(empty, 1), *predict_rows(make_image(100_000), 1)]
+    return [
+        *chain_rows(Documents.make(2), 1),
+        genuine_row(empty, 1),
+        *predict_rows(make_image(100_000), 1),
+        policy_row(5, 1),
+    ]
 
 
 def row(unit, goal, ours, limit):
@@ -32,7 +38,7 @@ def row(unit, goal, ours, limit):
 
 
 def test_every_row_has_figures_or_says_what_was_absent(rows):
-    assert len(rows) == 5
+    assert len(rows) == 6
     for found in rows:
         figures = [found.figure("ours"), found.figure(found.goal.against), found.ratio]
         assert all(figures) or (figures == [None] * 3 and found.remark.startswith("no genuine documents"))

@@ -10,7 +10,15 @@ import pytest
 from strongroom.errors import FormatError
 from strongroom.keypolicy.conditions import parse_conditions
 from strongroom.keypolicy.grammar import parse_policy_text
-from strongroom.keypolicy.operators import OPERATORS, _comparison, read_boolean, read_date, read_number
+from strongroom.keypolicy.operators import (
+    OPERATORS,
+    READERS,
+    ValueKind,
+    _comparison,
+    read_boolean,
+    read_date,
+    read_number,
+)
 from strongroom.keypolicy.patterns import wildcard
 
 ORG, ARN, NOW, TLS, IP = (
@@ -160,6 +168,12 @@ def test_every_operator_of_the_table_has_a_row_here():
     assert tried == set(OPERATORS)
 
 
+@pytest.mark.parametrize("text", ["role/app", "arn:aws:iam::111122223333", "urn:aws:iam::1:role/x", ""])
+def test_what_a_request_says_is_an_arn_has_six_parts(text):
+    with pytest.raises(ValueError, match="six parts"):
+        READERS[ValueKind.ARN](text)
+
+
 def test_a_pattern_full_of_stars_does_not_backtrack():
     assert wildcard("a*" * 60 + "b").fullmatch("a" * 5000) is None  # a pattern that backtracks would not end
 
@@ -192,6 +206,8 @@ def test_a_reader_says_what_it_cannot_read(read, text):
 def test_a_reader_gives_the_value():
     assert (read_boolean("TRUE"), read_boolean("false")) == (True, False)
     assert read_date("1795305600") == read_date("2026-11-22") == datetime(2026, 11, 22, tzinfo=UTC)
+    assert read_date("1795305600.5") == datetime(2026, 11, 22, 0, 0, 0, 500_000, tzinfo=UTC)
+    assert read_date("99999999999").year == 5138
     assert read_number("-1.50") == Decimal("-1.5")
 
 
