@@ -20,6 +20,7 @@ from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
 from bench.row import Row
 from bench.table import as_json, as_text
+from bench.tpm_rows import attestation_rows, peer_rows
 from bench.verify_rows import chain_rows, genuine_row
 
 _DOCUMENTS = 100
@@ -27,6 +28,8 @@ _REQUESTS = 2_000
 _IMAGE_BYTES = 100_000_000
 _SMALL_IMAGE_BYTES = 100_000
 _CALLS = 100
+_TPM_COMMANDS = 300
+_ATTESTATIONS = 10
 _ROUNDS = 15
 _VECTORS = Path(__file__).parents[1] / "../shared/vectors"
 
@@ -38,6 +41,8 @@ def measure(rounds: int) -> Iterator[Row]:
     yield kms_row(make_image(_SMALL_IMAGE_BYTES), _CALLS, rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
     yield policy_row(_REQUESTS, rounds)
+    yield from peer_rows(rounds, commands=_TPM_COMMANDS)
+    yield from attestation_rows(rounds, attestations=_ATTESTATIONS)
 
 
 def main() -> None:

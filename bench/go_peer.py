@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self
 
+from bench.race import PeerAbsentError
+
 _SOURCE = Path(__file__).parent / "go_verifier"
 _BUILT = Path(__file__).parents[1] / "build/bench/go-verifier"
 _USUAL_PLACE = "/usr/local/go/bin"
 NAME = "Go, enclave-extras/attestation 0.2.0"
-
-
-class PeerAbsentError(Exception):
-    """Says why there is no peer to run against."""
 
 
 def build() -> Path:

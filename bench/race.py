@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 Turn: TypeAlias = Callable[[], float]
 """Does the work and returns the seconds that one unit of it took."""
 _Item = TypeVar("_Item")
+
+
+class PeerAbsentError(Exception):
+    """Says why there is no peer to run against."""
 
 
 def race(turns: Mapping[str, Turn], rounds: int) -> dict[str, tuple[float, ...]]:
@@ -47,12 +53,31 @@ def cpu_time_without(before: Callable[[], None], work: Callable[[_Item], object]
     return turn
 
 
-def wall_time(work: Callable[[], object]) -> Turn:
-    """Return a turn that works once: the seconds that went by."""
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process, and what it starts in the block, on one core, where the system has that (Linux).
+
+    Two processes that wait for each other on two cores spend most of their time waking these up. How much depends on
+    what else the machine does, not on what is measured.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def wall_time(work: Callable[[], object], times: int = 1) -> Turn:
+    """Return a turn that works so many times: the seconds that went by for one."""
 
     def turn() -> float:
         started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
+        for _ in range(times):
+            work()
+        return (time.perf_counter() - started) / times
 
     return turn

@@ -16,15 +16,19 @@ class Unit(enum.StrEnum):
     DOCUMENTS_PER_SECOND = "documents/s"
     DECISIONS_PER_SECOND = "decisions/s"
     MILLISECONDS = "ms"
+    MICROSECONDS = "us"
 
     @property
     def is_rate(self) -> bool:
         """Whether more is better."""
-        return self is not Unit.MILLISECONDS
+        return self not in {Unit.MILLISECONDS, Unit.MICROSECONDS}
 
     def of(self, seconds: float) -> float:
         """Return `seconds` for one piece of work in this unit."""
-        return 1 / seconds if self.is_rate else 1000 * seconds
+        return 1 / seconds if self.is_rate else _PER_SECOND[self] * seconds
+
+
+_PER_SECOND = {Unit.MILLISECONDS: 1e3, Unit.MICROSECONDS: 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,20 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """What a row's median has to stay below. The ratio that is shown with it is to limit or peer: `against`."""
+
+    against: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """`seconds` is what each contender (ours, limit, peer) took for one piece of work, a figure a round."""
 
     what: str
     unit: Unit
-    goal: Goal
+    goal: Goal | Deadline
     names: Mapping[str, str]
     """How the limit and the peer are called."""
     seconds: Mapping[str, Sequence[float]]
@@ -69,6 +81,8 @@ class Row:
         """Whether the goal was reached in this run, None where there is no ratio."""
         if self.ratio is None:
             return None
+        if isinstance(self.goal, Deadline):
+            return statistics.median(self.seconds["ours"]) < self.goal.seconds
         if self.unit.is_rate:
             return self.ratio >= self.goal.figure
         return self.ratio <= self.goal.figure
@@ -76,6 +90,8 @@ class Row:
     @property
     def goal_text(self) -> str:
         """The goal in the table's words."""
+        if isinstance(self.goal, Deadline):
+            return f"< {self.unit.of(self.goal.seconds):,.0f} {self.unit}"
         sign = ">=" if self.unit.is_rate else "<="
         return f"{sign} {self.goal.figure:.2f} of {self.goal.against}"
 

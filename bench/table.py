@@ -8,6 +8,8 @@ from typing import Any
 
 from bench.row import Row
 
+_WHOLE = 10
+"""A figure below has a decimal."""
 _HEADINGS = ("what", "ours", "peer", "limit", "ratio", "goal", "reached")
 
 
@@ -36,7 +38,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _figure(row: Row, contender: str) -> str:
     figure = row.figure(contender)
-    return "-" if figure is None else f"{figure:,.0f} {row.unit}"
+    return "-" if figure is None else f"{figure:,.{0 if figure >= _WHOLE else 1}f} {row.unit}"
 
 
 def _notes(row: Row) -> list[str]:

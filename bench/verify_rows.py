@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.documents import ES384, MADE_AT, Documents
-from bench.go_peer import NAME, GoPeer, PeerAbsentError, build
-from bench.race import Turn, cpu_time, cpu_time_without, race
+from bench.go_peer import NAME, GoPeer, build
+from bench.race import PeerAbsentError, Turn, cpu_time, cpu_time_without, race
 from bench.row import Goal, Row, Unit
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, verify_enclave_evidence, verify_evidence

@@ -13,7 +13,9 @@ DEBIAN = {
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",
     "tpm2": "tpm2-tools",
-    "tpm2_pcrread": "tpm2-tools",
+    "cryptsetup": "cryptsetup-bin",
+    "systemd-creds": "systemd",
+    "systemd-cryptenroll": "systemd (since Debian 13: systemd-cryptsetup)",
     "sbsign": "sbsigntool",
     "sbsiglist": "sbsigntool",
 }
@@ -21,8 +23,12 @@ DEBIAN = {
 
 def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, f"{name} is missing: install the Debian package {DEBIAN[name]} (make setup does)"
+    assert found, f"{name} is missing: install the Debian package {_package(name)} (make setup does)"
     return found
+
+
+def _package(name: str) -> str:
+    return "tpm2-tools" if name.startswith("tpm2_") else DEBIAN.get(name, f"that has {name}")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ commands.
 from __future__ import annotations
 
 import contextlib
+import errno
+import secrets
 import socket
 import struct
 import subprocess
@@ -20,6 +22,8 @@ _GET_CAPABILITY, _INIT, _SET_LOCALITY = 0x01, 0x02, 0x05
 _HEADER_SIZE, _ROOM = 10, 4096
 """swtpm takes for a command what one read gives it, of at least a header."""
 _ATTEMPTS = 20
+_CHOICE = range(16384, 32766)
+"""Below the ports that Linux gives to clients: each of those is taken for a minute after its connection has ended."""
 _REPLY_SECONDS = 20
 
 
@@ -93,10 +97,16 @@ def start(state: Path, *arguments: str, sockets: Sequence[int] = ()) -> subproce
 
 def _control_socket() -> socket.socket:
     """Listen for swtpm: from here on nobody else can have this port."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    return listening
+    while True:
+        listening = socket.socket()
+        try:
+            listening.bind(("127.0.0.1", secrets.choice(_CHOICE)))
+        except OSError as error:
+            listening.close()
+            assert error.errno == errno.EADDRINUSE, error
+        else:
+            listening.listen()
+            return listening
 
 
 def _answers(port: int) -> bool:

@@ -24,9 +24,9 @@ from tests.tpm_templates import FIXED, SIGN, SRK_ECC, USER_WITH_AUTH, keyed_hash
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, CommandAuthorization, Tag, encode_command
 from strongroom.formats.tpm.handles import Rh
-from strongroom.twin.nitrotpm.objects import Sequence
 from strongroom.twin.nitrotpm.registry import COMMANDS
-from strongroom.twin.nitrotpm.state_values import to_json
+from strongroom.twin.nitrotpm.state.objects import Sequence
+from strongroom.twin.nitrotpm.state.values import to_json
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 LONGEST = MAX_FRAME_BYTES + 1

@@ -13,7 +13,7 @@ from tests.nitro_pki import NOW, PCRS, document, good_pki
 
 from strongroom.appraisal.evidence import VerifiedEvidence, verify_evidence
 from strongroom.crypto.tpm import pcr_digest
-from strongroom.crypto.tpm_quote import qualified_name, quote_key_binding, quote_key_template
+from strongroom.crypto.tpm_quote import primary_name, quote_key_binding, quote_key_template
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.quote import QuoteFile, SignedQuote
 from strongroom.formats.tpm.algorithms import Alg
@@ -46,7 +46,7 @@ def attest_of(key: PublicArea, **changes: Any) -> bytes:
     quote = Quote((selection,), pcr_digest(Alg.SHA384, (selection,), values))
     made = Attest(
         type=AttestType.QUOTE,
-        signer=qualified_name(key, Rh.NULL),
+        signer=primary_name(key, Rh.NULL),
         extra_data=CHALLENGE,
         clock_info=ClockInfo(1_000, 1, 0, safe=True),
         firmware_version=1,

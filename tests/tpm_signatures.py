@@ -10,7 +10,7 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
 from strongroom.formats.tpm.signature import EcdsaSignature, read_signature
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm.keys import HASHES, public_key
+from strongroom.twin.nitrotpm.crypto.keys import HASHES, public_key
 
 
 def verify_outside(public, digest, signature):

@@ -19,8 +19,8 @@ from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.uki import assemble_uki
 from strongroom.ids import AccountId
 from strongroom.twin.accounts import FULL_ACCESS, Credentials
-from strongroom.twin.machine import Instance
-from strongroom.twin.server import DEFAULT_REGION, Twin
+from strongroom.twin.machine import DEFAULT_REGION, Instance
+from strongroom.twin.server import Twin
 
 VENDOR = "111111111111"
 CUSTOMER = "222222222222"

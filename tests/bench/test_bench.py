@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 from bench.documents import Documents
-from bench.go_peer import GoPeer, PeerAbsentError
+from bench.go_peer import GoPeer
 from bench.machine import describe_machine
 from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
-from bench.race import cpu_time, cpu_time_without, race
+from bench.race import PeerAbsentError, cpu_time, cpu_time_without, race
 from bench.row import Goal, Row, Unit
 from bench.table import as_json, as_text
 from bench.verify_rows import chain_rows, genuine_row

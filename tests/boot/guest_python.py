@@ -39,11 +39,11 @@ def python_entries(module: str, *arguments: str) -> list[InitrdEntry]:
     """Return what a guest needs to run `python -m MODULE ARGUMENTS`."""
     modules = _modules(module, arguments)
     interpreter = Path(os.path.realpath(sys.executable))
-    libraries = {library for file in (interpreter, *modules) if file.suffix != ".py" for library in _libraries(file)}
+    needed = {library for file in (interpreter, *modules) if file.suffix != ".py" for library in libraries(file)}
     return [
         program_entry(INTERPRETER.lstrip("/"), interpreter.read_bytes()),
         *(entry for path in sorted(modules) for entry in _module_entries(path)),
-        *(program_entry(str(path).lstrip("/"), path.read_bytes()) for path in sorted(libraries)),
+        *(program_entry(str(path).lstrip("/"), path.read_bytes()) for path in sorted(needed)),
     ]
 
 
@@ -57,7 +57,7 @@ def _modules(module: str, arguments: Sequence[str]) -> set[Path]:
     return {Path(started.origin), *map(Path, json.loads(done.stdout.splitlines()[-1]))}
 
 
-def _libraries(file: Path) -> Iterator[Path]:
+def libraries(file: Path) -> Iterator[Path]:
     """Yield the shared libraries of a program, as its loader finds them here."""
     listed = subprocess.run(["ldd", str(file)], check=True, capture_output=True, text=True).stdout
     yield from (Path(found) for found in _LIBRARY.findall(listed))

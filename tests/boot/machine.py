@@ -32,10 +32,10 @@ from strongroom.twin.initrd import (
     link_entry,
     program_entry,
 )
+from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.transports.server import TpmServer
-from strongroom.twin.server import DEFAULT_REGION
 from strongroom.twin.tpm_folder import open_folder, run_tpm
 
 BOOT_SECONDS = 180
@@ -155,6 +155,8 @@ class Machine:
     tpm: Tpm = field(default_factory=DebianTpm)
     device: str = "tpm-crb"
     """How it is attached, as QEMU names it."""
+    reboots: bool = False
+    """Whether a reset starts it again, once in its time; without, a reset is its end."""
 
     @property
     def digest(self) -> bytes:
@@ -162,7 +164,7 @@ class Machine:
             self.image,
             self.store,
             bytes([self.empty_disks]),
-            repr((self.tpm, self.device)).encode(),
+            repr((self.tpm, self.device, self.reboots)).encode(),
             *(part for name in sorted(self.files) for part in (name.encode(), self.files[name])),
         ]
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
@@ -199,7 +201,9 @@ def run_until_off(machine: Machine) -> str:
         (folder / "vars.fd").write_bytes(machine.store)
         with machine.tpm.run(folder) as socket:
             tpm = _tpm_device(machine.device, socket)
-            return _run([*_qemu(folder), *tpm, *_empty_disks(folder, machine.empty_disks)])
+            ends = [] if machine.reboots else ["-no-reboot"]
+            command = [*_qemu(folder), *ends, *tpm, *_empty_disks(folder, machine.empty_disks)]
+            return _run(command, seconds=BOOT_SECONDS * (2 if machine.reboots else 1))
 
 
 def _banks(serial: str) -> Mapping[str, Mapping[int, bytes]]:
@@ -231,7 +235,7 @@ def _qemu(folder: Path) -> list[str]:
         program("qemu-system-x86_64"),
         *("-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"),
         *("-accel", "tcg", "-cpu", "Nehalem", "-smp", "1", "-m", "512"),
-        *("-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-net", "none"),
+        *("-nodefaults", "-display", "none", "-serial", "stdio", "-net", "none"),
         *("-drive", f"{pflash},unit=0,readonly=on,file={FIRMWARE / CODE}"),
         *("-drive", f"{pflash},unit=1,file={folder / 'vars.fd'}"),
         *("-drive", f"if=none,id=esp,format=raw,file=fat:rw:{folder / 'esp'}"),
@@ -253,15 +257,15 @@ def _empty_disks(folder: Path, count: int) -> Iterator[str]:
         yield from ("-device", f"nvme,serial=empty{number},drive=empty{number},bootindex={number + 1}")
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], *, seconds: int) -> str:
     with ended(
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ) as emulator:
-        overdue = threading.Timer(BOOT_SECONDS, emulator.kill)
+        overdue = threading.Timer(seconds, emulator.kill)
         overdue.start()
         try:
             output = emulator.communicate()[0].decode("utf-8", "replace")
         finally:
             overdue.cancel()
-        assert emulator.returncode != -signal.SIGKILL, f"no end after {BOOT_SECONDS} s:\n{output[-3000:]}"
+        assert emulator.returncode != -signal.SIGKILL, f"no end after {seconds} s:\n{output[-3000:]}"
         return output

@@ -83,8 +83,8 @@ from tests.tpm_templates import (
     to_create,
 )
 
+from strongroom.twin.nitrotpm.objects.protection import encode_sensitive
 from strongroom.twin.nitrotpm.profile import Profile
-from strongroom.twin.nitrotpm.protection import encode_sensitive
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 RETRY = 0x922

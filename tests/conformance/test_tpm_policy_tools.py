@@ -1,25 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """tpm2-tools make policies on the emulated NitroTPM, and get the digests that they get from swtpm."""
 
-import contextlib
 import hashlib
-import os
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.processes import program
-from tests.swtpm import swtpm
-from tests.tpm_commands import CODES, SHA256, send, sized, u16, u32
-
-from strongroom.twin.nitrotpm.board import Board
-from strongroom.twin.nitrotpm.tpm import NitroTpm
-from strongroom.twin.nitrotpm.transports.server import TpmServer
+from tests.tpm_commands import CODES, SHA256, sized, u16, u32
+from tests.tpm_tools import Tools
 
 pytestmark = pytest.mark.slow
 SHA256_HASH = hashes.SHA256()
@@ -55,50 +46,6 @@ POLICIES = {
 """The commands that make each policy in the session `s`, from nothing."""
 
 
-class Tools:
-    """tpm2-tools in a folder, speaking to one TPM."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "TPM2TOOLS_TCTI": f"swtpm:host=127.0.0.1,port={port}"}
-
-    def run(self, line: str) -> None:
-        name, *arguments = line.split()
-        done = subprocess.run(
-            [program(name), *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == 0, f"{line}: {done.stderr}"
-
-    def alone(self, line: str) -> None:
-        """Run a tool, and remove the objects that it leaves: swtpm has room for three."""
-        self.run(line)
-        self.run("tpm2_flushcontext -t")
-
-
-@contextlib.contextmanager
-def of_swtpm(folder: Path):
-    with swtpm(folder) as tpm:
-        assert send(tpm, "Startup", (), u16(0)).code == 0
-        tpm.close()
-        yield tpm.port
-
-
-@contextlib.contextmanager
-def of_ours(_folder: Path):
-    tpm = NitroTpm()
-    assert send(tpm, "Startup", (), u16(0)).code == 0
-    server = TpmServer(Board(tpm))
-    port = server.listen_tcp()
-    with server:
-        yield port
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A folder with what the tools read: digests, a key, and what it signed."""
@@ -125,25 +72,22 @@ def digests(tools: Tools) -> dict[str, bytes]:
     """Make every policy, in a session that checks it, and return their digests."""
     found = {}
     for line in PREPARED:
-        tools.alone(line)
+        tools.succeed(line)
     for name, lines in POLICIES.items():
-        tools.run("tpm2_startauthsession --policy-session -S s")
+        tools.succeed("tpm2_startauthsession --policy-session -S s")
         for line in lines:
-            tools.alone(line)
-        tools.run("tpm2_flushcontext s")
+            tools.succeed(line)
+        tools.succeed("tpm2_flushcontext s")
         found[name] = (tools.folder / "policy").read_bytes()
         (tools.folder / "policy").unlink()
     return found
 
 
-def test_tools_get_the_same_digests_from_both(prepared, tmp_path):
+def test_tools_get_the_same_digests_from_both(prepared, both):
     found = []
-    for tpm in (of_swtpm, of_ours):
-        folder = tmp_path / tpm.__name__
-        shutil.copytree(prepared, folder)
-        (folder / "state").mkdir()
-        with tpm(folder / "state") as port:
-            found.append(digests(Tools(folder, port)))
+    for tools in (both.ours, both.theirs):
+        shutil.copytree(prepared, tools.folder, dirs_exist_ok=True)
+        found.append(digests(tools))
     assert found[0] == found[1]
     assert {len(digest) for digest in found[0].values()} == {32}
     assert len(set(found[0].values())) == len(POLICIES) - 1  # PolicyPassword is PolicyAuthValue

@@ -25,8 +25,8 @@ from strongroom.formats.trust import Tls, Trust, Vendor, encode_trust, parse_tru
 from strongroom.ids import AccountId, KeyArn, Region, TenantId
 from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.firmware import Firmware
-from strongroom.twin.machine import Instance
-from strongroom.twin.server import DEFAULT_REGION, Twin
+from strongroom.twin.machine import DEFAULT_REGION, Instance
+from strongroom.twin.server import Twin
 from strongroom.twin.tls import create_tls_authority
 
 SECRET = b"canary-90ab12-from-seal-to-app"

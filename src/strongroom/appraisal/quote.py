@@ -8,7 +8,7 @@
  3. the signature over the quote is the key's
  4. what was signed is a quote that a TPM made, by its magic number and type
  5. the key hangs under the null hierarchy, whose seed a TPM forgets at each reset: the quote is of the present boot
- 6. it carries our nonce
+ 6. it carries our nonce, and so does the document: an older document of the same boot does not speak for it
  7. the PCR values that came along are those that were signed
 
 What it proves, and what not: AWS signs the document, so the software that had booted then asked for these user data.
@@ -25,11 +25,11 @@ from dataclasses import InitVar, dataclass, replace
 from typing import Final
 
 from strongroom.appraisal.evidence import VerifiedEvidence
-from strongroom.crypto.tpm import pcr_digest
-from strongroom.crypto.tpm_quote import qualified_name, quote_key_binding, quote_key_template, verify_tpm_signature
-from strongroom.errors import FormatError, NotAuthentic, NotTrusted, UsageError
+from strongroom.crypto.tpm import bank_digest
+from strongroom.crypto.tpm_quote import primary_name, quote_key_binding, quote_key_template, verify_tpm_signature
+from strongroom.errors import FormatError, NotAuthentic, NotTrusted
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.formats.quote import MAX_NONCE_BYTES, SignedQuote
+from strongroom.formats.quote import SignedQuote, expect_nonce_size
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import Attest, Quote, parse_attest, parse_quote
 from strongroom.formats.tpm.handles import Rh
@@ -60,14 +60,13 @@ def verify_quote(evidence: VerifiedEvidence, quote: SignedQuote, *, nonce: Nonce
 
     Raises NotAuthentic, or NotTrusted for a quote that answers another challenge. `appraise` the evidence, too.
     """
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise UsageError("quote.nonce-size", f"expected a nonce of 1 to {MAX_NONCE_BYTES} bytes, found {len(nonce)}")
+    expect_nonce_size(nonce)
     _expect_restricted(quote.key)  # step 1
     _expect_bound(evidence, quote.key)  # step 2
     verify_tpm_signature(quote.signature, quote.attest, key=quote.key)  # step 3
     attest, quoted = _parsed(quote.attest)  # step 4
     _expect_this_boot(attest, quote.key)  # step 5
-    _expect_nonce(attest, nonce)  # step 6
+    _expect_nonce(evidence, attest, nonce)  # step 6
     _expect_signed_values(quoted, quote)  # step 7
     return VerifiedQuote(evidence=evidence, bank=quote.bank, pcrs=quote.pcrs, voucher=_VOUCHER)
 
@@ -95,22 +94,27 @@ def _parsed(data: bytes) -> tuple[Attest, Quote]:
 
 
 def _expect_this_boot(attest: Attest, key: PublicArea) -> None:
-    if attest.signer != qualified_name(key, Rh.NULL):
+    if attest.signer != primary_name(key, Rh.NULL):
         raise NotAuthentic(
             "quote.signer", "expected a key under the null hierarchy, which no reset survives, found another signer"
         )
 
 
-def _expect_nonce(attest: Attest, nonce: Nonce) -> None:
+def _expect_nonce(evidence: VerifiedEvidence, attest: Attest, nonce: Nonce) -> None:
     if not hmac.compare_digest(attest.extra_data, nonce):
         raise NotTrusted(
             "quote.nonce", f"expected the nonce {nonce.hex()} in the quote, found {attest.extra_data.hex() or 'none'}"
+        )
+    found = evidence.nonce or b""
+    if not hmac.compare_digest(found, nonce):
+        raise NotTrusted(
+            "quote.document-nonce",
+            f"expected the nonce {nonce.hex()} in the document, too, found {found.hex() or 'none'}",
         )
 
 
 def _expect_signed_values(quoted: Quote, quote: SignedQuote) -> None:
     selection = PcrSelection.of(quote.bank, quote.pcrs)
-    values = {(quote.bank, int(index)): value for index, value in quote.pcrs.items()}
-    digest = pcr_digest(quote.signature.hash, (selection,), values)
+    digest = bank_digest(quote.signature.hash, selection, quote.pcrs)
     if quoted.selections != (selection,) or not hmac.compare_digest(quoted.digest, digest):
         raise NotAuthentic("quote.pcrs", "expected the PCR values that were signed, found others beside the quote")

@@ -172,7 +172,9 @@ def expect_digests(index: PcrIndex, digests: Collection[bytes], *, never_zero: C
             )
     if index in never_zero and ZERO_SHA384 in digests:
         raise UsageError(
-            "policy.zero-reference", f"expected a measured value for PCR{index}, found all zeros: nothing was measured"
+            "policy.zero-reference",
+            f"expected a measured value for PCR{index}, found all zeros: nothing was measured",
+            remedy="Firmware that measures a boot leaves no zeros there, so zeros would admit what was not measured.",
         )
 
 

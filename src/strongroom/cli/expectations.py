@@ -150,7 +150,9 @@ def _nonce(options: Options) -> Nonce | UnsafeNoNonce:
             "expected either --nonce HEX or --no-nonce",
             remedy="Only a nonce of yours shows that the document is no copy; `--no-nonce` does without it.",
         )
-    return NOBODY_CHALLENGED if options["nonce"] is None else Nonce(read_hex("--nonce", options["nonce"]))
+    if options["nonce"] is None:
+        return NOBODY_CHALLENGED
+    return Nonce(read_hex("--nonce", options["nonce"], remedy="`xxd -p -c 0 FILE` shows a file in hex digits."))
 
 
 def _field(path: Path | None) -> bytes | None:

@@ -35,10 +35,19 @@ SEALED = OwnFile(
     "a secret that a TPM has sealed",
     "It is text; docs/formats/sealed.md says what it means. `strongroom tpm unseal` opens it, on its machine.",
 )
+QUOTE = OwnFile("a quote of a TPM", "docs/formats/quote.md says what is in it, and how the library verifies it.")
+TWIN_TPM = OwnFile("the state of a twin's TPM", "docs/formats/twin-tpm-state.md says what is in it: secrets, too.")
 APPRAISAL_POLICY = OwnFile(
     "an appraisal policy",
     "It is text; docs/formats/appraisal-policy.md says what it means. Use it with `strongroom verify --policy`.",
 )
+_MARKS = (
+    (("signers", "product"), TRUST),
+    (("parent", "private"), SEALED),
+    (("document", "quote"), QUOTE),
+    (("format", "sha256", "state"), TWIN_TPM),
+)
+"""Names of members that stand together in one of them only."""
 _DENIED = ("certificates", "modules", "instances")
 _RULES = ("measurements", "pcrs", "max_age", "regions", "instances", "all_of", "any_of")
 
@@ -61,10 +70,9 @@ def _of_members(root: dict[str, object]) -> OwnFile | None:
         return KEY_POLICY
     if "version" not in root:
         return None
-    if "signers" in root and "product" in root:
-        return TRUST
-    if "private" in root and "parent" in root:
-        return SEALED
+    marked = next((kind for marks, kind in _MARKS if all(mark in root for mark in marks)), None)
+    if marked:
+        return marked
     if any(_names_entries(root.get(key)) for key in _DENIED):
         return DENY_LIST
     return APPRAISAL_POLICY if any(key in root for key in _RULES) else None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,19 @@ import click
 
 from strongroom.errors import FormatError, LocalFault
 
-PATH: Final = click.Path(path_type=Path, readable=False)
+
+class _Path(click.Path):
+    """A path. `-` is none: whoever means standard input or output would get a file of that name."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "-":
+            self.fail("expected a path. /dev/stdin is standard input, ./- a file of this name.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = _Path(path_type=Path, readable=False)
 """`readable=False` asks click for no look at the file: it would call an unreadable one a usage error (exit 2)."""
 
 

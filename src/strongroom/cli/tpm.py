@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from strongroom.cli import tpm_attest, tpm_pcrs, tpm_quote, tpm_seal
+from strongroom.cli import tpm_attest, tpm_pcrs, tpm_quote, tpm_seal, tpm_unseal
 
 
 @click.group("tpm")
@@ -18,5 +18,5 @@ def command() -> None:
     """
 
 
-for _each in (tpm_attest.command, tpm_pcrs.command, tpm_quote.command, tpm_seal.seal, tpm_seal.unseal):
+for _each in (tpm_attest.command, tpm_pcrs.command, tpm_quote.command, tpm_seal.command, tpm_unseal.command):
     command.add_command(_each)

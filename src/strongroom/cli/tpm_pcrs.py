@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
-from strongroom.errors import Finding, Severity, UsageError
+from strongroom.errors import Finding, FormatError, Severity, TpmFault, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.measurements import Measurements, encode_measurements
 from strongroom.formats.pcr_meanings import pcr_sentence
@@ -32,7 +34,13 @@ _FIRST_USE = Finding(
 
 
 @click.command("pcrs")
-@click.option("--bank", type=click.Choice(list(BANKS)), default="SHA384", show_default=True, help="Which bank.")
+@click.option(
+    "--bank",
+    type=click.Choice(list(BANKS), case_sensitive=False),
+    default="sha384",
+    show_default=True,
+    help="Which bank.",
+)
 @click.option("--measurements", type=PATH, help="Write PCR 2, 4, 7, 12 and 13 to this new file, as a baseline.")
 @json_option
 def command(*, bank: str, measurements: Path | None, as_json: bool) -> None:
@@ -71,7 +79,7 @@ def command(*, bank: str, measurements: Path | None, as_json: bool) -> None:
 def _expect_baseline(bank: str, path: Path) -> None:
     if BANKS[bank] is not Alg.SHA384:
         raise UsageError("tpm.baseline-bank", f"expected the bank SHA384 with --measurements, found {bank}")
-    if path.exists():
+    if os.path.lexists(path):  # False, where `exists` would raise, for a folder that we may not enter
         raise UsageError(
             "tpm.baseline-exists",
             f"expected no file at {path} yet: a baseline is recorded once",
@@ -81,11 +89,18 @@ def _expect_baseline(bank: str, path: Path) -> None:
 
 def _baseline(pcrs: PcrDigests) -> bytes:
     """Return the gate set as a measurements file. PCR 11 grows as the machine boots, so it is no part of it."""
-    return encode_measurements(Measurements(PcrDigests.of({index: pcrs[index] for index in GATES})))
+    try:
+        return encode_measurements(Measurements(PcrDigests.of({index: pcrs[index] for index in GATES})))
+    except FormatError as error:
+        raise TpmFault(
+            "tpm.not-measured",
+            error.message,
+            remedy="Firmware measures a boot through UEFI. What this machine booted cannot be told from its TPM.",
+        ) from error
 
 
 def _print(console: Console, pcrs: PcrDigests, written: Path | None) -> None:
     for index, digest in pcrs.items():
         console.print(f"PCR{index:<3} {digest.hex()}\n       {pcr_sentence(index, digest)}.", markup=False)
     if written is not None:
-        console.print(f"Written to {written}", markup=False)
+        console.print(printable(f"Written to {written}"), markup=False)

@@ -11,6 +11,7 @@ from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.pcrs import GATES
@@ -23,7 +24,13 @@ from strongroom.tpm.quoting import attested_quote
 @click.command("quote")
 @click.option("-n", "--nonce", type=PATH, required=True, help="The challenge: a file of 1 to 64 bytes.")
 @click.option("-o", "--output", type=PATH, required=True, help="Write quote and document to this file.")
-@click.option("--bank", type=click.Choice(list(BANKS)), default="SHA384", show_default=True, help="Which bank.")
+@click.option(
+    "--bank",
+    type=click.Choice(list(BANKS), case_sensitive=False),
+    default="sha384",
+    show_default=True,
+    help="Which bank.",
+)
 @click.option("--pcrs", "listed", metavar="LIST", help="Other PCRs than 2,4,7,12,13, with commas.")
 @json_option
 def command(*, nonce: Path, output: Path, bank: str, listed: str | None, as_json: bool) -> None:
@@ -45,6 +52,6 @@ def command(*, nonce: Path, output: Path, bank: str, listed: str | None, as_json
         {"written": str(output), "bank": bank, "pcrs": pcr_members(made.quote.pcrs)},
         as_json=as_json,
         human=lambda console: console.print(
-            f"Quoted {len(made.quote.pcrs)} PCRs of {bank} into {output}", markup=False
+            printable(f"Quoted {len(made.quote.pcrs)} PCRs of {bank} into {output}"), markup=False
         ),
     )

@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`strongroom tpm seal` and `unseal`: a secret that this TPM gives out in one boot state only."""
+"""`strongroom tpm seal`: a secret that this TPM gives out in one boot state only."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from strongroom.agent.process import forbid_core_dumps
 from strongroom.appraisal.policy import AppraisalPolicy, UnsafePartialPolicy
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.output import emit, error_console, json_option
-from strongroom.cli.paths import PATH, named
+from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.policy_file import read_measurements_file
+from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
-from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
+from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.flows.tpm_sealing import seal_for_boot_state
 from strongroom.formats.pcrs import GATES, PcrDigests, PcrIndex
 from strongroom.formats.sealed import (
-    MAX_SEALED_FILE_BYTES,
     MAX_SECRET_BYTES,
     SealedSecret,
     encode_sealed,
-    parse_sealed,
 )
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.pcrs import read_pcrs
-from strongroom.tpm.sealing import BANK, unseal_secret
+from strongroom.tpm.sealing import BANK
 
 
 @click.command("seal")
@@ -40,7 +39,7 @@ from strongroom.tpm.sealing import BANK, unseal_secret
 @click.option("--pcrs", "listed", metavar="LIST", help="Other PCRs than 2,4,7,12,13, with commas.")
 @click.option("--allow-partial", is_flag=True, help="Accept less than the gate set (PCR 2, 4, 12, 13).")
 @json_option
-def seal(
+def command(
     *,
     secret: Path,
     output: Path,
@@ -61,6 +60,7 @@ def seal(
     Example:  strongroom tpm seal key.bin -o key.sealed
               strongroom tpm seal key.bin --measurements next.json -o next.sealed
     """
+    forbid_core_dumps()
     content = read_file(secret, maximum_bytes=MAX_SECRET_BYTES)
     wanted = None if listed is None else read_pcr_list(listed)
     predicted = None if measurements is None else _predicted(measurements, wanted)
@@ -83,41 +83,6 @@ def seal(
         error_console().print(line, markup=False)
 
 
-@click.command("unseal")
-@click.argument("sealed", type=PATH)
-@click.option("-o", "--output", type=PATH, help="Write the secret to this file (mode 0600) instead of stdout.")
-@json_option
-def unseal(*, sealed: Path, output: Path | None, as_json: bool) -> None:
-    """Give back what `strongroom tpm seal` has sealed, if this machine is in the boot state it was sealed for.
-
-    Otherwise it exits with 7 and says which PCRs differ. The secret is written as it is: to a file, or to stdout where
-    that is no terminal. With --json, which never shows a secret, -o is needed.
-
-    \b
-    Example:  strongroom tpm unseal key.sealed -o /run/key
-              strongroom tpm unseal key.sealed | wc -c
-    """
-    if output is None and (as_json or sys.stdout.isatty()):
-        raise UsageError(
-            "tpm.secret-shown",
-            "expected -o FILE, or a pipe on stdout: a secret is never shown",
-            remedy="Use -o FILE, best in a file system in memory, such as /run.",
-        )
-    with named(sealed, missing="`strongroom tpm seal` writes one."):
-        found = parse_sealed(read_file(sealed, maximum_bytes=MAX_SEALED_FILE_BYTES))
-        with this_tpm() as tpm:
-            secret = unseal_secret(Connection(tpm), found)
-    if output is None:
-        click.echo(secret, nl=False)
-        return
-    write_file(output, secret, mode=PRIVATE_MODE)
-    emit(
-        {"written": str(output), "bytes": len(secret)},
-        as_json=as_json,
-        human=lambda console: console.print(f"Wrote {len(secret)} bytes to {output}", markup=False),
-    )
-
-
 def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
     measurements = read_measurements_file(path)
     chosen = measurements.gates if wanted is None else wanted
@@ -129,4 +94,4 @@ def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
 
 def _print(console: Console, output: Path, sealed: SealedSecret) -> None:
     indices = ", ".join(str(index) for index in sealed.pcrs)
-    console.print(f"Sealed for PCR {indices} of this TPM, written to {output}", markup=False)
+    console.print(printable(f"Sealed for PCR {indices} of this TPM, written to {output}"), markup=False)

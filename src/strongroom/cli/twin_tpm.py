@@ -14,17 +14,18 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from strongroom.cli.output import emit, json_option
+from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
-from strongroom.errors import UsageError
+from strongroom.errors import LocalFault, UsageError
 from strongroom.formats.names import REGION
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.ids import Region
 from strongroom.twin.clock import SystemClock
+from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.nitrotpm.board import Board
+from strongroom.twin.nitrotpm.commands.startup import STARTUP_CLEAR
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.transports.server import TpmServer
-from strongroom.twin.server import DEFAULT_REGION
 from strongroom.twin.tpm_folder import TpmFolder, open_folder, run_tpm
 
 _BANKS = {name: algorithm for algorithm, name in HASH_NAMES.items()}
@@ -33,7 +34,6 @@ _HOW = {
     "swtpm": "tpm2-tools:  export TPM2TOOLS_TCTI=swtpm:host=127.0.0.1,port={}",
     "device": "programs:    export TPM_DEVICE={}",
 }
-_STARTUP_CLEAR = bytes.fromhex("80010000000c000001440000")
 
 
 @click.command("tpm")
@@ -44,7 +44,7 @@ _STARTUP_CLEAR = bytes.fromhex("80010000000c000001440000")
 @click.option("--device", type=PATH, help="Make a terminal that programs open like /dev/tpm0.")
 @click.option("--state", "folder", type=PATH, help="Folder that the TPM lives in. Default: a new TPM, gone at the end.")
 @click.option("--banks", default=",".join(_BANKS), show_default=True, help="Active PCR banks, separated by commas.")
-@click.option("--region", default=DEFAULT_REGION, show_default=True, help="Region of the instance; kept in --state.")
+@click.option("--region", help=f"Region of a new instance; kept in --state. Default: {DEFAULT_REGION}.")
 @click.option(
     "--start", is_flag=True, help="Send Startup at once, as firmware would: for tpm2-tools without a machine."
 )
@@ -56,7 +56,7 @@ def command(
     device: Path | None,
     folder: Path | None,
     banks: str,
-    region: str,
+    region: str | None,
     start: bool,
     as_json: bool,
 ) -> None:
@@ -79,10 +79,10 @@ def command(
         )
     ended = _on_termination()
     profile, where = Profile(banks=_parse_banks(banks)), _parse_region(region)
-    with _home(folder, where) as home, run_tpm(home, profile=profile, clock=SystemClock()) as tpm:
+    with _home(folder, where) as home, run_tpm(home, profile=profile, clock=SystemClock(), on_unkept=_warn) as tpm:
         board = Board(tpm)
         if start:
-            board.execute(_STARTUP_CLEAR)
+            board.execute(STARTUP_CLEAR)
         with TpmServer(board) as server:
             listening = _listen(server, port=port, control=control, device=device)
             result = {
@@ -110,22 +110,33 @@ def _listen(server: TpmServer, *, port: int | None, control: Path | None, device
 
 
 @contextlib.contextmanager
-def _home(folder: Path | None, region: Region) -> Iterator[TpmFolder]:
-    if folder is not None:
-        yield open_folder(folder, region=region, clock=SystemClock())
-        return
-    with tempfile.TemporaryDirectory(prefix="strongroom-tpm-") as made:
-        yield open_folder(Path(made), region=region, clock=SystemClock())
+def _home(folder: Path | None, region: Region | None) -> Iterator[TpmFolder]:
+    with contextlib.ExitStack() as stack:
+        made = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-tpm-")))
+        home = open_folder(made, region=region or DEFAULT_REGION, clock=SystemClock())
+        if region not in (None, home.region):
+            raise UsageError(
+                "twin.tpm-region",
+                f"expected the region {home.region}, where the instance in {made} is, found --region {region}",
+                remedy="Leave --region out, or name another folder for a TPM in another region.",
+            )
+        yield home
 
 
 def _parse_banks(text: str) -> tuple[Alg, ...]:
-    names = text.split(",")
+    names = [name.strip() for name in text.lower().split(",")]
     if not set(names) <= set(_BANKS) or len(set(names)) != len(names):
-        raise UsageError("twin.tpm-banks", f"expected some of {', '.join(_BANKS)}, each once, found {text!r}")
+        raise UsageError(
+            "twin.tpm-banks",
+            f"expected some of {', '.join(_BANKS)}, each once, found {text!r}",
+            remedy="Separate them by commas, without spaces: --banks sha256,sha384.",
+        )
     return tuple(_BANKS[name] for name in names)
 
 
-def _parse_region(text: str) -> Region:
+def _parse_region(text: str | None) -> Region | None:
+    if text is None:
+        return None
     if not REGION.fullmatch(text):
         raise UsageError("twin.region", f"expected an AWS region such as eu-central-1, found {text!r}")
     return Region(text)
@@ -140,6 +151,11 @@ def _print(out: Console, home: TpmFolder, listening: dict[str, object]) -> None:
         if way in listening:
             lines.append(text.format(listening[way]))
     out.print("\n".join([*lines, "Ctrl-C ends it."]), markup=False)
+
+
+def _warn(fault: LocalFault) -> None:
+    """Say where nobody else would why commands fail: to their senders it is TPM_RC_NV_UNAVAILABLE."""
+    error_console().print(f"WARNING {fault.code}: {fault}. The TPM refuses commands until it can be.", markup=False)
 
 
 def _on_termination() -> threading.Event:

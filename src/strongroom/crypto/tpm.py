@@ -7,9 +7,10 @@ NitroTPM. libtpms is the judge of both.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -19,14 +20,20 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.nv_public import NvPublic
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import u16, u32
 
-_BLOCK_BYTES = 16
+_HASHES: Mapping[Alg, Callable[[bytes], hashlib._Hash]] = {
+    Alg.SHA1: functools.partial(hashlib.sha1, usedforsecurity=False),
+    Alg.SHA256: hashlib.sha256,
+    Alg.SHA384: hashlib.sha384,
+    Alg.SHA512: hashlib.sha512,
+}
 
 
 def digest(algorithm: Alg, *parts: bytes) -> bytes:
     """Return the digest over the parts, one after the other."""
-    return hashlib.new(HASH_NAMES[algorithm], b"".join(parts), usedforsecurity=algorithm is not Alg.SHA1).digest()
+    return _HASHES[algorithm](b"".join(parts)).digest()
 
 
 def mac(algorithm: Alg, key: bytes, *parts: bytes) -> bytes:
@@ -60,8 +67,8 @@ def cfb_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 -- a single block each, as CFB is defined
     made = bytearray()
     previous = iv
-    for start in range(0, len(data), _BLOCK_BYTES):
-        previous = xor(data[start : start + _BLOCK_BYTES], block.update(previous))
+    for start in range(0, len(data), AES_BLOCK_BYTES):
+        previous = xor(data[start : start + AES_BLOCK_BYTES], block.update(previous))
         made += previous
     return bytes(made)
 
@@ -69,8 +76,8 @@ def cfb_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
 def cfb_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
     """Return what `cfb_encrypt` was given."""
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
-    blocks = -(-len(data) // _BLOCK_BYTES)
-    stream = block.update((iv + data)[: blocks * _BLOCK_BYTES])
+    blocks = -(-len(data) // AES_BLOCK_BYTES)
+    stream = block.update((iv + data)[: blocks * AES_BLOCK_BYTES])
     return xor(data, stream)
 
 
@@ -92,18 +99,30 @@ def nv_name(public: NvPublic) -> bytes:
     return u16(public.name_alg) + digest(public.name_alg, public.encode())
 
 
+def qualified_name(name_alg: Alg, above: bytes, name: bytes) -> bytes:
+    """Return the qualified name of an object: it tells all that is above it (Part 1, section 16.2).
+
+    `above` is the qualified name of its parent, or the handle of its hierarchy.
+    """
+    return u16(name_alg) + digest(name_alg, above, name)
+
+
 def without_trailing_zeros(auth: bytes) -> bytes:
     """Return an authorization value as the TPM compares and keys with it (Part 1, section 17.6.4.3)."""
     return auth.rstrip(b"\0")
 
 
-def pcr_digest(algorithm: Alg, selections: tuple[PcrSelection, ...], values: dict[tuple[Alg, int], bytes]) -> bytes:
+def pcr_digest(algorithm: Alg, selections: Iterable[PcrSelection], values: Mapping[tuple[Alg, int], bytes]) -> bytes:
     """Return the digest over the selected PCRs, banks in their order, PCRs ascending (Part 1, section 17.5)."""
     return digest(algorithm, *(values[each.bank, index] for each in selections for index in each.indices))
 
 
+def bank_digest(algorithm: Alg, selection: PcrSelection, values: Mapping[PcrIndex, bytes]) -> bytes:
+    """Return the digest over the selected PCRs of one bank, as quotes and PolicyPCR have it."""
+    return pcr_digest(algorithm, (selection,), {(selection.bank, index): value for index, value in values.items()})
+
+
 def pcr_policy(algorithm: Alg, selection: PcrSelection, values: Mapping[PcrIndex, bytes]) -> bytes:
     """Return the policy that PolicyPCR alone makes, for these values (Part 3, section 23.7; Part 1, section 19.7)."""
-    digests = pcr_digest(algorithm, (selection,), {(selection.bank, index): value for index, value in values.items()})
     said = u32(Cc.POLICY_PCR) + encode_pcr_selections((selection,))
-    return digest(algorithm, bytes(HASH_BYTES[algorithm]), said, digests)
+    return digest(algorithm, bytes(HASH_BYTES[algorithm]), said, bank_digest(algorithm, selection, values))

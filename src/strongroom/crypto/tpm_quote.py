@@ -8,14 +8,14 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom.crypto.signatures import verify_es384
-from strongroom.crypto.tpm import digest, object_name
+from strongroom.crypto.tpm import object_name, qualified_name
 from strongroom.errors import NotAuthentic
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, Alg, Curve
 from strongroom.formats.tpm.attributes import ObjectAttributes as A
 from strongroom.formats.tpm.public_area import EccParameters, EccPoint, PublicArea
 from strongroom.formats.tpm.schemes import NO_SCHEME, NO_SYMMETRIC, Scheme
 from strongroom.formats.tpm.signature import EcdsaSignature
-from strongroom.formats.tpm.wire import u16, u32
+from strongroom.formats.tpm.wire import u32
 
 _BINDING = b"strongroom/tpm-quote-key/v1\0"
 """In front of the digest, so that no other use of user data can be taken for it (ATTACKS A18)."""
@@ -48,9 +48,9 @@ def quote_key_binding(key: PublicArea) -> bytes:
     return _BINDING + hashlib.sha384(key.encode()).digest()
 
 
-def qualified_name(key: PublicArea, hierarchy: int) -> bytes:
+def primary_name(key: PublicArea, hierarchy: int) -> bytes:
     """Return the qualified name of a primary key: where it hangs, and what it is (Part 1, section 26.5)."""
-    return u16(key.name_alg) + digest(key.name_alg, u32(hierarchy), object_name(key))
+    return qualified_name(key.name_alg, u32(hierarchy), object_name(key))
 
 
 def verify_tpm_signature(signature: EcdsaSignature, message: bytes, *, key: PublicArea) -> None:

@@ -102,8 +102,9 @@ def _empty(path: Path) -> FormatError:
 def write_file(path: Path, data: bytes, *, mode: int) -> None:
     """Replace `path` by a file that holds `data`: on return it is on disk; before that, the old one is.
 
-    Raises LocalFault when it cannot be written, and for a device, a pipe or a folder, which a file must not replace;
-    then nothing new is left behind.
+    A link to a file is replaced, too, and not followed. Raises LocalFault when it cannot be written, and for what a
+    file must not replace: a device, a pipe, a folder, or a name of an open file such as /dev/stdout. Then nothing new
+    is left behind.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -124,12 +125,17 @@ def write_file(path: Path, data: bytes, *, mode: int) -> None:
 
 def _expect_replaceable(path: Path) -> None:
     """Refuse what a rename would replace by a file without a word: as root, /dev/null."""
-    if path.exists() and not path.is_file():
+    if _names_an_open_file(path) or (path.exists() and not path.is_file()):
         raise LocalFault(
             "file.not-a-file",
             f"expected a file or nothing at {path}, found something else",
             remedy="Nothing was changed. Name a file.",
         )
+
+
+def _names_an_open_file(path: Path) -> bool:
+    """Say whether it is a link such as /dev/stdout, which leads to a file where the shell has redirected output."""
+    return path.is_symlink() and path.readlink().is_relative_to("/proc")
 
 
 def _write_durably(part: Path, data: bytes, mode: int) -> None:

@@ -138,14 +138,6 @@ def encode_error(error: NsmError) -> bytes:
     return _map((("Error", encode(error.value)),))
 
 
-def encode_pcr_response(operation: PcrOperation, value: bytes, *, locked: bool = False) -> bytes:
-    """Return the answer to a request about PCRs: `value` is the PCR's, after extending where that was asked for."""
-    if operation in {PcrOperation.LOCK, PcrOperation.LOCK_RANGE}:
-        return encode(operation.value)
-    lock = (("lock", encode(locked)),) if operation is PcrOperation.DESCRIBE else ()
-    return _map(((operation.value, _map((*lock, ("data", encode(value))))),))
-
-
 def encode_random_response(random: bytes) -> bytes:
     """Return the answer to GetRandom."""
     return _map((("GetRandom", _map((("random", encode(random)),))),))

@@ -6,17 +6,17 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from strongroom.errors import FormatError
+from strongroom.errors import FormatError, UsageError
 from strongroom.formats import strict_json
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.handles import PCR_COUNT
+from strongroom.formats.tpm.handles import PCR_NAMES
 from strongroom.formats.tpm.public_area import PublicArea, parse_public_area
 from strongroom.formats.tpm.signature import EcdsaSignature, read_signature
 from strongroom.formats.tpm.wire import Reader
 from strongroom.formats.tree import Node
-from strongroom.ids import EvidenceBytes
+from strongroom.ids import EvidenceBytes, Nonce
 
 VERSION = 1
 MAX_QUOTE_FILE_BYTES = 65_536
@@ -26,7 +26,6 @@ BANKS = {"SHA256": Alg.SHA256, "SHA384": Alg.SHA384, "SHA512": Alg.SHA512}
 
 _MAX_PART_BYTES = 1_024
 _SPEC = "docs/formats/quote.md"
-_NAMES = {f"PCR{index}": index for index in range(PCR_COUNT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,12 @@ class QuoteFile:
 
     document: EvidenceBytes
     quote: SignedQuote
+
+
+def expect_nonce_size(nonce: Nonce) -> None:
+    """Raise UsageError for a nonce that no quote carries: 1 to 64 bytes do."""
+    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+        raise UsageError("quote.nonce-size", f"expected a nonce of 1 to {MAX_NONCE_BYTES} bytes, found {len(nonce)}")
 
 
 def encode_quote_file(file: QuoteFile) -> bytes:
@@ -91,7 +96,7 @@ def _signature(data: bytes) -> EcdsaSignature:
 
 
 def _pcrs(node: Node, bank: Alg) -> PcrDigests:
-    values = {each.key().pick(_NAMES): _digest(each, bank) for _, each in node.table(minimum=1)}
+    values = {each.key().pick(PCR_NAMES): _digest(each, bank) for _, each in node.table(minimum=1)}
     return PcrDigests.of(values, size_bytes=HASH_BYTES[bank])
 
 

@@ -16,14 +16,13 @@ from strongroom.formats.measurements import read_digest
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes as A
-from strongroom.formats.tpm.handles import PCR_COUNT
-from strongroom.formats.tpm.public_area import KeyedHashParameters, PublicArea, parse_public_area
+from strongroom.formats.tpm.handles import PCR_NAMES
+from strongroom.formats.tpm.public_area import MAX_SYM_DATA_BYTES, KeyedHashParameters, PublicArea, parse_public_area
 from strongroom.formats.tpm.schemes import NO_SCHEME
 from strongroom.formats.tree import Node
 
 VERSION = 1
-MAX_SECRET_BYTES = 128
-"""MAX_SYM_DATA: what a TPM seals at once (Part 2, section 11.1.14)."""
+MAX_SECRET_BYTES = MAX_SYM_DATA_BYTES
 MAX_SEALED_FILE_BYTES = 16_384
 SEALED_ATTRIBUTES = A.FIXED_TPM | A.FIXED_PARENT | A.ADMIN_WITH_POLICY | A.NO_DA
 """Opens by its policy alone: not by a password (no USER_WITH_AUTH), and not in another TPM. A wrong try does not count
@@ -33,7 +32,6 @@ _NAME_ALG = Alg.SHA256
 _NAME_BYTES = 2 + HASH_BYTES[_NAME_ALG]
 _MAX_PART_BYTES = 1_024
 _SPEC = "docs/formats/sealed.md"
-_NAMES = {f"PCR{index}": index for index in range(PCR_COUNT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def parse_sealed(data: bytes) -> SealedSecret:
 
 
 def _pcrs(node: Node) -> PcrDigests:
-    return PcrDigests.of({each.key().pick(_NAMES): read_digest(each) for _, each in node.table(minimum=1)})
+    return PcrDigests.of({each.key().pick(PCR_NAMES): read_digest(each) for _, each in node.table(minimum=1)})
 
 
 def _parent(node: Node) -> bytes:

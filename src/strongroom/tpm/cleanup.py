@@ -12,7 +12,8 @@ from strongroom.errors import StrongroomError
 class Released:
     """A block at whose end `release` is called, whatever happened in it.
 
-    The error of the block is the one that is raised; a release that fails as well becomes a note on it.
+    The error of the block is the one that is raised; a release that fails as well becomes a note on it. A release
+    that Ctrl-C interrupts is begun once more: the first may not have come to anything.
     """
 
     def __init__(self, release: Callable[[], object]) -> None:
@@ -29,4 +30,14 @@ class Released:
         except StrongroomError as second:
             if error is None:
                 raise
-            error.add_note(f"Cleaning up failed, too: {second}")
+            _note(error, second)
+        except KeyboardInterrupt as interrupt:
+            try:
+                self._release()
+            except StrongroomError as second:
+                _note(interrupt, second)
+            raise
+
+
+def _note(error: BaseException, second: StrongroomError) -> None:
+    error.add_note(f"Cleaning up failed, too: {second}")

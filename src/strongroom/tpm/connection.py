@@ -16,13 +16,13 @@ from typing import Protocol, TypeVar
 from strongroom.errors import FormatError
 from strongroom.formats.tpm.frame import (
     MAX_FRAME_BYTES,
+    WITH_EMPTY_PASSWORD,
     CommandAuthorization,
     Response,
     ResponseAuthorization,
     encode_command,
     parse_response,
 )
-from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.response_codes import AGAIN, Rc, base
 from strongroom.formats.tpm.wire import Reader
 from strongroom.ports import TpmTransport
@@ -61,7 +61,7 @@ class EmptyPassword:
 
     def authorize(self, command: Command) -> tuple[CommandAuthorization, bytes]:
         """Return the password, and the parameters as they are."""
-        return CommandAuthorization(Rh.PASSWORD, b"", 1, b""), b"".join(command.parameters.values())
+        return WITH_EMPTY_PASSWORD, b"".join(command.parameters.values())
 
     def accept(self, command: Command, parameters: bytes, authorization: ResponseAuthorization) -> bytes:
         """Return the parameters as they are: a password authenticates nothing that the TPM says."""
@@ -94,21 +94,21 @@ class Connection:
         self, command: Command, authorizations: tuple[CommandAuthorization, ...], parameters: bytes
     ) -> Response:
         handles = [entity.handle for entity in command.handles.values()]
-        frame = encode_command(command.code, handles, authorizations, parameters)
-        response = self._sent(command, frame, sessions=len(authorizations))
+        sent = encode_command(command.code, handles, authorizations, parameters)
+        response = self._sent(command, sent, sessions=len(authorizations))
         pause = FIRST_PAUSE_SECONDS
         for _ in range(MOST_ATTEMPTS - 1):
             if base(response.rc) not in AGAIN:
                 break
             self._sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            response = self._sent(command, frame, sessions=len(authorizations))
+            response = self._sent(command, sent, sessions=len(authorizations))
         if response.rc != Rc.SUCCESS:
             raise refused(command, response.rc)
         return response
 
-    def _sent(self, command: Command, frame: bytes, *, sessions: int) -> Response:
-        data = self._transport.transmit(frame)
+    def _sent(self, command: Command, sent: bytes, *, sessions: int) -> Response:
+        data = self._transport.transmit(sent)
         if len(data) > MAX_FRAME_BYTES:
             raise nonsense(command, f"{len(data)} bytes, and no response has more than {MAX_FRAME_BYTES}")
         try:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.errors import LocalFault, TpmFault
-from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, SIZE_AT
 
 DEVICE = Path("/dev/tpm0")
 RESOURCE_MANAGER = Path("/dev/tpmrm0")
@@ -31,7 +31,6 @@ _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _UNREAD_SECONDS = 1.0
 _NEXT_PIECE_SECONDS = 0.1
-_SIZE_AT = slice(2, 6)
 
 
 class TpmDevice:
@@ -76,7 +75,7 @@ class TpmDevice:
     def _response(self) -> bytes:
         """Read one response. The driver gives it at once; what comes in pieces is put together."""
         response = b""
-        while len(response) < HEADER_BYTES or len(response) < int.from_bytes(response[_SIZE_AT]):
+        while len(response) < HEADER_BYTES or len(response) < int.from_bytes(response[SIZE_AT]):
             piece = os.read(self._descriptor, MAX_FRAME_BYTES)
             response += piece
             if not piece or len(response) > MAX_FRAME_BYTES:
@@ -106,6 +105,7 @@ def open_tpm(
             raise
         descriptor, used = _opened(RESOURCE_MANAGER, waits), RESOURCE_MANAGER
     try:
+        _expect_character_device(os.fstat(descriptor).st_mode, used)  # the path may lead elsewhere by now
         yield TpmDevice(descriptor, used)
     finally:
         os.close(descriptor)
@@ -143,11 +143,16 @@ def _opened(path: Path, patience: _Patience) -> int:
 
 
 def _expect_device(path: Path) -> None:
-    """Look before opening: a named pipe would wait for ever, and a file would be written to."""
+    """Look before opening, which does something to some files."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise _unopened(path, error) from error
+    _expect_character_device(mode, path)
+
+
+def _expect_character_device(mode: int, path: Path) -> None:
+    """Refuse a named pipe, which would wait for ever, and a file, which would be written to."""
     if not stat.S_ISCHR(mode):
         raise LocalFault(
             "tpm.not-a-device",
@@ -163,7 +168,7 @@ def _unopened(path: Path, error: OSError) -> TpmFault | LocalFault:
             f"{path} is in use by another program",
             remedy=f"It has one user at a time. `fuser {path}` says who it is; a TPM daemon (tpm2-abrmd) keeps it.",
         )
-    if error.errno in {errno.ENOENT, errno.ENXIO, errno.ENODEV}:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
         return TpmFault(
             "tpm.absent",
             f"expected a TPM at {path}, found none",

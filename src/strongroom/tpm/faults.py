@@ -24,6 +24,10 @@ _OWNED = (
     "An earlier system or program on this machine set a password on that hierarchy. Only who knows it can take it "
     "away; a fresh instance has a fresh TPM."
 )
+_NOT_STARTED = (
+    "Firmware starts a TPM. Is this machine booted through UEFI? The twin's waits for a machine's firmware, or is "
+    "started by `strongroom twin tpm --start`."
+)
 _NO_VENDOR_COMMAND = (
     "Either this is no NitroTPM, or Linux's resource manager (/dev/tpmrm0) is in between, which refuses AWS's command "
     "on many kernels: free /dev/tpm0 and try again."
@@ -41,7 +45,7 @@ _KNOWN: dict[int, tuple[str, str]] = {
     Rc.BAD_AUTH: ("tpm.wrong-authorization", ""),
     Rc.POLICY_FAIL: ("tpm.policy", ""),
     Rc.NV_DEFINED: ("tpm.index-taken", ""),
-    Rc.INITIALIZE: ("tpm.not-started", "The firmware starts a TPM. Is this machine booted through UEFI?"),
+    Rc.INITIALIZE: ("tpm.not-started", _NOT_STARTED),
     Rc.FAILURE: ("tpm.failed", "The TPM failed its self-test. Restart the machine."),
     Rc.HIERARCHY: ("tpm.hierarchy", _DISABLED),
 }

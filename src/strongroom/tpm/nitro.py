@@ -82,4 +82,8 @@ def _read(buffer: MessageBuffer, session: Session) -> bytes | NsmError:
 
 
 def _nonsense(why: str) -> TpmFault:
-    return TpmFault("nsm.answer", f"the answer of the Nitro Security Module is malformed: {why}")
+    return TpmFault(
+        "nsm.answer",
+        f"expected a document or an error from the Nitro Security Module, found something malformed: {why}",
+        remedy="Somebody may sit between this program and the TPM. Nothing of the answer was used.",
+    )

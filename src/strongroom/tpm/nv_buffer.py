@@ -16,10 +16,11 @@ from strongroom.crypto.tpm import nv_name
 from strongroom.errors import TpmFault
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import NvAttributes
+from strongroom.formats.tpm.capabilities import Property
 from strongroom.formats.tpm.handles import HandleType
 from strongroom.formats.tpm.nv_public import NvPublic, read_sized_nv_public
 from strongroom.formats.tpm.wire import Reader
-from strongroom.tpm.capabilities import NV_BUFFER_MAX, fixed_property, free_handles
+from strongroom.tpm.capabilities import fixed_property, free_handles
 from strongroom.tpm.cleanup import Released
 from strongroom.tpm.command import Entity, Key
 from strongroom.tpm.commands import nv_define_space, nv_read, nv_read_public, nv_undefine_space, nv_write
@@ -98,9 +99,13 @@ def message_buffer(
 
 
 def _piece_bytes(connection: Connection) -> int:
-    most = fixed_property(connection, NV_BUFFER_MAX)
+    most = fixed_property(connection, Property.NV_BUFFER_MAX)
     if most < LEAST_AT_ONCE_BYTES:
-        raise TpmFault("tpm.nv-buffer", f"expected a TPM that moves {LEAST_AT_ONCE_BYTES} bytes at once, found {most}")
+        raise TpmFault(
+            "tpm.nv-buffer",
+            f"expected a TPM that moves {LEAST_AT_ONCE_BYTES} bytes at once, found {most}",
+            remedy="Somebody may sit between this program and the TPM: no TPM moves so little.",
+        )
     return min(most, MOST_AT_ONCE_BYTES)
 
 

@@ -40,7 +40,11 @@ def read_pcrs(connection: Connection, bank: Alg, indices: Collection[int] = EVER
     active = active_banks(connection)
     if bank not in active:
         known = ", ".join(each.name for each in active) or "none"
-        raise UsageError("tpm.bank", f"expected a PCR bank that is active ({known}), found {bank.name}")
+        raise UsageError(
+            "tpm.bank",
+            f"expected a PCR bank that is active ({known}), found {bank.name}",
+            remedy="Ask for one of those; which are active, the firmware decides.",
+        )
     for _ in range(_MOST_ATTEMPTS):
         pieces = _read_all(connection, bank, frozenset(indices))
         if len({piece.counter for piece in pieces}) <= 1:

@@ -24,7 +24,7 @@ from strongroom.formats.tpm.public_area import (
     parse_public_area,
 )
 from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SCHEME
-from strongroom.formats.tpm.ticket import TicketKind, read_ticket
+from strongroom.formats.tpm.ticket import read_creation
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.capabilities import loaded_handles
 from strongroom.tpm.cleanup import Released
@@ -107,17 +107,18 @@ def _made(command: Command, answer: Answer, template: PublicArea) -> Key:
 
 
 def _is_full(public: PublicArea) -> bool:
-    """Return whether the key is as long as its parameters say: a short modulus would make a weak key of it."""
+    """Return whether the key is as long as its parameters say, and odd: other moduli are weak, or no keys at all."""
     if isinstance(public.unique, EccPoint):
         return bool(public.unique.x and public.unique.y)
-    return isinstance(public.parameters, RsaParameters) and (
-        int.from_bytes(public.unique).bit_length() == public.parameters.key_bits
+    modulus = int.from_bytes(public.unique)
+    return (
+        isinstance(public.parameters, RsaParameters)
+        and modulus.bit_length() == public.parameters.key_bits
+        and modulus % 2 == 1
     )
 
 
 def _read(reader: Reader) -> tuple[PublicArea, bytes]:
     public = parse_public_area(reader.sized("a public area"))
-    for what in ("creation data", "a creation hash"):
-        reader.sized(what)
-    read_ticket(reader, TicketKind.CREATION)
+    read_creation(reader)
     return public, reader.sized("a name")

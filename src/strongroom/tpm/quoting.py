@@ -11,11 +11,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 
-from strongroom.crypto.tpm import pcr_digest
+from strongroom.crypto.tpm import bank_digest
 from strongroom.crypto.tpm_quote import quote_key_binding, quote_key_template
-from strongroom.errors import TpmFault, UsageError
+from strongroom.errors import TpmFault
 from strongroom.formats.nsm import AttestationRequest, encode_attestation_request
-from strongroom.formats.quote import MAX_NONCE_BYTES, QuoteFile, SignedQuote
+from strongroom.formats.quote import QuoteFile, SignedQuote, expect_nonce_size
 from strongroom.formats.tpm.algorithms import COORDINATE_BYTES, Alg, Curve
 from strongroom.formats.tpm.attest import parse_attest, parse_quote
 from strongroom.formats.tpm.pcr_selection import PcrSelection
@@ -48,8 +48,7 @@ def attested_quote(
 
     `nonce` has 1 to 64 bytes. Raises UsageError, and TpmFault for what the TPM or the NSM refuses.
     """
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise UsageError("quote.nonce-size", f"expected a nonce of 1 to {MAX_NONCE_BYTES} bytes, found {len(nonce)}")
+    expect_nonce_size(nonce)
     with salt_key(connection) as salt, primary(connection, NULL, _new_template()) as key:
         binding = quote_key_binding(key.public)
         request = encode_attestation_request(AttestationRequest(user_data=binding, nonce=nonce))
@@ -75,9 +74,8 @@ def _quoted(
             attest, signature = read_answer(command, connection.run(command, session).parameters, _read)
         if not isinstance(signature, EcdsaSignature):
             raise nonsense(command, "a signature of another kind than the key makes")
-        values = {(bank, int(index)): value for index, value in pcrs.items()}
         signed = read_answer(command, attest, lambda reader: parse_quote(parse_attest(reader.rest())))
-        if signed.digest == pcr_digest(signature.hash, (selection,), values):
+        if signed.digest == bank_digest(signature.hash, selection, pcrs):
             return SignedQuote(key.public, attest, signature, bank, pcrs)
     raise TpmFault("tpm.pcrs-moving", f"PCRs changed while they were quoted, {_MOST_ATTEMPTS} times")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from strongroom.crypto.tpm import object_name, pcr_digest, pcr_policy
+from strongroom.crypto.tpm import bank_digest, object_name, pcr_policy
 from strongroom.errors import FormatError, TpmFault, UsageError
 from strongroom.formats.pcr_meanings import pcr_sentence
 from strongroom.formats.pcrs import PcrDigests
@@ -20,7 +20,7 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea, parse_public_area
 from strongroom.formats.tpm.response_codes import Rc, base
-from strongroom.formats.tpm.ticket import TicketKind, read_ticket
+from strongroom.formats.tpm.ticket import read_creation
 from strongroom.formats.tpm.wire import Reader
 from strongroom.tpm.cleanup import Released
 from strongroom.tpm.command import OWNER, Entity, Key
@@ -64,9 +64,13 @@ def unseal_secret(connection: Connection, sealed: SealedSecret) -> bytes:
     """
     selection = _selection(sealed.pcrs)
     if sealed.public.policy != pcr_policy(Alg.SHA256, selection, sealed.pcrs):
-        raise FormatError("sealed.policy", "expected the policy of the PCRs in the file, found another")
-    values = {(BANK, int(index)): value for index, value in sealed.pcrs.items()}
-    digest = pcr_digest(Alg.SHA256, (selection,), values)
+        raise FormatError(
+            "sealed.policy",
+            "expected the policy of the PCRs that the file names, found another: somebody changed it",
+            spec="docs/formats/sealed.md",
+            remedy="Seal the secret again, or take the file from where it was written.",
+        )
+    digest = bank_digest(Alg.SHA256, selection, sealed.pcrs)
     with (
         _storage_key(connection) as (key, parent),
         _loaded(connection, key, parent, sealed) as item,
@@ -134,7 +138,5 @@ def _explained(connection: Connection, expected: PcrDigests, fault: TpmFault) ->
 def _read_created(reader: Reader) -> tuple[bytes, PublicArea]:
     private = reader.sized("a private area")
     public = parse_public_area(reader.sized("a public area"))
-    for what in ("creation data", "a creation hash"):
-        reader.sized(what)
-    read_ticket(reader, TicketKind.CREATION)
+    read_creation(reader)
     return private, public

@@ -10,7 +10,6 @@ One session authorizes one command at a time here, and encrypts for the same com
 
 from __future__ import annotations
 
-import enum
 import hmac
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,11 +20,11 @@ from strongroom.crypto.tpm import cfb_decrypt, cfb_encrypt, digest, kdf_a, mac, 
 from strongroom.crypto.tpm_salt import encrypt_salt
 from strongroom.errors import TpmFault
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.attributes import SessionAttributes
+from strongroom.formats.tpm.attributes import SessionAttributes, SessionKind
 from strongroom.formats.tpm.frame import CommandAuthorization, ResponseAuthorization
 from strongroom.formats.tpm.handles import HandleType
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC, Symmetric
+from strongroom.formats.tpm.schemes import AES_128_CFB, AES_BLOCK_BYTES, NO_SYMMETRIC, Symmetric
 from strongroom.formats.tpm.wire import Reader, sized, u8, u32
 from strongroom.tpm.capabilities import loaded_handles
 from strongroom.tpm.cleanup import Released
@@ -35,15 +34,7 @@ from strongroom.tpm.connection import Answer, Connection, read_answer
 from strongroom.tpm.faults import nonsense
 
 _AES_KEY_BYTES = 16
-_IV_BYTES = 16
 _SIZE_BYTES = 2
-
-
-class SessionKind(enum.IntEnum):
-    """TPM_SE (Part 2, table 26)."""
-
-    HMAC = 0x00
-    POLICY = 0x01
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +115,7 @@ class Session:
     ) -> Callable[[bytes], bytes]:
         """Return AES-128-CFB under the key for one parameter (Part 1, section 21.3)."""
         value = self._key + without_trailing_zeros(command.authorized.auth)
-        made = kdf_a(self.hash, value, "CFB", u=newer, v=older, bits=8 * (_AES_KEY_BYTES + _IV_BYTES))
+        made = kdf_a(self.hash, value, "CFB", u=newer, v=older, bits=8 * (_AES_KEY_BYTES + AES_BLOCK_BYTES))
         return lambda data: apply(made[:_AES_KEY_BYTES], made[_AES_KEY_BYTES:], data)
 
 

@@ -24,6 +24,8 @@ from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.pki import NitroPki
 from strongroom.twin.tcg_event import Event
 
+DEFAULT_REGION = Region("eu-central-1")
+
 
 def new_instance_id() -> InstanceId:
     """Return a random instance id of today's length."""

@@ -47,13 +47,12 @@ from strongroom.twin.kms import service as kms_service
 from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
-from strongroom.twin.machine import Instance, identity_document, new_instance_id
+from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
 from strongroom.twin.pki import NitroPki, create_root
 from strongroom.twin.sigv4 import AuthenticCall, SignedCall, verify_signature
 from strongroom.twin.state_file import StateFile
 from strongroom.twin.tls import create_tls_authority
 
-DEFAULT_REGION = Region("eu-central-1")
 _ENDPOINT_THREADS = 8
 _IMDS_THREADS = 2
 

@@ -21,7 +21,7 @@ from typing import Self
 
 from strongroom.errors import FormatError, LocalFault
 from strongroom.flows.files import PRIVATE_MODE
-from strongroom.twin.lock_file import InUseError, lock_beside
+from strongroom.twin.lock_file import InUseError, lock_beside, lock_path
 
 APPLICATION_ID = 0x53545754
 """`STWT`, in the header of the file (SQLite, "PRAGMA application_id")."""
@@ -205,7 +205,7 @@ def _locked(path: Path) -> int:
         raise LocalFault(
             "twin.state-in-use",
             f"expected the state in {path} to be nobody's, found a process that has it",
-            remedy="End the other process, or keep this twin's state in another file.",
+            remedy=f"End the other process (`fuser {lock_path(path)}` says who it is), or keep this state elsewhere.",
         ) from error
     except OSError as error:
         raise LocalFault("twin.state-file", f"cannot keep a state in {path}: {error.strerror}") from error

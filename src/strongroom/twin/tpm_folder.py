@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ from strongroom.twin.attestation import Attester, attestation_document
 from strongroom.twin.machine import new_instance_id
 from strongroom.twin.nitrotpm.nsm import NitroSecurityModule
 from strongroom.twin.nitrotpm.profile import Profile
-from strongroom.twin.nitrotpm.state_file import StateFile
+from strongroom.twin.nitrotpm.state.chip import Permanent
+from strongroom.twin.nitrotpm.state.file import StateFile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.pki import Authority, NitroPki, create_root
 
@@ -73,18 +75,29 @@ def open_folder(path: Path, *, region: Region, clock: Clock) -> TpmFolder:
     try:
         path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     except OSError as error:
-        raise LocalFault("twin.tpm-folder", f"cannot use the folder {path}: {error.strerror}") from error
+        raise LocalFault(
+            "twin.tpm-folder",
+            f"expected a folder, or a place for one, at {path}, found: {error.strerror}",
+            remedy="Name a folder of yours.",
+        ) from error
     root = _root(path / _PKI_NAME, clock)
     write_file(path / ROOT_NAME, root.certificate.public_bytes(Encoding.PEM), mode=PUBLIC_MODE)
     instance_id, lives_in = _identity(path / _IDENTITY_NAME, region)
     return TpmFolder(path, instance_id, lives_in, root)
 
 
+def _unheard(_: LocalFault) -> None:
+    """Say nothing: whoever uses the TPM gets TPM_RC_NV_UNAVAILABLE all the same."""
+
+
 @contextmanager
-def run_tpm(folder: TpmFolder, *, profile: Profile, clock: Clock) -> Iterator[NitroTpm]:
+def run_tpm(
+    folder: TpmFolder, *, profile: Profile, clock: Clock, on_unkept: Callable[[LocalFault], None] = _unheard
+) -> Iterator[NitroTpm]:
     """Run the folder's TPM for the block; its documents are signed under the folder's root, dated by `clock`.
 
-    Raises LocalFault where another process has it, FormatError where its state is damaged.
+    `on_unkept` hears why the state could not be kept, each time a command meets that. Raises LocalFault where another
+    process has it, FormatError where its state is damaged.
     """
     pki, attester = NitroPki(folder.root), Attester(folder.instance_id, folder.region)
 
@@ -93,20 +106,46 @@ def run_tpm(folder: TpmFolder, *, profile: Profile, clock: Clock) -> Iterator[Ni
 
     module = NitroSecurityModule(attester.module_id, sign)
     with StateFile(folder.state_path) as state:
-        yield NitroTpm(state, profile=profile, security_module=module)
+        yield NitroTpm(_Audible(state, on_unkept), profile=profile, security_module=module)
+
+
+@dataclass(frozen=True, slots=True)
+class _Audible:
+    """A state file whose faults are heard."""
+
+    state: StateFile
+    on_unkept: Callable[[LocalFault], None]
+
+    def load(self) -> Permanent | None:
+        return self.state.load()
+
+    def save(self, permanent: Permanent) -> None:
+        try:
+            self.state.save(permanent)
+        except LocalFault as fault:
+            self.on_unkept(fault)
+            raise
 
 
 def _identity(path: Path, region: Region) -> tuple[InstanceId, Region]:
-    if not path.exists():
+    if not os.path.lexists(path):
         made = {"instance_id": new_instance_id(), "region": region}
         write_file(path, json.dumps(made, indent=2).encode() + b"\n", mode=PUBLIC_MODE)
-    members = parse(read_file(path, maximum_bytes=_MAX_BYTES), maximum_bytes=_MAX_BYTES, spec=_SPEC)
-    fields = members.record(("instance_id", "region"))
-    return fields["instance_id"].instance_id(), fields["region"].region()
+    try:
+        members = parse(read_file(path, maximum_bytes=_MAX_BYTES), maximum_bytes=_MAX_BYTES, spec=_SPEC)
+        fields = members.record(("instance_id", "region"))
+        return fields["instance_id"].instance_id(), fields["region"].region()
+    except FormatError as error:
+        raise FormatError(
+            "twin.tpm-instance",
+            f"expected the id and region of an instance in {path}, found: {error.message}",
+            spec=_SPEC,
+            remedy="The file was left as it is. Move it away, and the TPM becomes part of a new instance.",
+        ) from error
 
 
 def _root(path: Path, clock: Clock) -> Authority:
-    if not path.exists():
+    if not os.path.lexists(path):
         made = create_root(clock.now())
         key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_file(path, key + made.certificate.public_bytes(Encoding.PEM), mode=PRIVATE_MODE)

@@ -3,7 +3,7 @@
 
 from types import ModuleType
 
-from tests.conformance.tpm_differential import Story
+from tests.conformance.tpm_differential import Pause, Story
 from tests.conformance.tpm_stories import (
     basics,
     contexts,
@@ -61,3 +61,5 @@ def _stories_of(module: ModuleType) -> dict[str, Story]:
 
 
 STORIES = {name: story for module in MODULES for name, story in _stories_of(module).items()}
+WAITING = {name for name, story in STORIES.items() if Pause.__name__ in story.__code__.co_names}
+"""Stories that wait, for the TPM's clock to run: seconds each."""

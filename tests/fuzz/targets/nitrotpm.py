@@ -10,8 +10,8 @@ from tests.tpm_any_bytes import answered, commands_of_every_kind, prepared
 from tests.tpm_commands import send, u16
 
 from strongroom.formats.tpm.frame import HEADER_BYTES
-from strongroom.twin.nitrotpm.state_file import StateFile, parse_state
-from strongroom.twin.nitrotpm.state_values import to_json
+from strongroom.twin.nitrotpm.state.file import StateFile, parse_state
+from strongroom.twin.nitrotpm.state.values import to_json
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 MAX_BYTES = 1_024

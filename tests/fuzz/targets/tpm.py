@@ -14,6 +14,7 @@ from strongroom.formats.quote import encode_quote_file, parse_quote_file
 from strongroom.formats.sealed import SealedSecret, encode_sealed, parse_sealed, sealed_template
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import parse_attest, parse_quote
+from strongroom.formats.tpm.capabilities import Property
 from strongroom.formats.tpm.frame import parse_response
 from strongroom.formats.tpm.handles import HandleType
 from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public, read_sized_nv_public
@@ -21,7 +22,7 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_select
 from strongroom.formats.tpm.public_area import parse_public_area, read_parameters
 from strongroom.formats.tpm.signature import read_signature
 from strongroom.formats.tpm.wire import Reader, sized
-from strongroom.tpm.capabilities import NV_BUFFER_MAX, active_banks, fixed_property, loaded_handles
+from strongroom.tpm.capabilities import active_banks, fixed_property, loaded_handles
 from strongroom.tpm.command import ENDORSEMENT, OWNER
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.nitro import NitroTpm
@@ -51,7 +52,7 @@ def make(hierarchy, template):
 
 QUESTIONS = (
     lambda connection: read_pcrs(connection, Alg.SHA384, (4, 7)),
-    lambda connection: fixed_property(connection, NV_BUFFER_MAX),
+    lambda connection: fixed_property(connection, Property.NV_BUFFER_MAX),
     lambda connection: loaded_handles(connection, HandleType.NV_INDEX),
     active_banks,
     make(ENDORSEMENT, EK_TEMPLATE),
@@ -157,7 +158,7 @@ def answers() -> list[bytes]:
     point = u16(32) + b"\1" * 32
     return [
         b"\0" + banks + response(0, pcrs),
-        b"\1" + response(0x922) + response(0, b"\0" + u32(6) + u32(1) + u32(NV_BUFFER_MAX) + u32(2048)),
+        b"\1" + response(0x922) + response(0, b"\0" + u32(6) + u32(1) + u32(Property.NV_BUFFER_MAX) + u32(2048)),
         b"\2" + response(0, b"\0" + u32(1) + u32(2) + u32(0x01000000) + u32(0x01000001)),
         b"\3" + banks,
         b"\4" + primary_answer(EK_TEMPLATE, b"\xff" * 256),

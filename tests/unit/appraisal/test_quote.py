@@ -5,7 +5,7 @@ import pytest
 from tests.tpm_quotes import CHALLENGE, QUOTED, STRANGER, attest_of, evidence_for, public_of, quote_of, signed
 
 from strongroom.appraisal.quote import VerifiedQuote, verify_quote
-from strongroom.crypto.tpm_quote import qualified_name, quote_key_binding
+from strongroom.crypto.tpm_quote import primary_name, quote_key_binding
 from strongroom.errors import NotAuthentic, NotTrusted, UsageError
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.formats.tpm.algorithms import Alg, Curve
@@ -126,8 +126,8 @@ def test_another_statement_of_the_tpm_is_no_quote():
 @pytest.mark.parametrize("hierarchy", [Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM])
 def test_a_key_that_survives_a_reset_is_refused(hierarchy):
     quote = quote_of()
-    assert refused(resigned(quote, signer=qualified_name(quote.key, hierarchy))) == "quote.signer"
-    assert refused(resigned(quote, signer=qualified_name(public_of(STRANGER), Rh.NULL))) == "quote.signer"
+    assert refused(resigned(quote, signer=primary_name(quote.key, hierarchy))) == "quote.signer"
+    assert refused(resigned(quote, signer=primary_name(public_of(STRANGER), Rh.NULL))) == "quote.signer"
 
 
 @pytest.mark.attack("A20")
@@ -139,6 +139,15 @@ def test_a_quote_that_answers_another_challenge_is_not_trusted(extra):
 @pytest.mark.parametrize("size", [0, 65])
 def test_a_challenge_that_no_quote_can_carry_is_the_callers_fault(size):
     assert refused(quote_of(), kind=UsageError, nonce=bytes(size)) == "quote.nonce-size"
+
+
+@pytest.mark.attack("A20")
+@pytest.mark.parametrize("older", [None, b"another challenge", CHALLENGE + b"x"])
+def test_a_document_that_answers_another_challenge_speaks_for_no_quote(older):
+    """Whoever kept the key may have it sign today, and bring the document of a time before he broke in."""
+    quote = quote_of()
+    evidence = evidence_for(quote.key, nonce=older)
+    assert refused(quote, evidence, kind=NotTrusted) == "quote.document-nonce"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that read several files say which of them is not what it should be, and what it looks like."""
 
+from pathlib import Path
+
 import pytest
 from tests.images import make_uki
 from tests.nitro_pki import document
@@ -124,3 +126,29 @@ def test_a_measurements_file_that_a_policy_lacks_is_said_to_be_the_policys(world
 def test_what_is_missing_comes_with_what_makes_it_where_that_is_known(world, arguments, remedy):
     assert run(["explain", *arguments]) == 9
     assert remedy in world.capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "-", "--authentic-only"),
+        ("inspect", "-"),
+        ("tpm", "seal", "measurements", "-o", "-"),
+        ("tpm", "unseal", "-", "-o", "secret"),
+    ],
+    ids=" ".join,
+)
+def test_a_dash_is_no_file_and_makes_none(world, arguments):
+    assert run(arguments) == 2
+    assert "/dev/stdin is standard input" in world.capsys.readouterr().err
+    assert not Path("-").exists()
+
+
+def test_a_file_that_is_called_a_dash_has_a_path(world):
+    world.write("-", measured())
+    assert run(["inspect", "./-"]) == 0
+
+
+def test_a_file_in_the_place_of_a_nonce_comes_with_how_to_write_its_bytes(world):
+    assert run(["verify", "document", "--measurements", "measurements", "--nonce", "nonce.bin"]) == 2
+    assert "xxd -p" in world.capsys.readouterr().err

@@ -5,11 +5,15 @@ import base64
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
-from tests.tpm_transports import FakeNitro
+from tests.tpm_transports import NSM, NV_WRITE, FakeNitro
 from tests.tpm_wire import code_of, response
 from tests.unit.tpm.test_pcrs import extend
 from tests.unit.tpm.test_session import leftovers
@@ -20,9 +24,10 @@ from strongroom.crypto.tpm_quote import quote_key_binding
 from strongroom.formats.measurements import parse_measurements
 from strongroom.formats.nsm import AttestationRequest, encode_attestation_response, parse_request
 from strongroom.formats.quote import parse_quote_file
+from strongroom.tpm import device
 from strongroom.tpm.nitro import NitroTpm
 
-CREATE = 0x153
+CREATE, CREATE_PRIMARY, START_AUTH_SESSION, NV_DEFINE, NV_UNDEFINE = 0x153, 0x131, 0x176, 0x12A, 0x122
 DOCUMENT = bytes(range(256)) * 3
 
 
@@ -124,10 +129,90 @@ def test_a_program_that_is_ended_takes_its_things_with_it(booted, on_device, tmp
     assert not (tmp_path / "sealed").exists()
 
 
+@pytest.fixture
+def heeded():
+    """Signals as a terminal has them: whoever started the tests in the background has them ignore Ctrl-C."""
+    before = {
+        number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.attack("B16")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("code", [CREATE_PRIMARY, START_AUTH_SESSION, NV_DEFINE, NV_WRITE, NSM, NV_UNDEFINE])
+def test_a_signal_during_a_command_waits_for_its_answer_so_that_nothing_stays(
+    nitro, tpm, on_device, heeded, tmp_path, code, number
+):
+    """A key that the TPM goes on to make, or an index of 8 KiB, would be there for good, and nobody would know."""
+    told = []
+
+    def execute(asked):
+        if code_of(asked) == code and not told:
+            told.append(number)
+            signal.pthread_kill(threading.main_thread().ident, number)
+        return nitro.execute(asked)
+
+    on_device(execute)
+    assert run(["tpm", "attest", "-o", str(tmp_path / "document")]) == 130
+    assert told
+    assert not (tmp_path / "document").exists()
+    assert leftovers(tpm) == []
+
+
+def test_a_second_signal_does_not_wait_for_a_tpm_that_is_silent(on_device, heeded):
+    def execute(_):
+        for _ in range(2):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+            time.sleep(0.2)
+        return b""
+
+    on_device(execute)
+    assert run(["tpm", "pcrs"]) == 130
+
+
+def test_a_signal_that_was_to_be_ignored_is_ignored(booted, on_device):
+    def execute(asked):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGHUP)
+        return booted.execute(asked)
+
+    on_device(execute)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(["tpm", "pcrs"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_machine_without_a_tpm_exits_with_7(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TPM_DEVICE", str(tmp_path / "none"))
     code, _, err = said(capsys, "pcrs")
     assert (code, "tpm.absent" in err, "NitroTPM" in err) == (7, True, True)
+    assert "\n  The variable TPM_DEVICE names it.\n" in err
+
+
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo], ids=["file", "pipe"])
+def test_what_is_no_device_exits_with_9_and_says_who_named_it(tmp_path, monkeypatch, capsys, make):
+    make(tmp_path / "none")
+    monkeypatch.setenv("TPM_DEVICE", str(tmp_path / "none"))
+    code, out, _ = said(capsys, "pcrs", "--json")
+    error = json.loads(out)["error"]
+    assert (code, error["code"], error["notes"]) == (9, "tpm.not-a-device", ["The variable TPM_DEVICE names it."])
+
+
+def test_an_absent_dev_tpm0_was_named_by_nobody(monkeypatch, capsys):
+    monkeypatch.delenv("TPM_DEVICE", raising=False)
+    monkeypatch.setattr(device, "DEVICE", Path("/nowhere/tpm0"))
+    code, _, err = said(capsys, "pcrs")
+    assert (code, "tpm.absent" in err, "TPM_DEVICE" in err) == (7, True, False)
+
+
+def test_a_bank_may_be_written_as_other_programs_do(booted, on_device, capsys):
+    on_device(booted.execute)
+    code, out, _ = said(capsys, "pcrs", "--bank", "sha256", "--json")
+    assert (code, json.loads(out)["bank"]) == (0, "SHA256")
 
 
 def test_the_command_is_whole_as_a_program_of_its_own(booted, on_device):
@@ -180,7 +265,7 @@ def test_a_baseline_is_recorded_once(booted, on_device, tmp_path, capsys):
 def test_no_baseline_is_recorded_of_a_machine_that_measured_nothing(tpm, on_device, tmp_path, capsys):
     on_device(tpm.execute)
     code, _, err = said(capsys, "pcrs", "--measurements", tmp_path / "baseline.json")
-    assert (code, "measurements.zero-pcr" in err) == (3, True)
+    assert (code, "tpm.not-measured" in err) == (7, True)
     assert not (tmp_path / "baseline.json").exists()
 
 

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """`strongroom tpm seal` and `unseal` with a TPM of libtpms behind a character device."""
 
+import ctypes
 import json
 import os
 import pty
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from tests.tpm_transports import STARTUP
 from tests.unit.cli.test_tpm import said
 from tests.unit.tpm.test_pcrs import extend
 
+from strongroom.cli import tpm_seal, tpm_unseal
 from strongroom.cli.main import run
 from strongroom.formats.measurements import Measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, SEPARATOR_ONLY_SHA384, PcrDigests
@@ -48,6 +51,15 @@ def test_a_secret_is_sealed_and_unsealed_into_a_file_of_its_owner(machine, secre
     assert out.read_bytes() == SECRET
     assert out.stat().st_mode & 0o777 == 0o600
     assert SECRET not in sealed.read_bytes()
+
+
+@pytest.mark.parametrize("module", [tpm_seal, tpm_unseal])
+def test_core_dumps_are_forbidden_before_the_first_file_is_read(module, tmp_path, monkeypatch, capsys):
+    done = []
+    monkeypatch.setattr(module, "forbid_core_dumps", lambda: done.append("forbid"))
+    monkeypatch.setattr(module, "read_file", lambda *_, **__: done.append("read") or b"")
+    said(capsys, module.command.name, tmp_path / "file", "-o", tmp_path / "out")
+    assert done[:2] == ["forbid", "read"]
 
 
 def test_a_pipe_gets_the_secret_as_it_is(machine, secret, tmp_path, capfdbinary):
@@ -142,3 +154,29 @@ def test_what_is_no_sealed_secret_is_named(tmp_path, capsys):
     assert (code, str(tmp_path / "other") in err) == (3, True)
     code, _, err = said(capsys, "unseal", tmp_path / "none", "-o", tmp_path / "out")
     assert (code, "strongroom tpm seal" in err) == (9, True)
+
+
+@pytest.mark.attack("A16")
+def test_the_name_of_a_file_says_nothing_to_the_terminal(machine, secret, tmp_path, capsys):
+    name = tmp_path / "\x1b[2J\rSealed for PCR 2, 4"
+    for given in (
+        ("seal", secret, "-o", name),
+        ("unseal", name, "-o", name),
+        ("pcrs", "--measurements", tmp_path / "\x1b[1m"),
+    ):
+        code, out, err = said(capsys, *given)
+        assert code == 0
+        assert not {"\x1b", "\r"} & set(out + err)
+
+
+@pytest.mark.attack("K17")
+@pytest.mark.parametrize("option", ["seal", "unseal"])
+def test_where_core_dumps_cannot_be_forbidden_no_secret_is_looked_at(
+    machine, secret, tmp_path, capsys, monkeypatch, option
+):
+    assert said(capsys, "seal", secret, "-o", tmp_path / "sealed")[0] == 0
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Mock(prctl=lambda *_: -1))
+    given = tmp_path / "sealed" if option == "unseal" else secret
+    code, _, err = said(capsys, option, given, "-o", tmp_path / "out")
+    assert (code, "process.dumpable" in err) == (9, True)
+    assert not (tmp_path / "out").exists()

@@ -96,6 +96,17 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@pytest.mark.parametrize("descriptor", ["file", "closed"])
+def test_a_name_of_an_open_file_is_not_replaced_like_a_link_to_a_file(tmp_path, descriptor):
+    """As root, `-o /dev/stdout` with output redirected to a file would leave this machine without /dev/stdout."""
+    with (tmp_path / "redirected").open("wb") as file:
+        number = file.fileno() if descriptor == "file" else 999_999
+        (tmp_path / "stdout").symlink_to(f"/proc/self/fd/{number}")
+        refused(LocalFault, "file.not-a-file", write_file, tmp_path / "stdout", b"x", mode=PUBLIC_MODE)
+    assert (tmp_path / "stdout").is_symlink()
+    assert (tmp_path / "redirected").read_bytes() == b""
+
+
 def test_what_is_too_large_is_called_what_it_looks_like(tmp_path):
     (tmp_path / "program").write_bytes(b"\x7fELF" + bytes(100))
     error = refused(FormatError, "file.too-large", read_file, tmp_path / "program", maximum_bytes=10)

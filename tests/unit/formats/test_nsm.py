@@ -16,7 +16,6 @@ from strongroom.formats.nsm import (
     encode_attestation_response,
     encode_description,
     encode_error,
-    encode_pcr_response,
     encode_random_response,
     parse_attestation_response,
     parse_request,
@@ -138,12 +137,6 @@ def test_no_other_answer_is_taken_for_a_document(written):
 
 
 def test_what_the_twin_answers_to_other_requests():
-    assert plain(encode_pcr_response(PcrOperation.DESCRIBE, b"v", locked=True)) == {
-        "DescribePCR": {"lock": True, "data": b"v"}
-    }
-    assert plain(encode_pcr_response(PcrOperation.EXTEND, b"v")) == {"ExtendPCR": {"data": b"v"}}
-    assert plain(encode_pcr_response(PcrOperation.LOCK, b"")) == "LockPCR"
-    assert plain(encode_pcr_response(PcrOperation.LOCK_RANGE, b"")) == "LockPCRs"
     assert plain(encode_random_response(b"r")) == {"GetRandom": {"random": b"r"}}
     assert plain(encode_description(NsmDescription((1, 0, 2), "i-1", 32, (5, 0), "SHA384"))) == {
         "DescribeNSM": {

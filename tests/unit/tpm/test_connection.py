@@ -152,6 +152,19 @@ def test_a_cleanup_that_fails_is_a_note_on_the_first_error_and_an_error_where_th
         pass
 
 
+def test_a_cleanup_that_is_interrupted_is_begun_once_more_before_the_program_ends():
+    begun = []
+
+    def release():
+        begun.append(1)
+        raise KeyboardInterrupt if len(begun) == 1 else TpmFault("a.b", "it had been done")
+
+    with pytest.raises(KeyboardInterrupt) as caught, Released(release):
+        pass
+    assert len(begun) == 2
+    assert caught.value.__notes__ == ["Cleaning up failed, too: it had been done"]
+
+
 def test_a_command_without_handles_cannot_be_authorized():
     with pytest.raises(RuntimeError, match="GET_CAPABILITY"):
         _ = ASK.authorized

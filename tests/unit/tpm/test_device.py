@@ -56,6 +56,22 @@ def test_the_device_is_closed_after_an_error():
     assert len(list(device.Path("/proc/self/fd").iterdir())) == before
 
 
+def test_a_path_that_leads_to_a_file_between_the_look_and_the_opening_gets_no_command(tmp_path, monkeypatch):
+    path, swapped = tmp_path / "tpm0", tmp_path / "file"
+    path.symlink_to("/dev/null")
+    swapped.write_bytes(b"kept")
+    genuine = os.open
+
+    def opening(asked, flags):
+        path.unlink()
+        path.symlink_to(swapped)
+        return genuine(asked, flags)
+
+    monkeypatch.setattr(device.os, "open", opening)
+    assert fault(path).code == "tpm.not-a-device"
+    assert swapped.read_bytes() == b"kept"
+
+
 def test_a_machine_without_a_tpm_says_what_to_look_at(tmp_path):
     found = fault(tmp_path / "tpm0")
     assert isinstance(found, TpmFault)
@@ -179,6 +195,8 @@ def test_the_response_of_an_interrupted_command_is_not_taken_for_the_next(monkey
     genuine = os.read
 
     def interrupted(descriptor, size):
+        if descriptor != opened._descriptor:  # the other end of the line reads in this process, too
+            return genuine(descriptor, size)
         monkeypatch.setattr(device.os, "read", genuine)
         select.select([descriptor], [], [])
         if lost:

@@ -6,8 +6,9 @@ from tests.tpm_wire import EMPTY_AREA, PASSWORD_HANDLE, code_of, response, u8, u
 from strongroom.crypto.tpm import digest
 from strongroom.errors import TpmFault, UsageError
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
+from strongroom.formats.tpm.capabilities import Property
 from strongroom.formats.tpm.handles import HandleType
-from strongroom.tpm.capabilities import NV_BUFFER_MAX, active_banks, fixed_property, free_handles, loaded_handles
+from strongroom.tpm.capabilities import active_banks, fixed_property, free_handles, loaded_handles
 from strongroom.tpm.connection import Connection
 from strongroom.tpm.pcrs import EVERY_PCR, read_pcrs
 
@@ -105,21 +106,21 @@ def test_values_in_pieces_that_the_tpm_chooses_are_put_together():
 
 def test_the_banks_of_a_tpm_and_its_properties(connection):
     assert set(active_banks(connection)) == set(BANKS)
-    assert fixed_property(connection, NV_BUFFER_MAX) == 1024
+    assert fixed_property(connection, Property.NV_BUFFER_MAX) == 1024
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"\0" + u32(5) + u32(1) + u32(NV_BUFFER_MAX) + u32(1),
+        b"\0" + u32(5) + u32(1) + u32(Property.NV_BUFFER_MAX) + u32(1),
         b"\0" + u32(6) + u32(0),
-        b"\0" + u32(6) + u32(1) + u32(NV_BUFFER_MAX + 1) + u32(1),
-        b"\0" + u32(6) + u32(2) + 2 * (u32(NV_BUFFER_MAX) + u32(1)),
+        b"\0" + u32(6) + u32(1) + u32(Property.NV_BUFFER_MAX + 1) + u32(1),
+        b"\0" + u32(6) + u32(2) + 2 * (u32(Property.NV_BUFFER_MAX) + u32(1)),
     ],
 )
 def test_an_answer_about_something_else_is_refused(body):
     with pytest.raises(TpmFault) as caught:
-        fixed_property(Connection(Scripted(response(0, body))), NV_BUFFER_MAX)
+        fixed_property(Connection(Scripted(response(0, body))), Property.NV_BUFFER_MAX)
     assert caught.value.code == "tpm.answer"
 
 

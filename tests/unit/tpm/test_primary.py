@@ -16,6 +16,8 @@ TEMPLATES = [(ENDORSEMENT, EK_TEMPLATE), (OWNER, SRK_TEMPLATE)]
 AES_128, AES_256 = bytes.fromhex("0006008000430010"), bytes.fromhex("0006010000430010")
 MODULUS = 78
 """Where the modulus begins in the answer: behind header, handle, two sizes, and the parameters."""
+LAST = MODULUS + 255
+"""Its last byte: an even number is no modulus, and nothing can be encrypted to it."""
 
 
 def loaded(tpm):
@@ -59,6 +61,7 @@ def replaced(before, after):
         (lambda answer: answer[:-1] + bytes([answer[-1] ^ 1]), "HMAC"),
         (lambda answer: answer[:-6] + bytes([answer[-6] ^ 1]) + answer[-5:], "under the name of another"),
         (lambda answer: answer[:MODULUS] + bytes([answer[MODULUS] & 0x7F]) + answer[MODULUS + 1 :], "other properties"),
+        (lambda answer: answer[:LAST] + bytes([answer[LAST] & 0xFE]) + answer[LAST + 1 :], "other properties"),
         (lambda answer: answer[:130] + bytes([answer[130] ^ 1]) + answer[131:], "under the name of another"),
         (lambda answer: cut(answer, 60), "expected"),
     ],

@@ -81,7 +81,9 @@ def parse_attest(data: bytes) -> Attest:
     kind = AttestType(reader.choice(set(AttestType), Rc.TAG, "attestation type"))
     signer = reader.sized("the name of the signing key", most_bytes=MAX_NAME_BYTES)
     extra = reader.sized("extra data", most_bytes=MAX_EXTRA_DATA_BYTES)
-    clock = ClockInfo(reader.u64("a clock"), reader.u32("a count"), reader.u32("a count"), _yes_no(reader))
+    clock = ClockInfo(
+        reader.u64("a clock"), reader.u32("a count"), reader.u32("a count"), reader.yes_no("whether the clock is safe")
+    )
     return Attest(kind, signer, extra, clock, reader.u64("a firmware version"), reader.rest())
 
 
@@ -94,10 +96,3 @@ def parse_quote(attest: Attest) -> Quote:
     quote = Quote(selections, reader.sized("the digest of the PCRs"))
     reader.expect_end("the quote")
     return quote
-
-
-def _yes_no(reader: Reader) -> bool:
-    found = reader.u8("yes or no")
-    if found > 1:
-        raise reader.refused(Rc.VALUE, f"expected 0 or 1, found {found}")
-    return bool(found)

@@ -71,6 +71,14 @@ class NvType(enum.IntEnum):
     PIN_PASS = 0x9
 
 
+class SessionKind(enum.IntEnum):
+    """TPM_SE (Part 2, section 6.11)."""
+
+    HMAC = 0x00
+    POLICY = 0x01
+    TRIAL = 0x03
+
+
 class SessionAttributes(enum.IntFlag):
     """TPMA_SESSION (Part 2, table 38)."""
 

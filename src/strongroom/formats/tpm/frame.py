@@ -15,10 +15,14 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from strongroom.formats.tpm.attributes import SessionAttributes
+from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u8, u16, u32
 
 HEADER_BYTES = 10
+SIZE_AT, CODE_AT = slice(2, 6), slice(6, 10)
+"""Where a command or response has its size, and its command or response code."""
 MAX_FRAME_BYTES = 4096
 """MAX_COMMAND_SIZE and MAX_RESPONSE_SIZE of a PC client's TPM, and what Linux's driver takes (TPM_BUFSIZE)."""
 
@@ -42,6 +46,10 @@ class CommandAuthorization:
     def encode(self) -> bytes:
         """Return the bytes."""
         return u32(self.session) + sized(self.nonce) + u8(self.attributes) + sized(self.hmac)
+
+
+WITH_EMPTY_PASSWORD = CommandAuthorization(Rh.PASSWORD, b"", SessionAttributes.CONTINUE, b"")
+"""What authorizes an entity that has no authorization value (Part 1, section 19.4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import enum
 
+from strongroom.formats.tpm.response_codes import Rc
+from strongroom.formats.tpm.wire import Reader
+
 PCR_COUNT = 24
 """A PC client's TPM has PCR 0 to 23 (TCG PC Client PTP 1.05, section 4.6)."""
+PCR_NAMES = {f"PCR{index}": index for index in range(PCR_COUNT)}
+"""As files name them."""
+HANDLE_NUMBERS = 0xFFFFFF
+"""HR_HANDLE_MASK: the part of a handle that counts within its kind (Part 2, section 7.5)."""
 
 
 class HandleType(enum.IntEnum):
@@ -45,3 +52,16 @@ HIERARCHIES = (Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM, Rh.NULL)
 def handle_type(handle: int) -> int:
     """Return the first byte of a handle; what it stands for may not be in HandleType."""
     return handle >> 24
+
+
+def handle_number(handle: int) -> int:
+    """Return a handle without its first byte. Sessions of both kinds share their numbers (Part 1, section 15.4)."""
+    return handle & HANDLE_NUMBERS
+
+
+def read_hierarchy(reader: Reader, what: str = "a hierarchy") -> Rh:
+    """Take TPMI_RH_HIERARCHY off: with NULL, without the lockout authority. Raises TpmFormatError for others."""
+    found = reader.u32(what)
+    if found not in HIERARCHIES:
+        raise reader.refused(Rc.VALUE, f"expected {what}, found {found:#010x}")
+    return Rh(found)

@@ -48,15 +48,8 @@ def parse_nv_public(data: bytes) -> NvPublic:
 
 
 def read_sized_nv_public(reader: Reader) -> NvPublic:
-    """Take TPM2B_NV_PUBLIC off. Raises TpmFormatError, as a TPM does: whether the size fits is seen at the end."""
-    size_bytes = reader.u16("the size of the public area of an NV index")
-    start = reader.offset
-    if size_bytes == 0:
-        raise reader.refused(Rc.SIZE, "expected the public area of an NV index, found nothing")
-    public = read_nv_public(reader)
-    if reader.offset - start != size_bytes:
-        raise reader.refused(Rc.SIZE, f"expected {size_bytes} bytes, found {reader.offset - start}")
-    return public
+    """Take TPM2B_NV_PUBLIC off. Raises TpmFormatError."""
+    return reader.structure(read_nv_public, "the public area of an NV index")
 
 
 def read_nv_public(reader: Reader) -> NvPublic:

@@ -26,11 +26,16 @@ from strongroom.formats.tpm.schemes import (
 from strongroom.formats.tpm.wire import Reader, sized, u16, u32
 
 RSA_KEY_BITS = (1024, 2048, 3072)
+MAX_RSA_KEY_BYTES = max(RSA_KEY_BITS) // 8
+MAX_SYM_DATA_BYTES = 128
+"""MAX_SYM_DATA: as much as can be sealed, and as long as the key of a keyed hash can be (Part 2, section 11.1.14)."""
 DEFAULT_RSA_EXPONENT = 65537
 """What an exponent of zero stands for (Part 2, section 12.2.3.5)."""
 MAX_DIGEST_BYTES = 64
 MAX_COORDINATE_BYTES = max(COORDINATE_BYTES.values())
 """MAX_ECC_KEY_BYTES: any TPM2B_ECC_PARAMETER may be this long, whatever its curve."""
+ASYMMETRIC = frozenset({Alg.RSA, Alg.ECC})
+"""The types of key pairs."""
 _OBJECT_TYPES = (Alg.RSA, Alg.ECC, Alg.KEYEDHASH, Alg.SYMCIPHER)
 
 
@@ -115,6 +120,10 @@ class PublicArea:
     parameters: Parameters
     unique: bytes | EccPoint
 
+    def has(self, attribute: ObjectAttributes) -> bool:
+        """Say whether an attribute is set."""
+        return bool(self.attributes & attribute)
+
     def encode(self) -> bytes:
         """Return the bytes, without a size in front."""
         unique = self.unique.encode() if isinstance(self.unique, EccPoint) else sized(self.unique)
@@ -180,5 +189,5 @@ def _read_parameters(reader: Reader, kind: Alg) -> Parameters:
 def _read_unique(reader: Reader, parameters: Parameters) -> bytes | EccPoint:
     if isinstance(parameters, EccParameters):
         return read_point(reader)
-    most = max(RSA_KEY_BITS) // 8 if isinstance(parameters, RsaParameters) else max(HASH_BYTES.values())
+    most = MAX_RSA_KEY_BYTES if isinstance(parameters, RsaParameters) else max(HASH_BYTES.values())
     return reader.sized("what makes the object unique", most_bytes=most)

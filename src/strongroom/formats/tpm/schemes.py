@@ -7,7 +7,7 @@ allowed there. So readers name those; whatever else is found is refused with the
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
@@ -15,14 +15,23 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, u16
 
 AES_KEY_BITS = (128, 256)
+AES_BLOCK_BYTES = 16
+"""Also the size of an IV."""
 BLOCK_MODES = (Alg.CTR, Alg.OFB, Alg.CBC, Alg.CFB, Alg.ECB)
 
-SIGNING_SCHEMES = (Alg.RSASSA, Alg.RSAPSS, Alg.ECDSA, Alg.HMAC)
+SIGNING_SCHEMES_BY_TYPE: Mapping[Alg, frozenset[Alg]] = {
+    Alg.RSA: frozenset({Alg.RSASSA, Alg.RSAPSS}),
+    Alg.ECC: frozenset({Alg.ECDSA}),
+    Alg.KEYEDHASH: frozenset({Alg.HMAC}),
+}
+"""What each type of key signs with. Symmetric ciphers do not sign."""
+SIGNING_SCHEMES = frozenset[Alg]().union(*SIGNING_SCHEMES_BY_TYPE.values())
 RSA_SCHEMES = (Alg.RSASSA, Alg.RSAPSS, Alg.RSAES, Alg.OAEP)
 RSA_ENCRYPTION_SCHEMES = (Alg.RSAES, Alg.OAEP)
 ECC_SCHEMES = (Alg.ECDSA, Alg.ECDH)
 KEYED_HASH_SCHEMES = (Alg.HMAC, Alg.XOR)
 KDFS = (Alg.MGF1, Alg.KDF1_SP800_56A, Alg.KDF2, Alg.KDF1_SP800_108)
+_HASHES = {int(algorithm): algorithm for algorithm in HASH_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ def read_scheme(reader: Reader, allowed: Container[int], *, refusal: Rc = Rc.SCH
 def read_hash(reader: Reader, *, null: bool = False) -> Alg:
     """Take the identifier of a hash algorithm off. Raises TpmFormatError for one we do not have."""
     found = reader.u16("a hash algorithm")
-    if not (found in HASH_BYTES or (null and found == Alg.NULL)):
-        raise reader.refused(Rc.HASH, f"expected a known hash algorithm, found {found:#06x}")
-    return Alg(found)
+    known = _HASHES.get(found)
+    if known is not None:
+        return known
+    if null and found == Alg.NULL:
+        return Alg.NULL
+    raise reader.refused(Rc.HASH, f"expected a known hash algorithm, found {found:#06x}")

@@ -6,14 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
+from strongroom.formats.tpm.public_area import MAX_COORDINATE_BYTES, MAX_RSA_KEY_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import SIGNING_SCHEMES, read_hash
 from strongroom.formats.tpm.wire import Reader, sized, u16
-
-MAX_SIGNATURE_BYTES = 384
-"""Of an RSA key with 3,072 bits."""
-MAX_INTEGER_BYTES = 48
-"""Of r and s on P-384."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,8 @@ def read_signature(reader: Reader) -> Signature:
     scheme = Alg(reader.choice(SIGNING_SCHEMES, Rc.SCHEME, "signature scheme"))
     hash_ = read_hash(reader)
     if scheme is Alg.ECDSA:
-        r = reader.sized("r of a signature", most_bytes=MAX_INTEGER_BYTES)
-        return EcdsaSignature(hash_, r, reader.sized("s of a signature", most_bytes=MAX_INTEGER_BYTES))
+        r = reader.sized("r of a signature", most_bytes=MAX_COORDINATE_BYTES)
+        return EcdsaSignature(hash_, r, reader.sized("s of a signature", most_bytes=MAX_COORDINATE_BYTES))
     if scheme is Alg.HMAC:
         return HmacSignature(hash_, reader.take(HASH_BYTES[hash_], "an HMAC"))
-    return RsaSignature(scheme, hash_, reader.sized("a signature", most_bytes=MAX_SIGNATURE_BYTES))
+    return RsaSignature(scheme, hash_, reader.sized("a signature", most_bytes=MAX_RSA_KEY_BYTES))

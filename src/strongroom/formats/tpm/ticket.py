@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from strongroom.formats.tpm.handles import HIERARCHIES, Rh
+from strongroom.formats.tpm.handles import Rh, read_hierarchy
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u16, u32
@@ -47,7 +47,12 @@ def read_ticket(reader: Reader, *kinds: TicketKind) -> Ticket:
     if found not in kinds:
         raise reader.refused(Rc.TAG, f"expected a ticket of another kind, found {found:#06x}")
     kind = TicketKind(found)
-    hierarchy = reader.u32("the hierarchy of a ticket")
-    if hierarchy not in HIERARCHIES:
-        raise reader.refused(Rc.VALUE, f"expected a hierarchy, found {hierarchy:#010x}")
-    return Ticket(kind, Rh(hierarchy), reader.sized("the digest of a ticket", most_bytes=MAX_DIGEST_BYTES))
+    hierarchy = read_hierarchy(reader, "the hierarchy of a ticket")
+    return Ticket(kind, hierarchy, reader.sized("the digest of a ticket", most_bytes=MAX_DIGEST_BYTES))
+
+
+def read_creation(reader: Reader) -> Ticket:
+    """Take creationData, creationHash and creationTicket off a response; return the ticket. Raises TpmFormatError."""
+    reader.sized("creation data")
+    reader.sized("a creation hash")
+    return read_ticket(reader, TicketKind.CREATION)

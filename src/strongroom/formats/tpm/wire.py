@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from typing import TypeVar
 
 from strongroom.errors import FormatError
 from strongroom.formats.tpm.response_codes import Rc
 
 _SPEC = "TPM 2.0 Library, Part 2"
+T = TypeVar("T")
 
 
 class TpmFormatError(FormatError):
@@ -24,20 +26,21 @@ class Reader:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._end = len(data)
         self.offset = 0
 
     @property
     def left_bytes(self) -> int:
         """How many bytes were not taken yet."""
-        return len(self._data) - self.offset
+        return self._end - self.offset
 
     def take(self, size_bytes: int, what: str) -> bytes:
         """Return the next bytes. Raises TpmFormatError where there are not as many."""
-        if size_bytes > self.left_bytes:
+        start, end = self.offset, self.offset + size_bytes
+        if end > self._end:
             raise self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
-        start = self.offset
-        self.offset += size_bytes
-        return self._data[start : self.offset]
+        self.offset = end
+        return self._data[start:end]
 
     def peek(self, size_bytes: int) -> bytes:
         """Return the next bytes, or as many as there are, and leave them."""
@@ -78,6 +81,27 @@ class Reader:
         found = self.u32(f"the number of {what}")
         if found > most:
             raise self.refused(Rc.SIZE, f"expected at most {most} {what}, found {found}")
+        return found
+
+    def yes_no(self, what: str) -> bool:
+        """Return a TPMI_YES_NO. Raises TpmFormatError for a byte that is neither 0 nor 1."""
+        found = self.u8(what)
+        if found > 1:
+            raise self.refused(Rc.VALUE, f"expected 0 or 1 for {what}, found {found}")
+        return bool(found)
+
+    def structure(self, read: Callable[[Reader], T], what: str) -> T:
+        """Return a structure with its size in front: a TPM2B that may not be empty. Raises TpmFormatError.
+
+        It is read first and compared with its size then, as TPMs do: so a wrong size is SIZE, not INSUFFICIENT.
+        """
+        size_bytes = self.u16(f"the size of {what}")
+        if size_bytes == 0:
+            raise self.refused(Rc.SIZE, f"expected {what}, found nothing")
+        start = self.offset
+        found = read(self)
+        if self.offset - start != size_bytes:
+            raise self.refused(Rc.SIZE, f"expected {what} of {size_bytes} bytes, found {self.offset - start}")
         return found
 
     def rest(self) -> bytes:

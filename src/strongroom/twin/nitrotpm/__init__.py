@@ -2,8 +2,18 @@
 """An emulated NitroTPM: a TPM 2.0 that firmware, Linux and TPM tools accept, with AWS's vendor command.
 
 A library first: `tpm.NitroTpm.execute` takes a command's bytes and returns the response's. `dispatch` is the way that
-every command takes, in numbered steps (Part 3, section 5); `commands/` has one file for each family of them. What the
-TPM remembers is in `memory`, and `state_file` keeps the lasting part of it. Transports carry bytes, and nothing else.
+every command takes, in numbered steps (Part 3, section 5). On that way:
+
+    registry       what each command takes, and the function that carries it out; `parameters` names its parameters
+    lookup         from a handle to what is there
+    authorization/ who may do what
+    commands/      one file for each family of commands; each function is handed a `call.Call`
+    objects/ nv/ crypto/ capabilities/   what commands have in common
+    state/         what the TPM remembers (`chip.Chip`), and how that is kept
+    refusal        how a command ends that is refused: a response code, with the number of what was wrong
+
+`profile` says what kind of TPM it is, `nsm` signs its attestation documents, and `faults` breaks either on purpose.
+`transports/` carry bytes, and nothing else; `board` is what they hold, with the power switch.
 
 It is for rehearsals. Its secrets lie in a file and in Python's memory; timing and side channels are nobody's concern.
 """

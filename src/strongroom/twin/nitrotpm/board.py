@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
-LOCALITIES = range(5)
-
 
 class Board:
     """A TPM as transports see it. Locality is a property of the whole board, as on swtpm's control channel."""

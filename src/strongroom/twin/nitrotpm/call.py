@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.authorization import Authorizations
-from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.authorization.area import Authorizations
 from strongroom.twin.nitrotpm.lookup import Found
-from strongroom.twin.nitrotpm.objects import TpmObject
 from strongroom.twin.nitrotpm.registry import CommandSpec
-from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.state.entities import Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.state.objects import TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)

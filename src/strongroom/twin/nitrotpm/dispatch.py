@@ -24,22 +24,19 @@ from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, Response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.authorization import (
-    Authorization,
-    Authorizations,
-    authorize,
-    read_authorizations,
-)
+from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations, read_authorizations
+from strongroom.twin.nitrotpm.authorization.decision import authorize
+from strongroom.twin.nitrotpm.authorization.signed import Signed
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.commands import COMMANDS
 from strongroom.twin.nitrotpm.lookup import Found, find
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.registry import CommandSpec, Reply, Trait
-from strongroom.twin.nitrotpm.sessions import Session
-from strongroom.twin.nitrotpm.signed import Signed
+from strongroom.twin.nitrotpm.registry import CommandSpec, Reply
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TAG_AND_SIZE_BYTES = 6
+_TAGS = {int(tag): tag for tag in Tag}
 _TPM_12_RESPONSE = 0x00C4
 """TPM_TAG_RSP_COMMAND."""
 _SMALLEST_AREA_BYTES = 9
@@ -77,7 +74,7 @@ def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
     if len(command) < _TAG_AND_SIZE_BYTES:
         raise Refused(Rc.INSUFFICIENT)
     tag, size_bytes = reader.u16("a tag"), reader.u32("a size")
-    if tag not in set(Tag):
+    if tag not in _TAGS:
         # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
         raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
     if size_bytes != len(command) or not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
@@ -88,7 +85,7 @@ def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
         raise Refused(Rc.COMMAND_CODE)
     if chip.volatile.started == (code == Cc.STARTUP):
         raise Refused(Rc.INITIALIZE)
-    return Tag(tag), spec, reader
+    return _TAGS[tag], spec, reader
 
 
 def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[int, ...], tuple[Found, ...]]:
@@ -115,7 +112,7 @@ def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Autho
         raise Refused(malformed.rc) from malformed
     if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
         raise Refused(Rc.SIZE)
-    if Trait.NO_SESSIONS in spec.traits:
+    if not spec.takes_sessions:
         raise Refused(Rc.AUTH_CONTEXT)
     return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
 
@@ -179,7 +176,7 @@ def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, paramet
     """Return a session's part of the response, and end the session where the command wanted that."""
     session, wire = authorization.session, authorization.wire
     if session is None:
-        return ResponseAuthorization(b"", wire.attributes | SessionAttributes.CONTINUE, b"")
+        return ResponseAuthorization(b"", wire.attributes | int(SessionAttributes.CONTINUE), b"")
     made = b""
     if not (authorization.was_silent or (authorization.entity is not None and session.policy.needs_password)):
         with_auth = authorization.entity is not None and authorization.with_auth

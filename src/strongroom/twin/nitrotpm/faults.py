@@ -10,12 +10,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.formats.tpm.frame import encode_response
+from strongroom.formats.tpm.frame import CODE_AT, encode_response
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.nsm import SecurityModule
-
-_CODE = slice(6, 10)
-"""Where the code of a command or response stands."""
 
 
 class Executes(Protocol):
@@ -82,5 +79,5 @@ class WrongHmac:
     def execute(self, command: bytes, locality: int = 0) -> bytes:
         """Return what the TPM answers, its last bit changed where it is this command and went well."""
         answer = self._tpm.execute(command, locality)
-        spoils = int.from_bytes(command[_CODE]) == self._code and int.from_bytes(answer[_CODE]) == Rc.SUCCESS
+        spoils = int.from_bytes(command[CODE_AT]) == self._code and int.from_bytes(answer[CODE_AT]) == Rc.SUCCESS
         return answer[:-1] + bytes([answer[-1] ^ 1]) if spoils else answer

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from strongroom.formats.tpm.attributes import NvAttributes
-from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
+from strongroom.formats.tpm.handles import HandleType, handle_number, handle_type
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy, NvIndex, Pcr
-from strongroom.twin.nitrotpm.objects import Loaded, TpmObject
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused, handle
-from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy, NvIndex, Pcr
+from strongroom.twin.nitrotpm.state.objects import Loaded, TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Session
 
-_LOW_BITS = 0xFFFFFF
 Found = Hierarchy | Pcr | NvIndex | Loaded | Session
 """What a handle can lead to."""
 
@@ -33,7 +32,7 @@ def find(chip: Chip, wanted: int, number: int) -> Found:
     most = MAX_SESSIONS
     if kind == HandleType.TRANSIENT:
         table, most = chip.volatile.objects, chip.profile.loaded_objects
-    if wanted & _LOW_BITS >= most:  # no handle that this TPM ever gives out
+    if handle_number(wanted) >= most:  # no handle that this TPM ever gives out
         raise handle(Rc.VALUE, number)
     found = table.get(wanted)
     if found is None:
@@ -73,8 +72,3 @@ def free_handle(taken: dict[int, Loaded] | dict[int, Session] | set[int], first:
     while handle_ in taken:
         handle_ += 1
     return handle_
-
-
-def hierarchy_of(chip: Chip, wanted: Rh) -> Hierarchy:
-    """Return a hierarchy that is known to be one."""
-    return chip.hierarchies[wanted]

@@ -14,6 +14,13 @@ from strongroom.formats.tpm.algorithms import Alg
 MAX_SESSIONS = 64
 """Active sessions, loaded or saved (MAX_ACTIVE_SESSIONS)."""
 
+LOCALITIES = range(5)
+"""Those that have a bit of their own in TPMA_LOCALITY (Part 2, section 8.5), as the hardware of a PC client has."""
+CONTEXT_HASH = Alg.SHA512
+"""CONTEXT_INTEGRITY_HASH_ALG: of all that a TPM says to itself (TPM_PT_CONTEXT_HASH)."""
+CONTEXT_KEY_BITS = 256
+"""AES, of saved contexts (TPM_PT_CONTEXT_SYM_SIZE)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

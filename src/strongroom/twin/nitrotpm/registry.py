@@ -7,6 +7,7 @@ function is called. So a function sees whole, well-formed parameters and authori
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
@@ -15,8 +16,8 @@ from typing import Any
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, Rh, handle_type
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm.entities import Access
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
+from strongroom.twin.nitrotpm.state.entities import Access
 
 
 class Role(Enum):
@@ -61,7 +62,7 @@ NV_INDEX = kinds(HandleType.NV_INDEX)
 POLICY_SESSION = HandleSpec(lambda handle: 0 <= handle - HandleType.POLICY_SESSION.first < MAX_SESSIONS)
 PCR = HandleSpec(lambda handle: handle < PCR_COUNT)
 NULL = permanent(Rh.NULL)
-PCR_OR_NULL = either(PCR, NULL)
+PCR_OR_NULL = HandleSpec(lambda handle: handle < PCR_COUNT or handle == Rh.NULL)
 OBJECT_OR_NULL = either(OBJECT, NULL)
 NV_AUTH = either(permanent(Rh.OWNER, Rh.PLATFORM), NV_INDEX)
 OWNER_OR_PLATFORM = permanent(Rh.OWNER, Rh.PLATFORM)
@@ -98,9 +99,9 @@ class Trait(Flag):
 NOTHING = Trait(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommandSpec:
-    """A command. `run(chip, call, *parameters)` returns a Reply."""
+    """A command. `run(chip, call, *parameters)` returns a Reply. What follows from the rest is found out once."""
 
     code: Cc
     run: Callable[..., Reply]
@@ -110,15 +111,25 @@ class CommandSpec:
     access: Access | None
     """What it does to an NV index that it authorizes with."""
 
-    @property
+    @functools.cached_property
     def authorized_handles(self) -> int:
         """How many handles need an authorization; they come first."""
         return sum(spec.role is not None for spec in self.handles)
 
-    @property
+    @functools.cached_property
+    def takes_sessions(self) -> bool:
+        """Whether it may come with sessions."""
+        return Trait.NO_SESSIONS not in self.traits
+
+    @functools.cached_property
     def decrypts(self) -> bool:
         """Whether a session can encrypt its first parameter."""
         return bool(self.parameters) and self.parameters[0].is_sized
+
+    @functools.cached_property
+    def encrypts(self) -> bool:
+        """Whether a session can encrypt the first parameter of its response."""
+        return Trait.ENCRYPTS in self.traits
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from strongroom.errors import LocalFault
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.frame import encode_response
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.twin.nitrotpm.chip import Chip, Permanent
 from strongroom.twin.nitrotpm.dispatch import respond
 from strongroom.twin.nitrotpm.nsm import SecurityModule
 from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE, Profile
+from strongroom.twin.nitrotpm.state.chip import Chip, Permanent
 
 
 class StateStore(Protocol):

@@ -29,8 +29,8 @@ from tests.tpm_templates import AK_ECC, AK_RSA, HMAC_KEY, SEALED, SRK_ECC, to_cr
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import AttestType, parse_attest, parse_quote
 from strongroom.formats.tpm.nv_public import parse_nv_public
-from strongroom.twin.nitrotpm.entities import NvIndex
 from strongroom.twin.nitrotpm.profile import Profile
+from strongroom.twin.nitrotpm.state.entities import NvIndex
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 NONCE = b"nonce"

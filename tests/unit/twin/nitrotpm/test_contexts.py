@@ -9,12 +9,17 @@ from tests.tpm_objects import done, flush, make_loaded, make_primary, name_of, p
 from tests.tpm_templates import AES128, SEALED, SIGNING_ECC, SRK_ECC, SRK_RSA, ST_CLEAR, STORAGE, ecc
 
 from strongroom.formats.tpm.algorithms import Alg
-from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC
+from strongroom.formats.tpm.attributes import SessionKind
+from strongroom.formats.tpm.handles import Rh
+from strongroom.formats.tpm.schemes import AES_128_CFB, NO_SYMMETRIC, Symmetric
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm.commands.context import MOST_SAVED_SEQUENCES
-from strongroom.twin.nitrotpm.objects import Sequence
-from strongroom.twin.nitrotpm.records import encode_record, read_record
-from strongroom.twin.nitrotpm.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE
+from strongroom.twin.nitrotpm.state.chip import Chip, Permanent
+from strongroom.twin.nitrotpm.state.context_blob import MAX_SESSION_CONTEXT_BYTES, close
+from strongroom.twin.nitrotpm.state.objects import Sequence
+from strongroom.twin.nitrotpm.state.records import encode_record, read_record
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 INTEGRITY, HANDLE, HIERARCHY = 0x1DF, 0x1CB, 0x1C5
@@ -150,6 +155,25 @@ def test_a_flushed_session_does_not_come_back(tpm):
     assert send(tpm, "ContextLoad", (), context).code == HANDLE
 
 
+def test_a_session_that_was_flushed_after_the_shutdown_does_not_come_back(tpm):
+    session = start_session(tpm)
+    context = save(tpm, session)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    assert send(tpm, "Startup", (), u16(1)).code == 0x1C4
+    done(send(tpm, "Startup", (), u16(0)))
+    assert send(tpm, "ContextLoad", (), context).code == INTEGRITY
+
+
+def test_a_loaded_session_is_flushed_after_the_shutdown_without_voiding_it(tpm):
+    session = start_session(tpm)
+    done(send(tpm, "Shutdown", (), u16(1)))
+    flush(tpm, session)
+    tpm.cut_power()
+    done(send(tpm, "Startup", (), u16(1)))
+
+
 def test_a_saved_session_keeps_its_handle(tpm):
     first = start_session(tpm)
     save(tpm, first)
@@ -162,6 +186,16 @@ def test_there_are_64_sessions_loaded_or_saved(tpm):
     assert send(tpm, "StartAuthSession", (NULL, NULL), parameters).code == 0x905
     for context in contexts:
         restore(tpm, context)
+
+
+def test_the_longest_session_is_no_longer_than_the_tpm_says():
+    chip = Chip(DEFAULT_PROFILE, Permanent(), lambda: 0)
+    long, number = b"x" * 64, 0x03000000
+    told = PolicyState(long, number, number, long, b"", b"", number, True, number, True, True, number)
+    symmetric = Symmetric(Alg.AES, 256, Alg.CFB, Alg.SHA512)
+    binding = Binding(b"x" * 66, long)
+    session = Session(number, SessionKind.POLICY, Alg.SHA512, symmetric, long, long, binding, told, number)
+    assert len(close(chip, number, Rh.NULL, encode_record(session)).encode()) <= MAX_SESSION_CONTEXT_BYTES
 
 
 @dataclass

@@ -30,9 +30,9 @@ from tests.tpm_templates import (
 from strongroom.formats.tpm.algorithms import Alg, Curve
 from strongroom.formats.tpm.public_area import EccPoint, parse_public_area, read_point
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm.block_modes import decrypted, encrypted
-from strongroom.twin.nitrotpm.keys import CURVES, ORDERS, private_key, public_key
-from strongroom.twin.nitrotpm.points import multiplied
+from strongroom.twin.nitrotpm.crypto.block_modes import decrypted, encrypted
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, private_key, public_key
+from strongroom.twin.nitrotpm.crypto.points import multiplied
 
 RAW, PKCS1, OAEP_SHA256 = u16(NONE), u16(RSAES), u16(OAEP) + u16(SHA256)
 LABEL = b"label\0"
@@ -126,10 +126,11 @@ def affine_multiple(point, factor, curve):
 
 @pytest.mark.parametrize("curve", [Curve.NIST_P256, Curve.NIST_P384])
 def test_a_multiple_of_a_point_has_both_coordinates_right(curve):
+    order = CURVES[curve]().group_order
     for number in range(8):
         scalar, other = ec.generate_private_key(CURVES[curve]()), ec.generate_private_key(CURVES[curve]())
         if number < 4:
-            factor = (1, 2, ORDERS[curve] - 1, ORDERS[curve] - 2)[number]
+            factor = (1, 2, order - 1, order - 2)[number]
             scalar = ec.derive_private_key(factor, CURVES[curve]())
         found = multiplied(scalar, other.public_key())
         expected = affine_multiple(multiplied(other, None), scalar.private_numbers().private_value, curve)

@@ -28,8 +28,8 @@ from tests.tpm_templates import DECRYPT, FIXED, NO_DA, OWN, RESTRICTED, SIGN, US
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.ticket import Ticket, TicketKind
+from strongroom.twin.nitrotpm.crypto.tickets import auth_ticket, creation_ticket, hash_ticket, matches, verified_ticket
 from strongroom.twin.nitrotpm.profile import Profile
-from strongroom.twin.nitrotpm.tickets import auth_ticket, creation_ticket, hash_ticket, matches, verified_ticket
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 BANKS = {SHA1: "sha1", SHA256: "sha256", SHA384: "sha384", SHA512: "sha512"}

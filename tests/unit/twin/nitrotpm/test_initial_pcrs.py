@@ -5,7 +5,7 @@ import pytest
 from tests.tpm_commands import EMPTY, SHA1, SHA256, SHA384, SHA512, digests, selection, send
 
 from strongroom.formats.attestation_document import parse_nitrotpm_document, unverified_claims
-from strongroom.twin.nitrotpm.pcrs import RESET_FROM
+from strongroom.twin.nitrotpm.state.pcrs import RESET_FROM
 
 RESETTABLE, DYNAMIC, LEFT_ALONE = (16, 23), range(17, 23), range(12, 16)
 SIZES = {SHA1: 20, SHA256: 32, SHA384: 48, SHA512: 64}

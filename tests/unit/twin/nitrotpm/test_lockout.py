@@ -3,7 +3,24 @@
 
 import pytest
 from tests.conformance.tpm_stories.nv_commands import INDEX, NO_DA, PLAIN, define, write
-from tests.tpm_commands import EMPTY, LOCKOUT, OWNER, Command, Response, password, send, u16, u32, u64
+from tests.tpm_commands import (
+    EMPTY,
+    LOCKOUT,
+    NONE,
+    NULL,
+    OWNER,
+    SHA256,
+    Command,
+    Response,
+    password,
+    send,
+    sized,
+    u8,
+    u16,
+    u32,
+    u64,
+)
+from tests.tpm_sessions import CALLER_NONCE, Session
 
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
@@ -168,3 +185,43 @@ def test_it_can_want_a_second_try_as_libtpms_does():
     assert [guess(tpm, b"auth") for _ in range(3)] == [RETRY, 0, 0]
     wrong = Command("DictionaryAttackLockReset", (LOCKOUT,), b"", (password(b"wrong"),))
     assert Response(tpm.execute(wrong.content)).code == AUTH_FAIL
+
+
+def guess_by_binding(tpm, value, bound_to=INDEX):
+    """Guess without naming the entity in a command: its value is in the key of a session that resets PCR 16."""
+    begin = sized(CALLER_NONCE) + sized() + u8(0) + u16(NONE) + u16(SHA256)
+    started = Session.started(send(tpm, "StartAuthSession", (NULL, bound_to), begin), secret=value)
+    reset = started.authorise(Command("PCR_Reset", (16,)), [u32(16)])
+    code = Response(tpm.execute(reset.content)).code
+    assert send(tpm, "FlushContext", (), u32(started.handle)).code == 0
+    return code
+
+
+def test_a_session_that_is_bound_to_an_entity_guesses_at_it_whatever_it_authorises(tpm):
+    assert [guess_by_binding(tpm, b"wrong") for _ in range(4)] == [AUTH_FAIL] * 3 + [LOCKED]
+    assert guess_by_binding(tpm, b"auth") == LOCKED
+    assert failures(tpm) == 3
+
+
+def test_a_session_that_is_bound_to_who_is_exempt_counts_for_nobody(tpm):
+    assert [guess_by_binding(tpm, b"wrong", INDEX + 1) for _ in range(4)] == [BAD_AUTH] * 4
+    assert guess_by_binding(tpm, b"auth", INDEX + 1) == 0
+    assert failures(tpm) == 0
+
+
+def test_a_session_that_is_bound_to_the_lockout_authority_guesses_once(tpm):
+    assert send(tpm, "HierarchyChangeAuth", (LOCKOUT,), sized(b"auth"), EMPTY).code == 0
+    assert guess_by_binding(tpm, b"auth", LOCKOUT) == 0
+    assert guess_by_binding(tpm, b"wrong", LOCKOUT) == AUTH_FAIL
+    assert guess_by_binding(tpm, b"auth", LOCKOUT) == LOCKED
+    assert failures(tpm) == 0
+
+
+def test_what_a_session_is_bound_to_is_remembered_in_its_context(tpm):
+    begin = sized(CALLER_NONCE) + sized() + u8(0) + u16(NONE) + u16(SHA256)
+    started = Session.started(send(tpm, "StartAuthSession", (NULL, INDEX), begin), secret=b"wrong")
+    context = send(tpm, "ContextSave", (started.handle,)).content[10:]
+    assert send(tpm, "ContextLoad", (), context).handle == started.handle
+    reset = started.authorise(Command("PCR_Reset", (16,)), [u32(16)])
+    assert Response(tpm.execute(reset.content)).code == AUTH_FAIL
+    assert failures(tpm) == 1

@@ -16,6 +16,7 @@ from tests.tpm_commands import (
     P256,
     RSA,
     SHA256,
+    SHA512,
     area,
     password,
     send,
@@ -49,9 +50,9 @@ from tests.tpm_templates import rsa as rsa_template
 from strongroom.crypto.tpm import object_name
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
-from strongroom.twin.nitrotpm.objects import Sensitive
-from strongroom.twin.nitrotpm.protection import Protector, encode_sensitive, wrap, wrap_inner
-from strongroom.twin.nitrotpm.secret_sharing import DUPLICATE, shared_seed
+from strongroom.twin.nitrotpm.crypto.secret_sharing import DUPLICATE, shared_seed
+from strongroom.twin.nitrotpm.objects.protection import Protector, encode_sensitive, wrap, wrap_inner
+from strongroom.twin.nitrotpm.state.objects import Sensitive
 
 NO_SYMMETRIC = NO_SCHEME = u16(NONE)
 PRIVATE = ec.derive_private_key(2**200 + 12345, ec.SECP256R1())
@@ -311,6 +312,17 @@ def test_a_credential_is_no_longer_than_a_digest(tpm):
     key = make_primary(tpm, EK_RSA)
     codes = [send(tpm, "MakeCredential", (key,), sized(bytes(size)) + sized(b"n")).code for size in (32, 33)]
     assert codes == [0, 0x1D5]
+
+
+STORAGE_KEY = RESTRICTED | DECRYPT
+SHORT = public(RSA, STORAGE_KEY, AES128 + NO_SCHEME + u16(1024) + u32(0), sized(b"\xff" * 128), name=SHA512)
+EVEN = public(RSA, STORAGE_KEY, AES128 + NO_SCHEME + u16(2048) + u32(0), sized(b"\xff" * 255 + b"\xfe"))
+
+
+@pytest.mark.parametrize("shown", [SHORT, EVEN], ids=["too short for two digests of SHA-512", "even"])
+def test_a_key_that_encrypts_no_seed_is_refused_where_it_is_used(tpm, shown):
+    key = done(send(tpm, "LoadExternal", (), sized() + sized(shown) + u32(NULL))).handle
+    assert send(tpm, "MakeCredential", (key,), sized(b"secret") + sized(b"name")).code == 0x101
 
 
 DERIVING = keyed_hash(USER_WITH_AUTH | NO_DA | RESTRICTED | DECRYPT, scheme=u16(0x0A) + u16(SHA256) + u16(0x22))

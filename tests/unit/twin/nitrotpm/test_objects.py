@@ -37,7 +37,8 @@ from tests.tpm_templates import (
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
-from strongroom.twin.nitrotpm.keys import private_key
+from strongroom.twin.nitrotpm import commands
+from strongroom.twin.nitrotpm.crypto.keys import private_key
 from strongroom.twin.nitrotpm.profile import Profile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
@@ -112,6 +113,20 @@ def test_primes_of_a_seed_that_is_gone_are_forgotten(tpm):
         done(send(tpm, "Startup", (), u16(0)))
     make_primary(tpm, SRK_RSA, OWNER)
     assert len(tpm._chip.permanent.primary_rsa) == 2
+
+
+def test_there_is_an_end_to_the_rsa_keys_that_are_remembered_and_each_keeps_its_place(tpm, monkeypatch):
+    """Else whoever may make primary keys fills the state file, until it is too large to be read."""
+    monkeypatch.setattr(commands.primary, "MOST_REMEMBERED_KEYS", 2)
+    templates = [rsa(STORAGE, symmetric=AES128, bits=1024, unique=bytes([number])) for number in range(3)]
+    made = [send(tpm, "CreatePrimary", (NULL,), to_create(template), EMPTY) for template in templates]
+    assert [response.code for response in made] == [0, 0, 0x14B]
+    again = send(tpm, "CreatePrimary", (NULL,), to_create(templates[0]), EMPTY)
+    assert again.sized(0, handles=1) == made[0].sized(0, handles=1)
+    make_primary(tpm, templates[2], OWNER)
+    tpm.cut_power()
+    assert send(tpm, "Startup", (), u16(0)).code == 0
+    make_primary(tpm, templates[2], NULL)
 
 
 @pytest.mark.parametrize("parent", [SRK_RSA, SRK_ECC])

@@ -4,10 +4,10 @@
 import hashlib
 
 import pytest
-from tests.tpm_commands import CODES, EMPTY, NONE, OWNER, PLATFORM, SHA256, send, sized, u8, u16, u32, u64
+from tests.tpm_commands import CODES, EMPTY, KEYEDHASH, NONE, OWNER, PLATFORM, SHA256, send, sized, u8, u16, u32, u64
 from tests.tpm_objects import make_loaded, make_primary
 from tests.tpm_policies import Assertion, asserted, by_policy, digest_of, extended, policy_of, start
-from tests.tpm_templates import SRK_ECC, SRK_RSA, USER_WITH_AUTH, keyed_hash, to_create
+from tests.tpm_templates import AES128, SRK_ECC, SRK_RSA, STORAGE, USER_WITH_AUTH, ecc, keyed_hash, to_create
 
 FAIL, POLICY_CC, CPHASH = 0x99D, 0x9A4, 0x151
 NOTHING, SOMETHING = bytes(32), b"s" * 32
@@ -49,6 +49,20 @@ def test_a_template_admits_what_is_created_from_it(tpm):
     assert send(tpm, "CreatePrimary", (OWNER,), to_create(SRK_RSA), by_policy(session)).code == FAIL
     assert set_clock(tpm, session, 10**9) == FAIL
     assert send(tpm, "CreatePrimary", (OWNER,), to_create(SRK_ECC), by_policy(session)).code == 0
+
+
+def test_a_template_admits_no_other_command_that_has_a_public_area(tpm):
+    """Import has one for its second parameter, as Create has: but nothing is created."""
+    seed, value = b"s" * 32, b"a key of somebody else"
+    brought = keyed_hash(USER_WITH_AUTH, unique=hashlib.sha256(seed + value).digest())
+    secret = sized(u16(KEYEDHASH) + sized() + sized(seed) + sized(value))
+    assertion = bound(TEMPLATE, brought)
+    policy = policy_of(tpm, [assertion])
+    parent = make_primary(tpm, ecc(STORAGE & ~USER_WITH_AUTH, symmetric=AES128, policy=policy))
+    session = asserted(tpm, [assertion])
+    parameters = sized() + sized(brought) + sized(secret) + sized() + u16(NONE)
+    assert send(tpm, "Import", (parent,), parameters, by_policy(session)).code == FAIL
+    assert send(tpm, "Create", (parent,), to_create(brought, data=value), by_policy(session)).code == 0
 
 
 def selecting(*, with_object: int, one: bytes = ONE_NAME, parent: bytes = OTHER_NAME) -> Assertion:

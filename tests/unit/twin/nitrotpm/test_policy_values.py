@@ -20,7 +20,7 @@ from tests.tpm_policies import (
     start,
 )
 
-from strongroom.twin.nitrotpm.comparisons import Comparison
+from strongroom.twin.nitrotpm.authorization.comparisons import Comparison
 
 POLICY_RC, VALUE, SIZE, RANGE = 0x126, 0x84, 0x95, 0x8D
 EQ, NEQ, SIGNED_GT, UNSIGNED_GT, SIGNED_LT, UNSIGNED_LT, SIGNED_GE, UNSIGNED_GE, SIGNED_LE, UNSIGNED_LE, SET, CLEAR = (

@@ -15,8 +15,8 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.public_area import parse_public_area
 from strongroom.formats.tpm.signature import EcdsaSignature, HmacSignature, RsaSignature, read_signature
 from strongroom.formats.tpm.wire import Reader
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_signature
 from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.signature_check import verify_signature
 
 DATA = b"what is signed"
 DIGEST = hashlib.sha256(DATA).digest()

@@ -48,8 +48,8 @@ from tests.tpm_templates import (
 
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.handles import Rh
-from strongroom.twin.nitrotpm.keys import MOST_KNOWN_KEYS
-from strongroom.twin.nitrotpm.tickets import hash_ticket
+from strongroom.twin.nitrotpm.crypto.keys import MOST_KNOWN_KEYS
+from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket
 
 NO_TICKET = u16(0x8024) + u32(NULL) + sized()
 HASH_ALGORITHMS = [SHA1, SHA256, SHA384, SHA512]

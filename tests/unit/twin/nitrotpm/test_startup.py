@@ -3,10 +3,13 @@
 
 import pytest
 from tests.tpm_commands import (
+    ECC,
     EMPTY,
+    NONE,
     NULL,
     OWNER,
     PLATFORM,
+    RSA,
     SHA256,
     Command,
     Response,
@@ -198,3 +201,10 @@ def test_the_clock_is_never_made_faster_by_more_than_a_sixth(tpm, clock):
     clock.now_ms += 30_000
     assert time_info(tpm)[0] == 35_000
     assert send(tpm, "ClockRateAdjust", (OWNER,), u8(4), EMPTY).code == VALUE_1
+
+
+def test_a_self_test_takes_every_algorithm_that_it_has_and_no_other(tpm):
+    tested = send(tpm, "IncrementalSelfTest", (), u32(3) + u16(SHA256) + u16(RSA) + u16(ECC))
+    assert (tested.code, tested.parameters()) == (0, u32(0))
+    for unknown in (NONE, 0xFFFF):
+        assert send(tpm, "IncrementalSelfTest", (), u32(1) + u16(unknown)).code == VALUE_1

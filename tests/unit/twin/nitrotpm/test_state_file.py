@@ -32,8 +32,8 @@ from tests.tpm_templates import SRK_ECC, SRK_RSA, to_create
 from strongroom.errors import FormatError, LocalFault
 from strongroom.flows import files
 from strongroom.formats.tpm.public_area import PublicArea
-from strongroom.twin.nitrotpm.state_file import StateFile, parse_state
-from strongroom.twin.nitrotpm.state_values import from_json, to_json
+from strongroom.twin.nitrotpm.state.file import StateFile, parse_state
+from strongroom.twin.nitrotpm.state.values import from_json, to_json
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 NV_UNAVAILABLE = 0x923
@@ -44,7 +44,7 @@ import sys
 from pathlib import Path
 from tests.conformance.tpm_stories.nv_commands import INDEX, PLAIN, define, write
 from tests.tpm_commands import Response, send, u16
-from strongroom.twin.nitrotpm.state_file import StateFile
+from strongroom.twin.nitrotpm.state.file import StateFile
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 
 tpm = NitroTpm(StateFile(Path(sys.argv[1])))
@@ -177,6 +177,7 @@ def test_the_clock_is_kept_now_and_then(path):
         assert store.load().clock_ms == 4096
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant_it_has_what_was_acknowledged(path):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -202,7 +203,7 @@ def test_two_processes_are_refused_one_file(path):
         with pytest.raises(LocalFault) as refused:
             StateFile(path)
         assert refused.value.code == "twin.tpm-state-in-use"
-        assert "another file" in refused.value.remedy
+        assert "keep this TPM elsewhere" in refused.value.remedy
         child = subprocess.run(
             [sys.executable, "-c", WRITER, str(path), "0"], capture_output=True, text=True, timeout=60, check=False
         )

@@ -3,8 +3,12 @@
 
 import array
 import contextlib
+import errno
+import os
 import socket
 import stat
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +18,7 @@ from strongroom.formats.tpm.frame import MAX_FRAME_BYTES, encode_command
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.tpm import NitroTpm
+from strongroom.twin.nitrotpm.transports import server
 from strongroom.twin.nitrotpm.transports.control_channel import CAPABILITIES, Control, Result
 from strongroom.twin.nitrotpm.transports.server import TpmServer
 
@@ -161,6 +166,71 @@ def test_a_socket_that_did_not_come_is_missed(tpm):
         assert answer(board, control(Control.SET_DATAFD), 4) == Result.FAIL.to_bytes(4)
 
 
+def handed_over(board, message: bytes, *descriptors: int) -> bytes:
+    socket.send_fds(board, [message], descriptors)
+    return received(board, 4)
+
+
+def test_what_comes_in_the_place_of_a_socket_is_missed_and_ends_nothing(tpm, tmp_path):
+    with connect(tpm.control) as board, (tmp_path / "file").open("wb") as file:
+        assert handed_over(board, control(Control.SET_DATAFD), file.fileno()) == Result.FAIL.to_bytes(4)
+        assert answer(board, control(Control.STOP), 4) == bytes(4)
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):  # neither is connected
+        with connect(tpm.control) as board, socket.socket(socket.AF_INET, kind) as lonely:
+            assert handed_over(board, control(Control.SET_DATAFD), lonely.fileno()) == bytes(4)
+    with connect(tpm.data) as connection:
+        assert rc(answer(connection, STARTUP_CLEAR, 10)) == Rc.SUCCESS
+
+
+def test_descriptors_that_nobody_asked_for_are_closed(tpm, tmp_path):
+    ours, theirs = os.pipe()
+    with connect(tpm.control) as board:
+        assert handed_over(board, control(Control.STOP), theirs, theirs) == bytes(4)
+        assert answer(board, control(Control.STOP), 4) == bytes(4)
+        os.close(theirs)
+        assert os.read(ours, 1) == b"", "nobody holds the other end any more"
+    os.close(ours)
+
+
+def test_another_protocol_is_not_searched_for_commands(tpm):
+    """A page in a browser can send text to a port, in pieces that it chooses."""
+    tpm.board.locality = 3
+    with connect(tpm.port + 1) as browser:
+        assert answer(browser, b"POST / HTTP/1.1\r\n\r\n", 4) == Result.BAD_ORDINAL.to_bytes(4)
+        with contextlib.suppress(ConnectionError):
+            browser.sendall(control(Control.INIT, bytes(4)))
+            assert browser.recv(4) == b""
+    assert tpm.board.locality == 3
+
+
+def test_more_connections_than_there_is_room_for_are_closed(monkeypatch):
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    with TpmServer(Board(NitroTpm())) as small, contextlib.ExitStack() as first:
+        port = small.listen_tcp()
+        for _ in range(2):
+            assert rc(answer(first.enter_context(connect(port)), GET_RANDOM, 10)) == Rc.INITIALIZE
+        with connect(port) as third, contextlib.suppress(ConnectionError):
+            assert answer(third, GET_RANDOM, 10) == b""
+        first.close()
+        assert rc(eventually(port)) == Rc.INITIALIZE
+
+
+def eventually(port: int) -> bytes:
+    """Return the answer on the first connection that there is room for again."""
+    while True:
+        with connect(port) as connection, contextlib.suppress(ConnectionError):
+            if got := answer(connection, GET_RANDOM, 10):
+                return got
+
+
+def test_a_moment_without_descriptors_does_not_end_the_listening():
+    ours, theirs = socket.socketpair()
+    answers = [OSError(errno.EMFILE, "too many"), OSError(errno.ECONNABORTED, "gone"), (theirs, "")]
+    listening = Mock(accept=Mock(side_effect=answers))
+    with contextlib.closing(ours), contextlib.closing(theirs):
+        assert server._accepted(listening) is theirs
+
+
 def test_only_the_owner_may_open_the_sockets(tpm):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tpm.control, tpm.data)} == {0o600}
 
@@ -187,6 +257,11 @@ def test_a_port_that_cannot_be_is_said(tpm, port):
     with TpmServer(tpm.board) as server, pytest.raises(LocalFault) as refused:
         server.listen_tcp(tpm.port if port == "taken" else port)
     assert refused.value.code == "twin.no-port"
+
+
+def test_free_ports_are_looked_for_where_no_client_has_its_own(tpm):
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert tpm.port + 1 < lowest
 
 
 def test_connections_share_one_tpm_and_wait_for_each_other(tpm):

@@ -8,24 +8,24 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.public_area import RSA_KEY_BITS, EccParameters, EccPoint, RsaParameters, read_point
+from strongroom.formats.tpm.public_area import MAX_RSA_KEY_BYTES, EccParameters, EccPoint, RsaParameters, read_point
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import RSA_ENCRYPTION_SCHEMES, Scheme, read_scheme
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.keys import CURVES, point_key, private_key, public_key
-from strongroom.twin.nitrotpm.objects import TpmObject
-from strongroom.twin.nitrotpm.parameters import DATA, structure
+from strongroom.twin.nitrotpm.crypto.keys import CURVES, point_key, private_key, public_key
+from strongroom.twin.nitrotpm.crypto.points import multiplied
+from strongroom.twin.nitrotpm.crypto.rsa_encryption import rsa_decrypted, rsa_encrypted
+from strongroom.twin.nitrotpm.parameters import DATA
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.points import multiplied
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
-from strongroom.twin.nitrotpm.rsa_encryption import rsa_decrypted, rsa_encrypted
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
-_RSA_BYTES = sized_parameter(max(RSA_KEY_BITS) // 8, "what an RSA key encrypts")
+_RSA_BYTES = sized_parameter(MAX_RSA_KEY_BYTES, "what an RSA key encrypts")
 _SCHEME = Parameter(lambda reader: read_scheme(reader, RSA_ENCRYPTION_SCHEMES, refusal=Rc.VALUE))
-_POINT = Parameter(lambda reader: structure(reader, read_point, "a point"), is_sized=True)
+_POINT = Parameter(lambda reader: reader.structure(read_point, "a point"), is_sized=True)
 _KEY = 1
 _SCHEME_NUMBER, _LABEL_NUMBER = 2, 3
 

@@ -14,12 +14,12 @@ from strongroom.formats.tpm.ticket import Ticket
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, signer
+from strongroom.twin.nitrotpm.crypto.statements import statement
+from strongroom.twin.nitrotpm.crypto.tickets import CREATION_TICKET, creation_ticket, matches
 from strongroom.twin.nitrotpm.parameters import DATA, DIGEST, PCR_SELECTIONS
 from strongroom.twin.nitrotpm.registry import OBJECT, OBJECT_OR_NULL, Reply, Role, Trait, command, permanent
-from strongroom.twin.nitrotpm.signing import SIGNING_SCHEME, chosen_scheme, signer
-from strongroom.twin.nitrotpm.statements import statement
-from strongroom.twin.nitrotpm.tickets import CREATION_TICKET, creation_ticket, matches
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _FIRST, _SECOND = 1, 2
 _SCHEME = 2

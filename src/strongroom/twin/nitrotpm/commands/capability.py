@@ -3,48 +3,31 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 
+from strongroom.formats.tpm.capabilities import FIRST_VARIABLE, Capability
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
+from strongroom.formats.tpm.handles import HandleType, Rh, handle_number, handle_type
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, listed, u8, u16, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.algorithm_table import ALGORITHMS
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.command_attributes import command_attributes, listed_commands
-from strongroom.twin.nitrotpm.handle_lists import handles_of
-from strongroom.twin.nitrotpm.keys import CURVES
+from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
+from strongroom.twin.nitrotpm.capabilities.command_attributes import command_attributes, listed_commands
+from strongroom.twin.nitrotpm.capabilities.handles import handles_of
+from strongroom.twin.nitrotpm.capabilities.pcr_properties import PCR_PROPERTIES
+from strongroom.twin.nitrotpm.capabilities.properties import fixed_properties, variable_properties
+from strongroom.twin.nitrotpm.crypto.keys import CURVES
 from strongroom.twin.nitrotpm.parameters import MAX_BUFFER_BYTES, U32
-from strongroom.twin.nitrotpm.pcr_properties import PCR_PROPERTIES
-from strongroom.twin.nitrotpm.properties import fixed_properties, variable_properties
 from strongroom.twin.nitrotpm.registry import Parameter, Reply, command
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _MOST_BYTES = MAX_BUFFER_BYTES - 8
 """MAX_CAP_DATA: a list, without the capability and the number of entries in front."""
-_FIRST_VARIABLE = 0x200
 _FIRST_ACT, _LAST_ACT = 0x40000110, 0x4000011F
 Entries = list[tuple[int, bytes]]
 """Each with what it is sorted and found by."""
-
-
-class Capability(enum.IntEnum):
-    """TPM_CAP (Part 2, section 6.12)."""
-
-    ALGS = 0
-    HANDLES = 1
-    COMMANDS = 2
-    PP_COMMANDS = 3
-    AUDIT_COMMANDS = 4
-    PCRS = 5
-    TPM_PROPERTIES = 6
-    PCR_PROPERTIES = 7
-    ECC_CURVES = 8
-    AUTH_POLICIES = 9
-    ACT = 10
 
 
 def _capability(reader: Reader) -> Capability:
@@ -74,16 +57,13 @@ def _algorithms(_chip: Chip, _first: int) -> Entries:
     return [(algorithm, u16(algorithm) + u32(attributes)) for algorithm, attributes in ALGORITHMS.items()]
 
 
-_NUMBER = 0xFFFFFF
-
-
 def _handles(chip: Chip, first: int) -> Entries:
     kind = handle_type(first)
     if kind not in set(HandleType):
         raise refusal.parameter(Rc.HANDLE, 2)
     # Counted by their number: what is under a kind of session may have the handle of the other kind.
     of_kind = HandleType(kind).first
-    return [(of_kind | handle & _NUMBER, u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
+    return [(of_kind | handle_number(handle), u32(handle)) for handle in handles_of(chip, HandleType(kind), first)]
 
 
 def _commands(chip: Chip, _first: int) -> Entries:
@@ -100,7 +80,7 @@ def _pcrs(chip: Chip, _first: int) -> Entries:
 
 def _properties(chip: Chip, first: int) -> Entries:
     """Return the properties of the group that the first belongs to: who wants both groups asks twice."""
-    if first >= _FIRST_VARIABLE:
+    if first >= FIRST_VARIABLE:
         group = variable_properties(chip)
     else:
         group = fixed_properties(chip.profile, listed_commands(chip.profile))

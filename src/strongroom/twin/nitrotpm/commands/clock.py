@@ -8,9 +8,9 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, u64
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import U64
 from strongroom.twin.nitrotpm.registry import DONE, OWNER_OR_PLATFORM, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _MOST = 0xFFFF000000000000
 """Clock may not be set further than this: it must not come to its end within the life of a TPM."""

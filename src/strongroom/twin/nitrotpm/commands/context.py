@@ -8,10 +8,13 @@ from strongroom.formats.tpm.handles import HandleType, Rh
 from strongroom.formats.tpm.public_area import parse_public_area
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u8, u64
-from strongroom.twin.nitrotpm import refusal, transient
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.context_blob import (
+from strongroom.twin.nitrotpm.objects import transient
+from strongroom.twin.nitrotpm.refusal import Refused
+from strongroom.twin.nitrotpm.registry import Parameter, Reply, Trait, command, kinds
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.context_blob import (
     OBJECT,
     OBJECT_UNTIL_RESTART,
     SEQUENCE,
@@ -20,11 +23,9 @@ from strongroom.twin.nitrotpm.context_blob import (
     open_context,
     read_context,
 )
-from strongroom.twin.nitrotpm.objects import Loaded, Sequence, TpmObject, read_sensitive
-from strongroom.twin.nitrotpm.records import encode_record, read_record
-from strongroom.twin.nitrotpm.refusal import Refused
-from strongroom.twin.nitrotpm.registry import Parameter, Reply, Trait, command, kinds
-from strongroom.twin.nitrotpm.sessions import Session
+from strongroom.twin.nitrotpm.state.objects import Loaded, Sequence, TpmObject, read_sensitive
+from strongroom.twin.nitrotpm.state.records import encode_record, read_record
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 MOST_SAVED_SEQUENCES = 64
 _CONTEXT = 1

@@ -11,23 +11,30 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import TpmFormatError, sized
-from strongroom.twin.nitrotpm import refusal, transient
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.commands.primary import make_primary
-from strongroom.twin.nitrotpm.creation import RANDOM, Wish, create
-from strongroom.twin.nitrotpm.creation_data import creation_data, encode_creation
-from strongroom.twin.nitrotpm.derivation import Derivation, derived_source, merged, read_derived_template, read_template
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.object_rules import public_fault
-from strongroom.twin.nitrotpm.objects import TpmObject, child
+from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
+from strongroom.twin.nitrotpm.objects import transient
+from strongroom.twin.nitrotpm.objects.creation import RANDOM, Wish, create
+from strongroom.twin.nitrotpm.objects.creation_data import creation_data, encode_creation
+from strongroom.twin.nitrotpm.objects.derivation import (
+    Derivation,
+    derived_source,
+    merged,
+    read_derived_template,
+    read_template,
+)
+from strongroom.twin.nitrotpm.objects.protection import to_private
+from strongroom.twin.nitrotpm.objects.rules import public_fault
+from strongroom.twin.nitrotpm.objects.templates import SENSITIVE, TEMPLATE, WISH, check_auth, check_template
 from strongroom.twin.nitrotpm.parameters import DATA, PCR_SELECTIONS, PUBLIC
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.protection import to_private
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, PARENT, Reply, Trait, command
-from strongroom.twin.nitrotpm.templates import SENSITIVE, TEMPLATE, WISH, check_auth, check_template
-from strongroom.twin.nitrotpm.tickets import creation_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import TpmObject, child
 
 _PARENT = 1
 _MOST_TEMPLATE_BYTES = 612
@@ -107,7 +114,7 @@ def _derived(parent: TpmObject, wish: Wish, template: bytes) -> tuple[TpmObject,
     check_auth(asked, wish.auth, SENSITIVE)
     if asked.type is Alg.RSA:
         raise refusal.parameter(Rc.TYPE, TEMPLATE)
-    if asked.attributes & ObjectAttributes.SENSITIVE_DATA_ORIGIN:
+    if asked.has(ObjectAttributes.SENSITIVE_DATA_ORIGIN):
         raise Refused(Rc.ATTRIBUTES)
     fault = public_fault(parent, asked)
     if fault is not None:

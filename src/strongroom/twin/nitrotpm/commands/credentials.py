@@ -5,19 +5,19 @@ from __future__ import annotations
 
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
+from strongroom.formats.tpm.public_area import ASYMMETRIC, MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.object_rules import is_storage
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.secret_sharing import IDENTITY, opened_seed, shared_seed
+from strongroom.twin.nitrotpm.objects.protection import Protector, unwrap, wrap
+from strongroom.twin.nitrotpm.objects.rules import is_storage, takes_seeds
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, SECRET
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.protection import Protector, unwrap, wrap
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.secret_sharing import IDENTITY, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _MOST_CREDENTIAL_BYTES = 132
 """TPM2B_ID_OBJECT: an HMAC and an encrypted digest, with their sizes."""
@@ -30,7 +30,7 @@ _ACTIVATED, _DECRYPTING = 1, 2
 def make_credential(_chip: Chip, call: Call, credential: bytes, name: bytes) -> Reply:
     """Encrypt a secret so that only a TPM that has both a storage key and the object of a name can read it."""
     key = call.object(_KEY)
-    if not is_storage(key.public) or key.public.type not in {Alg.RSA, Alg.ECC}:
+    if not is_storage(key.public) or key.public.type not in ASYMMETRIC:
         raise refusal.handle(Rc.TYPE, _KEY)
     if key.public.name_alg is Alg.NULL:  # there is nothing to encrypt with, of no size
         raise refusal.parameter(Rc.SIZE, _CREDENTIAL)
@@ -64,6 +64,6 @@ def activate_credential(chip: Chip, call: Call, credential: bytes, secret: bytes
 
 def _storage_key(call: Call, number: int) -> TpmObject:
     found = call.object(number)
-    if not takes_seeds(found):
+    if not takes_seeds(found.public):
         raise refusal.handle(Rc.TYPE, number)
     return found

@@ -16,12 +16,9 @@ from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.loading import check_loadable
-from strongroom.twin.nitrotpm.objects import Sensitive, TpmObject
-from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
-from strongroom.twin.nitrotpm.protection import (
+from strongroom.twin.nitrotpm.crypto.secret_sharing import DUPLICATE, opened_seed, shared_seed
+from strongroom.twin.nitrotpm.objects.loading import check_loadable
+from strongroom.twin.nitrotpm.objects.protection import (
     Protector,
     decode_sensitive,
     encode_sensitive,
@@ -31,9 +28,13 @@ from strongroom.twin.nitrotpm.protection import (
     wrap,
     wrap_inner,
 )
+from strongroom.twin.nitrotpm.objects.rules import takes_seeds
+from strongroom.twin.nitrotpm.parameters import DATA, MAX_PRIVATE_BYTES, NAME, PRIVATE, PUBLIC, SECRET
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, OBJECT_OR_NULL, Parameter, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.secret_sharing import DUPLICATE, opened_seed, shared_seed, takes_seeds
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import Sensitive, TpmObject
 
 _SYMMETRIC = Parameter(read_symmetric)
 _OBJECT, _NEW_PARENT = 1, 2
@@ -68,7 +69,7 @@ def _new_parent_of(call: Call) -> TpmObject | None:
     if isinstance(call.found[_NEW_PARENT - 1], Hierarchy):
         return None
     parent = call.object(_NEW_PARENT)
-    if not takes_seeds(parent):
+    if not takes_seeds(parent.public):
         raise refusal.handle(Rc.TYPE, _NEW_PARENT)
     return parent
 
@@ -104,7 +105,7 @@ def rewrap(chip: Chip, call: Call, blob: bytes, name: bytes, secret: bytes) -> R
         raise refusal.handle(Rc.HANDLE, _OLD_PARENT)
     if from_parent:
         old = call.object(_OLD_PARENT)
-        if not takes_seeds(old):
+        if not takes_seeds(old.public):
             raise refusal.handle(Rc.TYPE, _OLD_PARENT)
         blob = unwrap(_protector(chip, old, secret), name, blob, number=1)
     parent, new_secret = _new_parent_of(call), b""
@@ -154,13 +155,13 @@ def import_object(
 
 
 def _opened(chip: Chip, parent: TpmObject, public: PublicArea, name: bytes, wrapped: _Wrapped) -> Sensitive:
-    must_be_encrypted = bool(public.attributes & ObjectAttributes.ENCRYPTED_DUPLICATION)
+    must_be_encrypted = public.has(ObjectAttributes.ENCRYPTED_DUPLICATION)
     has_inner = wrapped.symmetric.algorithm is not Alg.NULL
     if must_be_encrypted and not has_inner:
         raise refusal.parameter(Rc.ATTRIBUTES, _ENCRYPTION_KEY)
     data = wrapped.blob
     if wrapped.secret:
-        if not takes_seeds(parent):
+        if not takes_seeds(parent.public):
             raise refusal.handle(Rc.TYPE, _PARENT)
         seed = opened_seed(chip, parent, wrapped.secret, DUPLICATE, number=4)
         data = unwrap(Protector.with_seed(parent.public, seed), name, data, number=3)

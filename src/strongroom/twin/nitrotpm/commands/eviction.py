@@ -4,23 +4,22 @@
 from __future__ import annotations
 
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh, handle_type
+from strongroom.formats.tpm.handles import HandleType, Rh, handle_number, handle_type
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
-from strongroom.twin.nitrotpm import refusal, transient
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import TpmObject
-from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
+from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, OWNER_OR_PLATFORM, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
+from strongroom.twin.nitrotpm.state.sessions import is_session_handle
 
 _OBJECT = 2
 _PERSISTENT_HANDLE = 1
 _FIRST_OF_PLATFORM = 0x81800000
 """Persistent handles from here on are the platform's, those below the owner's (Part 2, section 7.5)."""
-_LOW_BITS = 0xFFFFFF
-_SESSIONS = (HandleType.HMAC_SESSION, HandleType.POLICY_SESSION)
 
 
 def _persistent(reader: Reader) -> int:
@@ -33,8 +32,7 @@ def _persistent(reader: Reader) -> int:
 def _context(reader: Reader) -> int:
     """Take the handle of something that has a context off (TPMI_DH_CONTEXT)."""
     handle = reader.u32("a transient handle or a session")
-    is_session = handle_type(handle) in _SESSIONS and handle & _LOW_BITS < MAX_SESSIONS
-    if not is_session and handle_type(handle) != HandleType.TRANSIENT:
+    if not is_session_handle(handle) and handle_type(handle) != HandleType.TRANSIENT:
         raise reader.refused(Rc.VALUE, f"expected a transient handle or a session, found {handle:#010x}")
     return handle
 
@@ -43,17 +41,20 @@ def _context(reader: Reader) -> int:
 def flush_context(chip: Chip, _call: Call, handle: int) -> Reply:
     """Forget a transient object, or a session: loaded or saved."""
     if handle_type(handle) == HandleType.TRANSIENT:
-        if handle & _LOW_BITS >= chip.profile.loaded_objects:
+        if handle_number(handle) >= chip.profile.loaded_objects:
             raise refusal.parameter(Rc.VALUE, 1)
         if handle not in chip.volatile.objects:
             raise refusal.parameter(Rc.HANDLE, 1)
         transient.remove(chip, handle)
         return DONE
-    # Which kind of session it was, the low bits alone tell (Part 1, section 15.4).
-    for table in (chip.volatile.sessions, chip.volatile.reset.saved_sessions):
+    # Which session it is, its number alone tells (Part 1, section 15.4).
+    loaded, saved = chip.volatile.sessions, chip.volatile.reset.saved_sessions
+    for table in (loaded, saved):
         for session in tuple(table):
-            if session & _LOW_BITS == handle & _LOW_BITS:
+            if handle_number(session) == handle_number(handle):
                 table.pop(session)
+                if table is saved:
+                    chip.void_shutdown()  # what it kept would bring the session back to life
                 return DONE
     raise refusal.parameter(Rc.HANDLE, 1)
 

@@ -13,10 +13,10 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
+from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket, is_safe
 from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HIERARCHY
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _KEY = 1
 _HASH_PARAMETER = 2

@@ -13,14 +13,14 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import PROOF_BYTES, SEED_BYTES, Chip
-from strongroom.twin.nitrotpm.entities import NO_POLICY, AuthPolicy, Hierarchy
-from strongroom.twin.nitrotpm.lockout import Lockout
-from strongroom.twin.nitrotpm.nv_memory import remove_owned_indices
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.nv.memory import remove_owned_indices
 from strongroom.twin.nitrotpm.parameters import AUTH, DIGEST, HASH_OR_NULL, YES_NO
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, HIERARCHY_AUTH, Parameter, Reply, Trait, command, permanent
+from strongroom.twin.nitrotpm.state.chip import PROOF_BYTES, SEED_BYTES, Chip
+from strongroom.twin.nitrotpm.state.entities import NO_POLICY, AuthPolicy, Hierarchy
+from strongroom.twin.nitrotpm.state.lockout import Lockout
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _BASE_HIERARCHY = permanent(Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM)
 _CLEAR_AUTH = permanent(Rh.LOCKOUT, Rh.PLATFORM)

@@ -10,14 +10,15 @@ from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized
-from strongroom.twin.nitrotpm import refusal, transient
+from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.loading import check_loadable, check_primes
-from strongroom.twin.nitrotpm.objects import Sensitive, child, external, read_sensitive
-from strongroom.twin.nitrotpm.parameters import HIERARCHY, PRIVATE, PUBLIC, PUBLIC_OR_NAMELESS, structure
-from strongroom.twin.nitrotpm.protection import from_private
+from strongroom.twin.nitrotpm.objects import transient
+from strongroom.twin.nitrotpm.objects.loading import check_loadable, check_primes
+from strongroom.twin.nitrotpm.objects.protection import from_private
+from strongroom.twin.nitrotpm.parameters import HIERARCHY, PRIVATE, PUBLIC, PUBLIC_OR_NAMELESS
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import Sensitive, child, external, read_sensitive
 
 _PARENT = 1
 _PRIVATE, _PUBLIC, _HIERARCHY = 1, 2, 3
@@ -30,7 +31,7 @@ def _sensitive(reader: Reader) -> Sensitive | None:
     if reader.peek(_SIZE_BYTES) == bytes(_SIZE_BYTES):
         reader.take(_SIZE_BYTES, "the size of a sensitive area")
         return None
-    return structure(reader, read_sensitive, "a sensitive area")
+    return reader.structure(read_sensitive, "a sensitive area")
 
 
 @command(

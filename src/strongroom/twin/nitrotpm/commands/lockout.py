@@ -6,9 +6,9 @@ from __future__ import annotations
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import U32
 from strongroom.twin.nitrotpm.registry import DONE, Reply, Trait, command, permanent
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 _LOCKOUT = permanent(Rh.LOCKOUT)
 

@@ -16,12 +16,12 @@ from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, NvIndex
-from strongroom.twin.nitrotpm.nv_access_check import check_read, check_write
-from strongroom.twin.nitrotpm.nv_memory import store
+from strongroom.twin.nitrotpm.nv.access import check_read, check_write
+from strongroom.twin.nitrotpm.nv.memory import store
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _INDEX = 2
 
@@ -51,8 +51,8 @@ def _check_access(call: Call, index: NvIndex) -> None:
         by_policy = call.authorizations.each[0].is_policy
         if not index.public.has(NvAttributes.POLICY_READ if by_policy else NvAttributes.AUTH_READ):
             raise Refused(Rc.AUTH_UNAVAILABLE)
-    check_write(call, index)
-    check_read(call, index)
+    check_write(index, by=call.handles[0])
+    check_read(index, by=call.handles[0])
 
 
 def _answer(chip: Chip, request: bytes) -> bytes:

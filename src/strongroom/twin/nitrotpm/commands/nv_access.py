@@ -11,15 +11,15 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, NvIndex
-from strongroom.twin.nitrotpm.nv_access_check import check_read, check_write
-from strongroom.twin.nitrotpm.nv_attributes import with_attributes
-from strongroom.twin.nitrotpm.nv_memory import first_count, store
+from strongroom.twin.nitrotpm.nv.access import check_read, check_write
+from strongroom.twin.nitrotpm.nv.attributes import with_attributes
+from strongroom.twin.nitrotpm.nv.memory import first_count, store
 from strongroom.twin.nitrotpm.parameters import BUFFER, U16, U64
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, OWNER_OR_PLATFORM, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _HANDLES = (NV_AUTH.authorized(), NV_INDEX)
 _INDEX = 2
@@ -34,7 +34,7 @@ def nv_write(chip: Chip, call: Call, data: bytes, offset: int) -> Reply:
     if len(data) > chip.profile.nv_buffer_bytes:
         raise refusal.parameter(Rc.SIZE, 1)
     index = call.nv_index(_INDEX)
-    check_write(call, index)
+    check_write(index, by=call.handles[0])
     if index.public.nv_type != NvType.ORDINARY:
         raise Refused(Rc.ATTRIBUTES)
     size_bytes = index.public.size_bytes
@@ -50,7 +50,7 @@ def nv_write(chip: Chip, call: Call, data: bytes, offset: int) -> Reply:
 def nv_read(chip: Chip, call: Call, size_bytes: int, offset: int) -> Reply:
     """Read some bytes."""
     index = call.nv_index(_INDEX)
-    check_read(call, index)
+    check_read(index, by=call.handles[0])
     if size_bytes > chip.profile.nv_buffer_bytes:
         raise refusal.parameter(Rc.VALUE, 1)
     if offset > index.public.size_bytes:
@@ -89,7 +89,7 @@ def nv_set_bits(chip: Chip, call: Call, bits: int) -> Reply:
 
 def _of_kind(call: Call, kind: NvType) -> NvIndex:
     index = call.nv_index(_INDEX)
-    check_write(call, index)
+    check_write(index, by=call.handles[0])
     if index.public.nv_type != kind:
         raise refusal.handle(Rc.ATTRIBUTES, _INDEX)
     return index
@@ -100,7 +100,7 @@ def nv_write_lock(chip: Chip, call: Call) -> Reply:
     """Lock an index against writing: until the next start, or for good."""
     index = call.nv_index(_INDEX)
     try:
-        check_write(call, index)
+        check_write(index, by=call.handles[0])
     except Refused as refused:
         if refused.rc != Rc.NV_LOCKED:
             raise
@@ -116,7 +116,7 @@ def nv_read_lock(chip: Chip, call: Call) -> Reply:
     """Lock an index against reading until the next start, written or not."""
     index = call.nv_index(_INDEX)
     try:
-        check_read(call, index)
+        check_read(index, by=call.handles[0])
     except Refused as refused:
         if refused.rc == Rc.NV_LOCKED:
             return DONE

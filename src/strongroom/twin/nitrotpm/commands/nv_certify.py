@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attest import AttestType
@@ -14,16 +12,18 @@ from strongroom.formats.tpm.schemes import Scheme
 from strongroom.formats.tpm.wire import sized, u16
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, NvIndex
-from strongroom.twin.nitrotpm.nv_access_check import check_read
+from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, signer
+from strongroom.twin.nitrotpm.crypto.statements import statement
+from strongroom.twin.nitrotpm.nv.access import check_read
 from strongroom.twin.nitrotpm.parameters import DATA, U16
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import NV_AUTH, NV_INDEX, OBJECT_OR_NULL, Reply, Trait, command
-from strongroom.twin.nitrotpm.signing import SIGNING_SCHEME, chosen_scheme, signer
-from strongroom.twin.nitrotpm.statements import statement
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, NvIndex
 
 _KEY, _INDEX = 1, 3
+_BY = 1
+"""Who authorizes reading the index: the second handle, counted from 0."""
 _SCHEME, _SIZE = 2, 3
 
 
@@ -42,7 +42,7 @@ def nv_certify(chip: Chip, call: Call, extra_data: bytes, asked: Scheme, size_by
     key = signer(call, _KEY)
     scheme = chosen_scheme(key, asked, number=_SCHEME)
     index = call.nv_index(_INDEX)
-    check_read(replace(call, handles=call.handles[1:], found=call.found[1:]), index)
+    check_read(index, by=call.handles[_BY])
     if size_bytes + offset > index.public.size_bytes:
         raise Refused(Rc.NV_RANGE)
     if size_bytes > chip.profile.nv_buffer_bytes:

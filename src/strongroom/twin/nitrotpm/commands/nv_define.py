@@ -13,10 +13,8 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import NvIndex
-from strongroom.twin.nitrotpm.nv_memory import remove_index
-from strongroom.twin.nitrotpm.nv_rules import check_definition
+from strongroom.twin.nitrotpm.nv.memory import remove_index
+from strongroom.twin.nitrotpm.nv.rules import check_definition
 from strongroom.twin.nitrotpm.parameters import AUTH
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
@@ -30,6 +28,8 @@ from strongroom.twin.nitrotpm.registry import (
     command,
     permanent,
 )
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import NvIndex
 
 _ERASED = 0xFF
 """Parts that nobody wrote read like this, as in flash memory; orderly indices are in RAM and read as zeros."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from strongroom.crypto.tpm import without_trailing_zeros
+from strongroom.crypto.tpm import qualified_name, without_trailing_zeros
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
@@ -13,13 +13,13 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import Sequence, TpmObject, qualified
+from strongroom.twin.nitrotpm.objects.protection import to_private
+from strongroom.twin.nitrotpm.objects.templates import check_auth
 from strongroom.twin.nitrotpm.parameters import AUTH
-from strongroom.twin.nitrotpm.protection import to_private
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, Reply, Role, Trait, command
-from strongroom.twin.nitrotpm.templates import check_auth
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
 
 _OBJECT, _PARENT = 1, 2
 _AUTH = 1
@@ -63,4 +63,4 @@ def _is_under(found: TpmObject, parent: TpmObject) -> bool:
     """Say whether an object is right under a parent. Qualified names tell; what is external is under nothing."""
     if not parent.is_parent or found.is_external:
         return False
-    return qualified(found.public.name_alg, parent.qualified_name, found.name) == found.qualified_name
+    return qualified_name(found.public.name_alg, parent.qualified_name, found.name) == found.qualified_name

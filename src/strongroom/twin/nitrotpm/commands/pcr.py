@@ -14,11 +14,11 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_hash
 from strongroom.formats.tpm.wire import Reader, listed, sized, u8, u16, u32
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import BUFFER, PCR_SELECTIONS
-from strongroom.twin.nitrotpm.pcrs import ALL_PCRS, SAVED
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, PCR, PCR_OR_NULL, Parameter, Reply, Trait, command, permanent
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.pcrs import ALL_PCRS, SAVED
 
 MOST_DIGESTS = 8
 """TPML_DIGEST has room for as many: who wants more PCRs asks again for the rest."""
@@ -106,7 +106,7 @@ def _begin_change(chip: Chip, index: int) -> None:
 @command(Cc.PCR_ALLOCATE, PCR_SELECTIONS, handles=(permanent(Rh.PLATFORM).authorized(),), traits=Trait.NV)
 def pcr_allocate(chip: Chip, _call: Call, selections: tuple[PcrSelection, ...]) -> Reply:
     """Say which PCRs each bank has after the next start. Banks that are not named stay as they are."""
-    wanted = dict(chip.permanent.banks or dict.fromkeys(chip.profile.banks, ALL_PCRS))
+    wanted = dict(chip.next_banks)
     for selection in selections:
         wanted[selection.bank] = selection.mask
     if not all(any(mask >> index & 1 for mask in wanted.values()) for index in _ROOT_OF_TRUST_PCRS):

@@ -7,24 +7,21 @@ import hmac
 
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.attest import MAX_NAME_BYTES
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
-from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
+from strongroom.twin.nitrotpm.crypto.tickets import VERIFIED_TICKET, matches, verified_ticket
+from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, NONCE
 from strongroom.twin.nitrotpm.registry import DONE, POLICY_SESSION, Reply, command
-from strongroom.twin.nitrotpm.tickets import VERIFIED_TICKET, matches, verified_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
 
-_NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 _POLICY, _KEY, _TICKET = 1, 3, 4
 _ALGORITHM_BYTES = 2
 
 
-@command(Cc.POLICY_AUTHORIZE, DIGEST, NONCE, _NAME, VERIFIED_TICKET, handles=(POLICY_SESSION,))
+@command(Cc.POLICY_AUTHORIZE, DIGEST, NONCE, NAME, VERIFIED_TICKET, handles=(POLICY_SESSION,))
 def policy_authorize(
     chip: Chip, call: Call, approved: bytes, policy_ref: bytes, key_name: bytes, ticket: Ticket
 ) -> Reply:

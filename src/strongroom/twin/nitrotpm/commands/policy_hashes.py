@@ -10,20 +10,16 @@ import hmac
 
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.algorithms import HASH_BYTES
-from strongroom.formats.tpm.attest import MAX_NAME_BYTES
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import u8
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.parameters import DIGEST, YES_NO
-from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
+from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, YES_NO
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, POLICY_SESSION, Reply, command
-from strongroom.twin.nitrotpm.sessions import Session
-
-_NAME = sized_parameter(MAX_NAME_BYTES, "a name")
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 
 @command(Cc.POLICY_CP_HASH, DIGEST, handles=(POLICY_SESSION,))
@@ -65,7 +61,7 @@ def policy_template(_chip: Chip, call: Call, template_hash: bytes) -> Reply:
     return DONE
 
 
-@command(Cc.POLICY_DUPLICATION_SELECT, _NAME, _NAME, YES_NO, handles=(POLICY_SESSION,))
+@command(Cc.POLICY_DUPLICATION_SELECT, NAME, NAME, YES_NO, handles=(POLICY_SESSION,))
 def policy_duplication_select(
     _chip: Chip,
     call: Call,

@@ -6,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.crypto.tpm import digest
-from strongroom.formats.tpm.attest import MAX_NAME_BYTES
-from strongroom.formats.tpm.attributes import NvAttributes, NvType
+from strongroom.formats.tpm.attributes import NvAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import HIERARCHIES, Rh
 from strongroom.formats.tpm.response_codes import Rc
@@ -15,15 +14,20 @@ from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket, TicketKind
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.policy_limits import (
+    EXPIRATION,
+    Limits,
+    check_limits,
+    check_nonce,
+    end_ms,
+    restrict,
+)
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Access, Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_with
+from strongroom.twin.nitrotpm.crypto.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
 from strongroom.twin.nitrotpm.lookup import Found
-from strongroom.twin.nitrotpm.objects import TpmObject
-from strongroom.twin.nitrotpm.parameters import DIGEST, NONCE
+from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, NONCE
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
-from strongroom.twin.nitrotpm.policy_limits import EXPIRATION, Limits, check_limits, check_nonce, end_ms, restrict
-from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
     DONE,
     NV_INDEX,
@@ -37,12 +41,12 @@ from strongroom.twin.nitrotpm.registry import (
     either,
     permanent,
 )
-from strongroom.twin.nitrotpm.sessions import Session
-from strongroom.twin.nitrotpm.signature_check import verify_signature
-from strongroom.twin.nitrotpm.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access, Hierarchy, NvIndex
+from strongroom.twin.nitrotpm.state.objects import TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TIMEOUT_BYTES = 8
-_NAME = sized_parameter(MAX_NAME_BYTES, "a name")
 _TIMEOUT = sized_parameter(_TIMEOUT_BYTES, "a timeout")
 _ENTITY = either(PCR, OBJECT, NV_INDEX, permanent(Rh.OWNER, Rh.ENDORSEMENT, Rh.PLATFORM, Rh.LOCKOUT))
 _CODES = {TicketKind.AUTH_SIGNED: Cc.POLICY_SIGNED, TicketKind.AUTH_SECRET: Cc.POLICY_SECRET}
@@ -92,7 +96,8 @@ def policy_signed(
     limits = Limits(end_ms(chip, session, nonce, expiration), cp_hash)
     if not session.is_trial:
         _check(chip, session, nonce, limits)
-        _verify(key, signature, nonce + expiration.to_bytes(4, signed=True) + cp_hash + policy_ref)
+        about = nonce + expiration.to_bytes(4, signed=True) + cp_hash + policy_ref
+        verify_with(key, digest(signature.hash, about), signature, number=_SIGNATURE)
     vouched = _Vouched(TicketKind.AUTH_SIGNED, key.name, key.hierarchy, policy_ref, limits)
     vouched.assert_in(session)
     return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial)
@@ -113,11 +118,10 @@ def policy_secret(chip: Chip, call: Call, nonce: bytes, cp_hash: bytes, policy_r
         _check(chip, session, nonce, limits)
     vouched = _Vouched(TicketKind.AUTH_SECRET, *_identity(entity), policy_ref, limits)
     vouched.assert_in(session)
-    once = isinstance(entity, NvIndex) and entity.public.nv_type == NvType.PIN_PASS  # its uses are counted
-    return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial and not once)
+    return _reply(chip, vouched, wanted=expiration < 0 and not session.is_trial)
 
 
-@command(Cc.POLICY_TICKET, _TIMEOUT, DIGEST, NONCE, _NAME, AUTH_TICKET, handles=(POLICY_SESSION,))
+@command(Cc.POLICY_TICKET, _TIMEOUT, DIGEST, NONCE, NAME, AUTH_TICKET, handles=(POLICY_SESSION,))
 def policy_ticket(
     chip: Chip, call: Call, timeout: bytes, cp_hash: bytes, policy_ref: bytes, name: bytes, ticket: Ticket
 ) -> Reply:
@@ -139,14 +143,6 @@ def policy_ticket(
 def _check(chip: Chip, session: Session, nonce: bytes, limits: Limits) -> None:
     check_nonce(session, nonce, number=_NONCE)
     check_limits(chip, session, limits, end_number=_EXPIRATION, cp_hash_number=_CP_HASH)
-
-
-def _verify(key: TpmObject, signature: Signature, about: bytes) -> None:
-    secret = key.sensitive.value if key.sensitive is not None else None
-    try:
-        verify_signature(key.public, digest(signature.hash, about), signature, secret=secret)
-    except Refused as refused:
-        raise refusal.parameter(Rc(refused.rc), _SIGNATURE) from refused
 
 
 def _identity(entity: Found) -> tuple[bytes, Rh]:

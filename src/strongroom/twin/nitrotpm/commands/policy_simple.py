@@ -16,11 +16,11 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u8, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import DIGEST, PCR_SELECTIONS, U8, U32, YES_NO
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import COMMANDS, DONE, POLICY_SESSION, Parameter, Reply, Trait, command
-from strongroom.twin.nitrotpm.sessions import NORMAL_LOCALITIES
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.sessions import NORMAL_LOCALITIES
 
 _LEAST_BRANCHES, _MOST_BRANCHES = 2, 8
 """Of PolicyOR: TPML_DIGEST with a minimum of two (Part 2, section 10.9.4)."""

@@ -12,14 +12,14 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_hash
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, u16, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.comparisons import COMPARISON, Comparison
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.comparisons import COMPARISON, Comparison
-from strongroom.twin.nitrotpm.entities import Access
-from strongroom.twin.nitrotpm.nv_access_check import check_read
+from strongroom.twin.nitrotpm.nv.access import check_read
 from strongroom.twin.nitrotpm.parameters import DIGEST, U16
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, NV_AUTH, NV_INDEX, POLICY_SESSION, Reply, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Access
 
 _OPERAND, _OFFSET = 1, 2
 _BY_NV = (NV_AUTH.authorized(), NV_INDEX, POLICY_SESSION)
@@ -30,7 +30,7 @@ def policy_nv(_chip: Chip, call: Call, operand: bytes, offset: int, comparison: 
     """Require what is in an NV index to compare with `operand` like this, now."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_read(call, nv_index)
+        check_read(nv_index, by=call.handles[0])
         data = bytes(nv_index.data)
         if offset > len(data):
             raise refusal.parameter(Rc.VALUE, _OFFSET)
@@ -66,7 +66,7 @@ def policy_authorize_nv(_chip: Chip, call: Call) -> Reply:
     """Accept the policy whose digest stands in an NV index, so that it can be replaced by writing another."""
     session, nv_index = call.policy_session(3), call.nv_index(2)
     if not session.is_trial:
-        check_read(call, nv_index)
+        check_read(nv_index, by=call.handles[0])
         _check_approved(bytes(nv_index.data), session.hash, session.policy.digest)
     session.clear_policy()
     session.extend_policy(Cc.POLICY_AUTHORIZE_NV, nv_index.name)

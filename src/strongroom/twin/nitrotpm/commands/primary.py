@@ -13,20 +13,25 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea
+from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
-from strongroom.twin.nitrotpm import transient
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.creation import Source, Wish, create, new_primes
-from strongroom.twin.nitrotpm.creation_data import creation_data, encode_creation
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.objects import TpmObject, primary
+from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
+from strongroom.twin.nitrotpm.objects import transient
+from strongroom.twin.nitrotpm.objects.creation import Source, Wish, create, new_primes
+from strongroom.twin.nitrotpm.objects.creation_data import creation_data, encode_creation
+from strongroom.twin.nitrotpm.objects.templates import WISH, check_template
 from strongroom.twin.nitrotpm.parameters import DATA, PCR_SELECTIONS, PUBLIC
+from strongroom.twin.nitrotpm.profile import CONTEXT_HASH
+from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import HIERARCHY, Reply, Trait, command
-from strongroom.twin.nitrotpm.templates import WISH, check_template
-from strongroom.twin.nitrotpm.tickets import creation_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Hierarchy
+from strongroom.twin.nitrotpm.state.objects import TpmObject, primary
 
-_HASH = Alg.SHA512
+MOST_REMEMBERED_KEYS = 1024
+"""RSA keys whose primes are remembered for one seed, which takes 0.4 MB of the state file. None is given up for
+another: the same template gives the same key for ever."""
 
 
 @command(
@@ -67,7 +72,7 @@ def _source(chip: Chip, hierarchy: Hierarchy, template: bytes, data: bytes) -> S
         if purpose == "SEED" and hierarchy.handle is Rh.ENDORSEMENT:
             # Clear changes these and not the seed: the same key comes back, and can no longer read its old children.
             proofs = chip.permanent.owner.proof + chip.permanent.endorsement.proof
-        return kdf_a(_HASH, hierarchy.seed, f"PRIMARY {purpose}", u=about, v=proofs, bits=size * 8)
+        return kdf_a(CONTEXT_HASH, hierarchy.seed, f"PRIMARY {purpose}", u=about, v=proofs, bits=size * 8)
 
     return Source(draw, lambda key_bits: _remembered_primes(chip, hierarchy, about, key_bits))
 
@@ -75,11 +80,13 @@ def _source(chip: Chip, hierarchy: Hierarchy, template: bytes, data: bytes) -> S
 def _remembered_primes(chip: Chip, hierarchy: Hierarchy, about: bytes, key_bits: int) -> tuple[bytes, bytes]:
     known = chip.permanent.primary_rsa
     under = f"{hierarchy.handle:08x}/"
-    of_seed = under + kdf_a(_HASH, hierarchy.seed, "PRIMARY RSA", bits=128).hex() + "/"
+    of_seed = under + kdf_a(CONTEXT_HASH, hierarchy.seed, "PRIMARY RSA", bits=128).hex() + "/"
     key = of_seed + digest(Alg.SHA256, about).hex()
     if key not in known:
         for old in [entry for entry in known if entry.startswith(under) and not entry.startswith(of_seed)]:
             del known[old]  # of a seed that is gone, and whose keys nobody can ask for again
+        if sum(entry.startswith(under) for entry in known) >= MOST_REMEMBERED_KEYS:
+            raise Refused(Rc.NV_SPACE)
         known[key] = b"".join(new_primes(key_bits))
         chip.changed = True
     primes = known[key]

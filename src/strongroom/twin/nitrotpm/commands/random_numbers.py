@@ -8,10 +8,10 @@ import secrets
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.parameters import U16
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import DONE, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
 
 MOST_BYTES = 64
 """As many as the largest digest has; a caller that wants more asks again."""

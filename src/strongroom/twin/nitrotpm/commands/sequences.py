@@ -6,21 +6,20 @@ from __future__ import annotations
 from strongroom.crypto.tpm import without_trailing_zeros
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh
+from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.ticket import TicketKind
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
 from strongroom.twin.nitrotpm.commands.hashing import MAC_SCHEME, hmac_key
 from strongroom.twin.nitrotpm.commands.pcr import check_extend, encode_digests, extend
-from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.objects import Sequence
+from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket, is_safe_beginning, null_ticket
+from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.parameters import AUTH, BUFFER, HASH_OR_NULL, HIERARCHY
-from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, PCR_OR_NULL, Reply, Trait, command
-from strongroom.twin.nitrotpm.tickets import hash_ticket, is_safe_beginning, null_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import Sequence
 
 
 @command(Cc.HASH_SEQUENCE_START, AUTH, HASH_OR_NULL, traits=Trait.RETURNS_HANDLE)
@@ -45,12 +44,7 @@ def hmac_start(chip: Chip, call: Call, auth: bytes, algorithm: Alg) -> Reply:
 
 
 def _begin(chip: Chip, sequence: Sequence) -> Reply:
-    loaded = chip.volatile.objects
-    if len(loaded) >= chip.profile.loaded_objects:
-        raise Refused(Rc.OBJECT_MEMORY)
-    handle = free_handle(loaded, HandleType.TRANSIENT.first)
-    loaded[handle] = sequence
-    return Reply(handle=handle)
+    return Reply(handle=transient.add(chip, sequence))
 
 
 @command(Cc.SEQUENCE_UPDATE, BUFFER, handles=(OBJECT.authorized(),))
@@ -70,7 +64,7 @@ def sequence_complete(chip: Chip, call: Call, data: bytes, hierarchy: Rh) -> Rep
     if not sequence.is_hmac:
         safe = is_safe_beginning(sequence.first_piece or b"")
         ticket = hash_ticket(chip, hierarchy if safe else Rh.NULL, algorithm, result)
-    del chip.volatile.objects[call.handles[0]]
+    transient.remove(chip, call.handles[0])
     return Reply(sized(result) + ticket.encode())
 
 
@@ -87,7 +81,7 @@ def event_sequence_complete(chip: Chip, call: Call, data: bytes) -> Reply:
     sequence.update(data)
     digests = tuple(sequence.digests().items())
     extend(chip, call, digests)
-    del chip.volatile.objects[call.handles[1]]
+    transient.remove(chip, call.handles[1])
     return Reply(encode_digests(digests))
 
 

@@ -7,21 +7,18 @@ import secrets
 
 from strongroom.crypto.tpm import kdf_a
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
-from strongroom.formats.tpm.attributes import ObjectAttributes
+from strongroom.formats.tpm.attributes import ObjectAttributes, SessionKind
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.handles import HandleType, Rh
+from strongroom.formats.tpm.handles import HandleType, Rh, handle_number
+from strongroom.formats.tpm.public_area import ASYMMETRIC
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.entities import Hierarchy
-from strongroom.twin.nitrotpm.keys import decrypt_secret
+from strongroom.twin.nitrotpm.crypto.secret_sharing import SALT, decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
-from strongroom.twin.nitrotpm.objects import Sequence, TpmObject
-from strongroom.twin.nitrotpm.parameters import HASH, NONCE
-from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
+from strongroom.twin.nitrotpm.parameters import HASH, NONCE, SECRET
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import (
@@ -34,11 +31,12 @@ from strongroom.twin.nitrotpm.registry import (
     Trait,
     command,
 )
-from strongroom.twin.nitrotpm.sessions import Binding, PolicyState, Session, SessionKind
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.entities import Entity, Hierarchy
+from strongroom.twin.nitrotpm.state.objects import Sequence, TpmObject
+from strongroom.twin.nitrotpm.state.sessions import Binding, PolicyState, Session
 
 LEAST_NONCE_BYTES = 16
-_MOST_SECRET_BYTES = 384
-"""As an RSA key with 3,072 bits encrypts it."""
 _TPM_KEY, _BIND = 1, 2
 _NONCE, _SECRET, _KIND, _SYMMETRIC = 1, 2, 3, 4
 
@@ -57,7 +55,7 @@ def _symmetric(reader: Reader) -> Symmetric:
 @command(
     Cc.START_AUTH_SESSION,
     NONCE,
-    sized_parameter(_MOST_SECRET_BYTES, "an encrypted salt"),
+    SECRET,
     Parameter(_kind),
     Parameter(_symmetric),
     HASH,
@@ -71,7 +69,8 @@ def start_auth_session(
     if not LEAST_NONCE_BYTES <= len(nonce) <= HASH_BYTES[hash_]:
         raise refusal.parameter(Rc.SIZE, _NONCE)
     salt = _salt(chip, call, secret)
-    binding, auth = _binding(call)
+    bound_to = _bound_to(call)
+    binding, auth = (Binding.of(bound_to), bound_to.auth) if bound_to is not None else (None, b"")
     if symmetric.algorithm is Alg.AES and symmetric.mode is not Alg.CFB:
         raise refusal.parameter(Rc.MODE, _SYMMETRIC)
     handle = _new_handle(chip, kind)
@@ -89,6 +88,8 @@ def start_auth_session(
         binding if kind is SessionKind.HMAC else None,
         PolicyState(bytes(HASH_BYTES[hash_]), chip.volatile.boot),
         start_ms=chip.time_ms(),
+        counts_failures=bound_to is not None and bound_to.counts_failures,
+        guesses_authority=bound_to is chip.permanent.lockout_authority,
     )
     return Reply(sized(nonce_tpm), handle)
 
@@ -106,7 +107,7 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
             raise refusal.parameter(Rc.VALUE, _SECRET)
         return b""
     key = call.object(_TPM_KEY)
-    if key.public.type not in {Alg.RSA, Alg.ECC}:
+    if key.public.type not in ASYMMETRIC:
         raise refusal.handle(Rc.KEY, _TPM_KEY)
     if not secret:
         raise refusal.parameter(Rc.VALUE, _SECRET)
@@ -115,20 +116,21 @@ def _salt(chip: Chip, call: Call, secret: bytes) -> bytes:
     if not key.has(ObjectAttributes.DECRYPT):
         raise refusal.handle(Rc.ATTRIBUTES, _TPM_KEY)
     try:
-        return decrypt_secret(chip, key, secret, "SECRET")
+        return decrypt_secret(chip, key, secret, SALT)
     except (TpmFormatError, ValueError) as wrong:
         raise refusal.parameter(Rc.VALUE, _SECRET) from wrong
 
 
-def _binding(call: Call) -> tuple[Binding | None, bytes]:
+def _bound_to(call: Call) -> Entity | None:
+    """Return what the session's key is bound to, None for the NULL handle."""
     entity = call.found[_BIND - 1]
     if isinstance(entity, Session | Sequence):
         raise refusal.handle(Rc.HANDLE, _BIND)
     if isinstance(entity, TpmObject) and entity.sensitive is None:  # its authorization value is not known here
         raise refusal.handle(Rc.HANDLE, _BIND)
     if isinstance(entity, Hierarchy) and entity.handle is Rh.NULL:
-        return None, b""
-    return Binding.of(entity), entity.auth
+        return None
+    return entity
 
 
 def _new_handle(chip: Chip, kind: SessionKind) -> int:
@@ -137,7 +139,7 @@ def _new_handle(chip: Chip, kind: SessionKind) -> int:
         raise Refused(Rc.SESSION_MEMORY)
     if len(loaded) + len(saved) >= MAX_SESSIONS:
         raise Refused(Rc.SESSION_HANDLES)
-    # The low bits are shared: HMAC and policy sessions never differ in the first byte alone (Part 1, section 15.4).
-    taken = {handle & 0xFFFFFF for handle in (*loaded, *saved)}
+    # The numbers are shared: HMAC and policy sessions never differ in the first byte alone (Part 1, section 15.4).
+    taken = {handle_number(handle) for handle in (*loaded, *saved)}
     first = HandleType.HMAC_SESSION if kind is SessionKind.HMAC else HandleType.POLICY_SESSION
     return first.first | free_handle(taken, 0)

@@ -13,14 +13,13 @@ from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.signature_check import verify_with
+from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, sign, signer
+from strongroom.twin.nitrotpm.crypto.tickets import HASH_TICKET, hash_ticket, matches, verified_ticket
 from strongroom.twin.nitrotpm.parameters import DIGEST
-from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, command
-from strongroom.twin.nitrotpm.signature_check import verify_signature
-from strongroom.twin.nitrotpm.signing import SIGNING_SCHEME, chosen_scheme, sign, signer
-from strongroom.twin.nitrotpm.tickets import HASH_TICKET, hash_ticket, matches, verified_ticket
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _KEY = 1
 _DIGEST, _SCHEME, _TICKET = 1, 2, 3
@@ -50,11 +49,7 @@ def verify(chip: Chip, call: Call, digest: bytes, signature: Signature) -> Reply
     key = call.found[_KEY - 1]
     if not isinstance(key, TpmObject) or not key.has(ObjectAttributes.SIGN_ENCRYPT):
         raise refusal.handle(Rc.ATTRIBUTES, _KEY)
-    secret = key.sensitive.value if key.sensitive is not None else None
-    try:
-        verify_signature(key.public, digest, signature, secret=secret)
-    except Refused as wrong:
-        raise refusal.parameter(Rc(wrong.rc), _SIGNATURE) from wrong
+    verify_with(key, digest, signature, number=_SIGNATURE)
     # A key without a name cannot be told in a ticket.
     hierarchy = key.hierarchy if key.public.name_alg is not Alg.NULL else Rh.NULL
     return Reply(verified_ticket(chip, hierarchy, digest, key.name).encode())

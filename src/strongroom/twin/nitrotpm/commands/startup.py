@@ -6,20 +6,20 @@ from __future__ import annotations
 import copy
 import enum
 
-from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.command_codes import Cc
+from strongroom.formats.tpm.frame import encode_command
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import read_hash
-from strongroom.formats.tpm.wire import Reader, listed, sized, u32
+from strongroom.formats.tpm.wire import Reader, listed, sized, u16, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip, OrderlyState, ResetState
-from strongroom.twin.nitrotpm.entities import NO_POLICY
-from strongroom.twin.nitrotpm.nv_startup import lose_orderly_data, skip_lost_counts, unlock_all
+from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
+from strongroom.twin.nitrotpm.nv.startup import lose_orderly_data, skip_lost_counts, unlock_all
 from strongroom.twin.nitrotpm.parameters import YES_NO
-from strongroom.twin.nitrotpm.powered_time import UPDATE_MS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip, OrderlyState, ResetState
+from strongroom.twin.nitrotpm.state.entities import NO_POLICY
+from strongroom.twin.nitrotpm.state.powered_time import UPDATE_MS
 
 _MOST_ALGORITHMS = 64
 _STARTUP_LOCALITIES = frozenset({0, 3})
@@ -32,12 +32,17 @@ class StartupType(enum.IntEnum):
     STATE = 0x0001
 
 
+STARTUP_CLEAR = encode_command(Cc.STARTUP, (), (), u16(StartupType.CLEAR))
+"""The command that firmware sends first."""
+
+
 def _startup_type(reader: Reader) -> StartupType:
     return StartupType(reader.choice(set(StartupType), Rc.VALUE, "kind of start"))
 
 
-def _algorithms(reader: Reader) -> tuple[Alg, ...]:
-    return tuple(read_hash(reader) for _ in range(reader.count(_MOST_ALGORITHMS, "algorithms")))
+def _algorithms(reader: Reader) -> tuple[int, ...]:
+    number = reader.count(_MOST_ALGORITHMS, "algorithms")
+    return tuple(reader.choice(set(ALGORITHMS), Rc.VALUE, "algorithm") for _ in range(number))
 
 
 @command(Cc.STARTUP, Parameter(_startup_type), traits=Trait.NO_SESSIONS | Trait.NV)
@@ -130,7 +135,7 @@ def self_test(_chip: Chip, _call: Call, _full: bool) -> Reply:
 
 
 @command(Cc.INCREMENTAL_SELF_TEST, Parameter(_algorithms))
-def incremental_self_test(_chip: Chip, _call: Call, _algorithms: tuple[Alg, ...]) -> Reply:
+def incremental_self_test(_chip: Chip, _call: Call, _algorithms: tuple[int, ...]) -> Reply:
     """Return which of the algorithms are still to be tested: none."""
     return Reply(listed(()))
 

@@ -7,20 +7,20 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import ObjectAttributes
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import read_mode
+from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES, read_mode
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.block_modes import BLOCK_BYTES, WHOLE_BLOCKS, decrypted, encrypted
 from strongroom.twin.nitrotpm.call import Call
-from strongroom.twin.nitrotpm.chip import Chip
-from strongroom.twin.nitrotpm.object_rules import symmetric_of
-from strongroom.twin.nitrotpm.objects import TpmObject
+from strongroom.twin.nitrotpm.crypto.block_modes import WHOLE_BLOCKS, decrypted, encrypted
+from strongroom.twin.nitrotpm.objects.rules import symmetric_of
 from strongroom.twin.nitrotpm.parameters import BUFFER, YES_NO
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command
+from strongroom.twin.nitrotpm.state.chip import Chip
+from strongroom.twin.nitrotpm.state.objects import TpmObject
 
 _MODE = Parameter(read_mode)
-_IV = sized_parameter(BLOCK_BYTES, "an IV")
+_IV = sized_parameter(AES_BLOCK_BYTES, "an IV")
 _KEY = 1
 
 
@@ -60,9 +60,9 @@ def _chosen_mode(call: Call, asked: Alg, *, number: int) -> Alg:
 
 
 def _check_sizes(mode: Alg, iv: bytes, data: bytes, *, iv_number: int, data_number: int) -> None:
-    if len(iv) != (0 if mode is Alg.ECB else BLOCK_BYTES):
+    if len(iv) != (0 if mode is Alg.ECB else AES_BLOCK_BYTES):
         raise refusal.parameter(Rc.SIZE, iv_number)
-    if mode in WHOLE_BLOCKS and len(data) % BLOCK_BYTES:
+    if mode in WHOLE_BLOCKS and len(data) % AES_BLOCK_BYTES:
         raise refusal.parameter(Rc.SIZE, data_number)
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import array
 import contextlib
 import enum
+import os
 import socket
 import threading
 from collections.abc import Callable
 
 from strongroom.formats.tpm.frame import MAX_FRAME_BYTES
 from strongroom.formats.tpm.wire import u32, u64
-from strongroom.twin.nitrotpm.board import LOCALITIES, Board
+from strongroom.twin.nitrotpm.board import Board
+from strongroom.twin.nitrotpm.profile import LOCALITIES
 from strongroom.twin.nitrotpm.transports.data_channel import serve_data
 
 MAX_MESSAGE_BYTES = 4096
@@ -79,12 +81,21 @@ class ControlConnection:
         }
 
     def serve(self) -> None:
-        """Answer messages until the connection ends."""
-        with contextlib.suppress(ConnectionError), self._connection:
+        """Answer messages until the connection ends, or speaks another protocol."""
+        with contextlib.suppress(OSError), self._connection, contextlib.closing(self):
             while message := self._receive():
                 self._connection.sendall(self._answer(message))
+                if message[0]:  # no command begins so, but what a browser sends to a port, whose rest may look like one
+                    break
+
+    def close(self) -> None:
+        """Close the descriptors that came with the last message and were of no use."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
 
     def _receive(self) -> bytes:
+        self.close()
         if self._connection.family != socket.AF_UNIX:
             return self._connection.recv(MAX_MESSAGE_BYTES)
         message, ancillary, _, _ = self._connection.recvmsg(MAX_MESSAGE_BYTES, _ONE_DESCRIPTOR)
@@ -113,6 +124,10 @@ class ControlConnection:
         """Serve commands on the socket that came with the message."""
         if not self._descriptors:
             return u32(Result.FAIL)
-        connection = socket.socket(fileno=self._descriptors.pop())
+        try:
+            connection = socket.socket(fileno=self._descriptors[-1])
+        except OSError:  # it is no socket
+            return u32(Result.FAIL)
+        self._descriptors.pop()
         threading.Thread(target=serve_data, args=(self._board, connection), name="tpm data", daemon=True).start()
         return u32(Result.SUCCESS)

@@ -28,12 +28,11 @@ import tty
 from pathlib import Path
 
 from strongroom.errors import LocalFault
-from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES
+from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, SIZE_AT
 from strongroom.twin.nitrotpm.board import Board
 
 PIECE_SECONDS = 0.5
 READ_ENDS_SECONDS = 2.0
-_SIZE = slice(2, 6)
 _OWNER_ONLY = 0o600
 _CHARACTERS = 6
 """Where tcgetattr has VMIN and VTIME."""
@@ -107,7 +106,7 @@ class _Line:
         received = os.read(self.ours, MAX_FRAME_BYTES)
         while not _is_whole(received) and _readable(self.ours, seconds=PIECE_SECONDS):
             received = (received + os.read(self.ours, MAX_FRAME_BYTES))[: MAX_FRAME_BYTES + 1]
-        return received[: int.from_bytes(received[_SIZE])] if _is_whole(received) else received
+        return received[: int.from_bytes(received[SIZE_AT])] if _is_whole(received) else received
 
     def _answer(self, response: bytes) -> None:
         while _readable(self.ours, seconds=0):
@@ -128,7 +127,8 @@ def _first_line(path: Path) -> _Line:
         raise LocalFault(
             "twin.tpm-device",
             f"expected to make the device {path}, found: {error.strerror or error}",
-            remedy="Name a path that does not exist yet, in a folder of yours.",
+            remedy="Name a path that does not exist yet, in a folder of yours. "
+            "A process that was killed leaves its link behind: remove it.",
         ) from error
     return line
 
@@ -164,4 +164,4 @@ def _readable(descriptor: int, *, seconds: float) -> bool:
 
 
 def _is_whole(received: bytes) -> bool:
-    return len(received) >= HEADER_BYTES and HEADER_BYTES <= int.from_bytes(received[_SIZE]) <= len(received)
+    return len(received) >= HEADER_BYTES and HEADER_BYTES <= int.from_bytes(received[SIZE_AT]) <= len(received)

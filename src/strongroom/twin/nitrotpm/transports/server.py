@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -21,6 +24,12 @@ LOOPBACK = "127.0.0.1"
 _BACKLOG = 16
 _OWNER_ONLY = 0o177
 _TRIES = 20
+_CHOICE = range(16384, 32766)
+"""Where free neighbours are looked for: below what Linux gives to clients (ip_local_port_range), each of whose ports is
+taken for a minute after its connection has ended, so that every second one may be."""
+_CLOSED = frozenset({errno.EBADF, errno.EINVAL})
+_PAUSE_SECONDS = 0.1
+MOST_CONNECTIONS = 64
 
 Serve = Callable[[Board, socket.socket], None]
 
@@ -30,10 +39,14 @@ def _serve_control(board: Board, connection: socket.socket) -> None:
 
 
 class TpmServer:
-    """Serves one board until it is closed. Every connection has a thread; the TPM takes one command at a time."""
+    """Serves one board until it is closed. Every connection has a thread; the TPM takes one command at a time.
+
+    Connections beyond MOST_CONNECTIONS are closed at once: whoever can reach a port can open many.
+    """
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -70,8 +83,22 @@ class TpmServer:
 
     def _accept(self, listening: socket.socket, serve: Serve) -> None:
         self._open.callback(_stop, listening)
-        thread = threading.Thread(target=_accept, args=(self._board, listening, serve), name="tpm", daemon=True)
+        thread = threading.Thread(target=self._accept_all, args=(listening, serve), name="tpm", daemon=True)
         thread.start()
+
+    def _accept_all(self, listening: socket.socket, serve: Serve) -> None:
+        while connection := _accepted(listening):
+            if not self._room.acquire(blocking=False):
+                connection.close()
+                continue
+            arguments = (connection, serve)
+            threading.Thread(target=self._serve, args=arguments, name="tpm connection", daemon=True).start()
+
+    def _serve(self, connection: socket.socket, serve: Serve) -> None:
+        try:
+            serve(self._board, connection)
+        finally:
+            self._room.release()
 
     def _bind_unix(self, path: Path) -> socket.socket:
         listening = socket.socket(socket.AF_UNIX)
@@ -83,7 +110,8 @@ class TpmServer:
             raise LocalFault(
                 "twin.tpm-socket",
                 f"expected to make the socket {path}, found: {error.strerror or error}",
-                remedy="Name a path that does not exist yet, in a folder of yours, of at most 107 bytes.",
+                remedy="Name a path that does not exist yet, in a folder of yours, of at most 107 bytes. "
+                "A process that was killed leaves its socket behind: remove it.",
             ) from error
         self._open.callback(path.unlink, missing_ok=True)
         listening.listen(_BACKLOG)
@@ -94,8 +122,9 @@ def _bind_neighbours(port: int) -> tuple[socket.socket, socket.socket]:
     for attempt in range(_TRIES):
         data, control = socket.socket(socket.AF_INET), socket.socket(socket.AF_INET)
         try:
-            _bind(data, port)
-            _bind(control, data.getsockname()[1] + 1)
+            first = port or secrets.choice(_CHOICE)
+            _bind(data, first)
+            _bind(control, first + 1)
         except (OSError, OverflowError) as error:
             data.close()
             control.close()
@@ -116,15 +145,19 @@ def _bind(listening: socket.socket, port: int) -> None:
     listening.listen(_BACKLOG)
 
 
-def _accept(board: Board, listening: socket.socket, serve: Serve) -> None:
+def _accepted(listening: socket.socket) -> socket.socket | None:
+    """Return the next connection; None once the socket was closed."""
     while True:
         try:
             connection, _ = listening.accept()
-        except OSError:  # closed: `close` was called
-            return
-        if connection.family == socket.AF_INET:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=serve, args=(board, connection), name="tpm connection", daemon=True).start()
+            if connection.family == socket.AF_INET:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            if error.errno in _CLOSED:
+                return None
+            time.sleep(_PAUSE_SECONDS)  # no descriptor is free, or the client has gone again
+        else:
+            return connection
 
 
 def _stop(listening: socket.socket) -> None:
