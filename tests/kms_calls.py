@@ -25,7 +25,7 @@ from strongroom.twin.clock import OffsetClock
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms.service import MIMETYPE, TARGET, Kms, refuse
 from strongroom.twin.kms.store import Keeper
-from strongroom.twin.server import DEFAULT_REGION
+from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.sigv4 import AuthenticCall, Scope, SignedCall
 
 MODEL = get_session().get_service_model("kms")

@@ -11,13 +11,20 @@ import secrets
 from dataclasses import replace
 
 from strongroom.errors import FormatError
-from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal, grant_service
+from strongroom.keypolicy.grants import Grant, GrantConstraints
 from strongroom.keypolicy.principals import Principal, PrincipalKind
 from strongroom.twin.accounts import PARTITION, Directory
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms.authorization import authorize, authorize_without_key, expect_usable
+from strongroom.twin.kms.grant_parameters import (
+    CONSTRAINTS,
+    as_arn,
+    constraints_of,
+    expect_supported,
+    party,
+    party_of_two,
+)
 from strongroom.twin.kms.grant_tokens import MAX_TOKEN, find_grant, new_token
-from strongroom.twin.kms.key_specs import SYMMETRIC, KeyUsage
 from strongroom.twin.kms.keys import KeptGrant, Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
@@ -25,21 +32,9 @@ from strongroom.twin.kms.replies import end_dry_run, seconds
 from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
-MAX_PRINCIPAL, MAX_SERVICE = 256, 128
-MAX_SOURCE_ARN = 512
 MAX_GRANT_ID = 128
 MAX_OPERATIONS = 64
 _NAME = re.compile(r"[a-zA-Z0-9:/_-]+")
-_CONSTRAINTS = ("EncryptionContextEquals", "EncryptionContextSubset")
-_ALWAYS = frozenset({"CreateGrant", "DescribeKey", "RetireGrant"})
-_BY_USAGE = {
-    KeyUsage.SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
-    KeyUsage.GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
-    KeyUsage.KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
-}
-_ENCRYPTING = frozenset({"Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo"})
-_DATA_KEYS = frozenset(name for name in GRANT_OPERATIONS if name.startswith("GenerateDataKey"))
-"""What can be granted on a key of each kind (KMS Developer Guide, "Grants in AWS KMS", grant operations)."""
 
 
 class Grants:
@@ -78,7 +73,7 @@ class Grants:
 
     def list_grants(self, request: Request, parameters: Parameters) -> Reply:
         """ListGrants: of one key; by id or grantee, if asked."""
-        grantee, service = _party(parameters, "GranteePrincipal"), _party(parameters, "GranteeServicePrincipal")
+        grantee, service = party(parameters, "GranteePrincipal"), party(parameters, "GranteeServicePrincipal")
         key = self._key(request, parameters)
         grant_id = parameters.optional_text("GrantId", maximum=MAX_GRANT_ID)
         found = [
@@ -90,7 +85,7 @@ class Grants:
 
     def list_retirable_grants(self, request: Request, parameters: Parameters) -> Reply:
         """ListRetirableGrants: of a principal of the caller's account, whoever owns the keys."""
-        retiring = _party(parameters, "RetiringPrincipal")
+        retiring = party(parameters, "RetiringPrincipal")
         if retiring is None:
             raise AwsFault("ValidationException", "RetiringPrincipal is required: the other one is for AWS services.")
         if request.place.account_id not in retiring.value:
@@ -145,15 +140,15 @@ class Grants:
                 grant_id=secrets.token_hex(32),
                 key_arn=key.arn,
                 issuing_account=request.place.account_id,
-                grantee=self._pinned(_one_party(parameters, "Grantee")),
+                grantee=self._pinned(one_party(parameters, "Grantee")),
                 operations=operations,
-                retiring=self._pinned_or_none(_party_of_two(parameters, "Retiring")),
-                constraints=_constraints(parameters),
+                retiring=self._pinned_or_none(party_of_two(parameters, "Retiring")),
+                constraints=constraints_of(parameters),
                 name=parameters.matching("Name", _NAME, maximum=256) or "",
             )
         except FormatError as error:
             raise AwsFault("ValidationException", str(error)) from error
-        _expect_supported(key, grant)
+        expect_supported(key, grant)
         return grant
 
     def _pinned_or_none(self, principal: Principal | None) -> Principal | None:
@@ -169,73 +164,8 @@ class Grants:
         return replace(principal, pinned_id=pinned_id)
 
 
-def _one_party(parameters: Parameters, role: str) -> Principal:
-    found = _party_of_two(parameters, role)
-    if found is None:
-        raise AwsFault("ValidationException", f"Specify either {role}Principal or {role}ServicePrincipal.")
-    return found
-
-
-def _party_of_two(parameters: Parameters, role: str) -> Principal | None:
-    both = [_party(parameters, f"{role}{kind}") for kind in ("Principal", "ServicePrincipal")]
-    if all(both):
-        raise AwsFault("ValidationException", f"Specify either {role}Principal or {role}ServicePrincipal.")
-    return both[0] or both[1]
-
-
-def _party(parameters: Parameters, name: str) -> Principal | None:
-    """Return a principal of a grant, or None when it is absent. Raises AwsFault."""
-    is_service = name.endswith("ServicePrincipal")
-    text = parameters.optional_text(name, maximum=MAX_SERVICE if is_service else MAX_PRINCIPAL)
-    if text is None:
-        return None
-    try:
-        found = grant_service(text) if is_service else grant_principal(text)
-    except FormatError as error:
-        raise AwsFault("InvalidArnException", str(error)) from error
-    if found.kind is PrincipalKind.UNIQUE_ID:
-        raise AwsFault("InvalidArnException", f"{name}: expected an ARN, found the unique id {text}")
-    return replace(found, value=_as_arn(found))
-
-
-def _constraints(parameters: Parameters) -> GrantConstraints:
-    member = parameters.nested("Constraints")
-    if member is None:
-        return GrantConstraints()
-    equals, subset = (member.context(name) if name in member.members else None for name in _CONSTRAINTS)
-    source = member.optional_text("SourceArn", maximum=MAX_SOURCE_ARN)
-    return GrantConstraints.of(equals=equals, subset=subset, source_arn=source or "")
-
-
-def _expect_supported(key: Key, grant: Grant) -> None:
-    """Require that the key can do what is granted (KMS API Reference, CreateGrant, Operations). Raises AwsFault."""
-    possible = _ALWAYS | _BY_USAGE.get(key.usage, _ENCRYPTING)
-    if key.spec.name == SYMMETRIC:
-        possible |= _DATA_KEYS
-    elif key.usage is KeyUsage.ENCRYPT_DECRYPT:
-        possible |= {"GetPublicKey"}
-    unsupported = sorted(grant.operations - possible)
-    if unsupported:
-        raise AwsFault(
-            "ValidationException", f"{', '.join(unsupported)} cannot be granted on {key.arn}, a key of {key.spec.name}."
-        )
-    constraints = grant.constraints
-    pairs = (constraints.encryption_context_equals, constraints.encryption_context_subset)
-    if key.spec.name != SYMMETRIC and any(each is not None for each in pairs):
-        raise AwsFault(
-            "ValidationException", f"{key.arn} is a key of {key.spec.name}, which has no encryption context."
-        )
-
-
 def _is(principal: Principal, wanted: Principal | None) -> bool:
-    return wanted is None or (principal.kind, _as_arn(principal)) == (wanted.kind, _as_arn(wanted))
-
-
-def _as_arn(principal: Principal) -> str:
-    """Return a principal as KMS lists it: an account by the ARN of its root."""
-    if principal.kind is PrincipalKind.ACCOUNT and ":" not in principal.value:
-        return f"arn:{PARTITION}:iam::{principal.value}:root"
-    return principal.value
+    return wanted is None or (principal.kind, as_arn(principal)) == (wanted.kind, as_arn(wanted))
 
 
 def _listed(parameters: Parameters, found: list[KeptGrant]) -> Reply:
@@ -263,11 +193,11 @@ def _entry(kept: KeptGrant) -> Reply:
 
 def _named(role: str, principal: Principal) -> Reply:
     """Name a principal. A service is listed under both members (KMS API Reference, ListGrants)."""
-    named: Reply = {f"{role}Principal": _as_arn(principal)}
+    named: Reply = {f"{role}Principal": as_arn(principal)}
     return named | {f"{role}ServicePrincipal": principal.value} if principal.kind is PrincipalKind.SERVICE else named
 
 
 def _listed_constraints(constraints: GrantConstraints) -> Reply:
     listed: Reply = {"SourceArn": constraints.source_arn} if constraints.source_arn else {}
     pairs = (constraints.encryption_context_equals, constraints.encryption_context_subset)
-    return listed | {name: dict(each) for name, each in zip(_CONSTRAINTS, pairs, strict=True) if each is not None}
+    return listed | {name: dict(each) for name, each in zip(CONSTRAINTS, pairs, strict=True) if each is not None}
