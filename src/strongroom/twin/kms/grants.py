@@ -21,6 +21,7 @@ from strongroom.twin.kms.grant_parameters import (
     as_arn,
     constraints_of,
     expect_supported,
+    one_party,
     party,
     party_of_two,
 )
