@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.documents import Documents
+from bench.kms_rows import kms_row
 from bench.machine import describe_machine
 from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
@@ -25,6 +26,8 @@ from bench.verify_rows import chain_rows, genuine_row
 _DOCUMENTS = 100
 _REQUESTS = 2_000
 _IMAGE_BYTES = 100_000_000
+_SMALL_IMAGE_BYTES = 100_000
+_CALLS = 100
 _TPM_COMMANDS = 300
 _ATTESTATIONS = 10
 _ROUNDS = 15
@@ -35,6 +38,7 @@ def measure(rounds: int) -> Iterator[Row]:
     """Yield each row as it is measured."""
     yield from chain_rows(Documents.make(_DOCUMENTS), rounds)
     yield genuine_row(Path(os.environ.get("STRONGROOM_VECTORS", _VECTORS)), rounds)
+    yield kms_row(make_image(_SMALL_IMAGE_BYTES), _CALLS, rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
     yield policy_row(_REQUESTS, rounds)
     yield from peer_rows(rounds, commands=_TPM_COMMANDS)

@@ -11,8 +11,8 @@ import enum
 import secrets
 import string
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from strongroom.errors import UsageError
@@ -97,6 +97,27 @@ class Directory:
         self._accounts: dict[AccountId, str] = {}
         self._principals: dict[str, Principal] = {}
         self._credentials: dict[str, Credentials] = {}
+        self._kept_ids: MutableMapping[str, str] = {}
+
+    def keep_ids(self, kept: MutableMapping[str, str]) -> None:
+        """Give each principal the unique id that `kept` has for its ARN, and keep there what it has not.
+
+        Policies name principals by their unique ids, so a twin that goes on after a restart must have the same ones. A
+        principal that is made anew in one life of the twin is still another one.
+        """
+        with self._lock:
+            self._kept_ids = kept
+            self._principals = {arn: self._known(each) for arn, each in self._principals.items()}
+            for key_id, each in self._credentials.items():
+                self._credentials[key_id] = replace(each, principal=self._principals[each.principal.arn])
+
+    def _known(self, principal: Principal) -> Principal:
+        """Return a principal with its id from before, which is kept from now on if there is none."""
+        unique_id = self._kept_ids.get(principal.arn)
+        if unique_id is not None:
+            return replace(principal, unique_id=unique_id)
+        self._kept_ids[principal.arn] = principal.unique_id
+        return principal
 
     def create_account(self, account_id: str, *, name: str) -> AccountId:
         """Add an account of twelve digits. Raises UsageError for another shape or one that exists."""
@@ -114,6 +135,8 @@ class Directory:
     ) -> Principal:
         """Add a user or a role; `policies` are JSON texts. A name that exists is replaced by one with a new unique id.
 
+        The first of a name in this life of the twin has the id that it had in the last one (`keep_ids`).
+
         Raises UsageError, or FormatError for a policy.
         """
         if not IAM_NAME.fullmatch(name):
@@ -123,6 +146,10 @@ class Directory:
         with self._lock:
             if account_id not in self._accounts:
                 raise UsageError("twin.no-account", f"expected an account of the twin, found {account_id}")
+            if principal.arn in self._principals:
+                self._kept_ids[principal.arn] = principal.unique_id
+            else:
+                principal = self._known(principal)
             self._principals[principal.arn] = principal
         return principal
 

@@ -13,6 +13,7 @@
         twin.endpoint_url                                                        # KMS and STS for boto3 and the CLI
         twin.tls_endpoint, twin.tls_root                                         # the same for the agent, over TLS
         twin.kms.decisions                                                       # who asked, who refused, which PCR
+        twin.kms.events(customer)                                                # the same as CloudTrail shows it
 
 Attacks are one-line edits: `launch(..., firmware=Firmware(load_options="init=/bin/sh"))`, or
 `instance.document_age = timedelta(minutes=6)`.
@@ -24,6 +25,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -40,12 +42,15 @@ from strongroom.twin.fault import AwsFault
 from strongroom.twin.firmware import Firmware, boot
 from strongroom.twin.identity import IdentitySigner, create_identity_signer
 from strongroom.twin.imds import Imds, InstanceFacts
+from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms import service as kms_service
+from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
 from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
 from strongroom.twin.pki import NitroPki, create_root
 from strongroom.twin.sigv4 import AuthenticCall, SignedCall, verify_signature
+from strongroom.twin.state_file import StateFile
 from strongroom.twin.tls import create_tls_authority
 
 _ENDPOINT_THREADS = 8
@@ -53,10 +58,19 @@ _IMDS_THREADS = 2
 
 
 class Twin:
-    """AWS on this machine, from `with` to its end. Everything is in memory and gone afterwards."""
+    """AWS on this machine, from `with` to its end.
+
+    What KMS holds is kept in the file `state`, where there is one, for the next twin with that file; everything else is
+    in memory and gone afterwards. Raises what `state_file.StateFile` raises.
+    """
 
     def __init__(
-        self, *, directory: Directory | None = None, region: Region = DEFAULT_REGION, clock: Clock | None = None
+        self,
+        *,
+        directory: Directory | None = None,
+        region: Region = DEFAULT_REGION,
+        clock: Clock | None = None,
+        state: Path | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.region = region
@@ -67,7 +81,8 @@ class Twin:
         self._identity: dict[Region, IdentitySigner] = {}
         self._identity_lock = threading.Lock()
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
-        self.kms = Kms(self.directory, roots=self.nitro_roots, clock=self.clock)
+        self._state = StateFile(state) if state else None
+        self.kms = self._start_kms()
         self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
         self._secure = Listener(self._answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
         self._instances: list[tuple[Instance, Listener]] = []
@@ -91,6 +106,8 @@ class Twin:
         listeners = [self._plain, self._secure, *(listener for _, listener in self._instances)]
         with ThreadPoolExecutor(max_workers=len(listeners)) as pool:  # each takes a moment to notice
             list(pool.map(Listener.stop, listeners))
+        if self._state is not None:
+            self._state.close()
 
     @property
     def endpoint_url(self) -> str:
@@ -162,6 +179,13 @@ class Twin:
     def instances(self) -> tuple[Instance, ...]:
         """All instances, in the order of their launch."""
         return tuple(instance for instance, _ in self._instances)
+
+    def _start_kms(self) -> Kms:
+        keeper = None
+        if self._state is not None:
+            self.directory.keep_ids(KeptIds(self._state))
+            keeper = StateKeeper(self._state)
+        return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper)
 
     def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
         document = identity_document(instance, self.clock.now())

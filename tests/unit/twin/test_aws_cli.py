@@ -70,4 +70,69 @@ def test_the_cli_administers_keys(world, tmp_path):
 
 
 def test_the_cli_is_told_about_operations_that_are_missing(world):
-    assert "It knows CreateAlias" in aws(world, "kms", "list-keys")
+    assert "It knows CancelKeyDeletion" in aws(world, "kms", "describe-custom-key-stores")
+
+
+def test_the_cli_uses_aliases_grants_and_tags(world):
+    arn = aws(world, "kms", "create-key", "--tags", "TagKey=Stage,TagValue=test")["KeyMetadata"]["Arn"]
+    assert aws(world, "kms", "list-resource-tags", "--key-id", arn)["Tags"] == [{"TagKey": "Stage", "TagValue": "test"}]
+    user = f"arn:aws:iam::{CUSTOMER}:user/admin"
+    constraints = "EncryptionContextSubset={Department=IT}"
+    grant = ["create-grant", "--key-id", arn, "--grantee-principal", user, "--operations", "Decrypt", "RetireGrant"]
+    made = aws(world, "kms", *grant, "--constraints", constraints)
+    listed = aws(world, "kms", "list-grants", "--key-id", arn)["Grants"]
+    assert [(each["GrantId"], each["GranteePrincipal"]) for each in listed] == [(made["GrantId"], user)]
+    assert aws(world, "kms", "retire-grant", "--grant-token", made["GrantToken"]) == {}
+    assert aws(world, "kms", "list-grants", "--key-id", arn)["Grants"] == []
+    for _ in range(2):
+        aws(world, "kms", "create-key")
+    first = aws(world, "kms", "list-keys", "--max-items", "1", "--page-size", "1")
+    assert len(first["Keys"]) == 1
+    assert "NextToken" in first
+    assert len(aws(world, "kms", "list-keys", "--page-size", "1")["Keys"]) >= 3
+
+
+def test_the_cli_signs_and_openssl_verifies(world, tmp_path):
+    kind = ["--key-spec", "ECC_NIST_P384", "--key-usage", "SIGN_VERIFY"]
+    arn = aws(world, "kms", "create-key", *kind)["KeyMetadata"]["Arn"]
+    (tmp_path / "message").write_bytes(b"what was said")
+    call = ["--key-id", arn, "--signing-algorithm", "ECDSA_SHA_384", "--message", f"fileb://{tmp_path}/message"]
+    signed = aws(world, "kms", "sign", *call)["Signature"]
+    (tmp_path / "signature").write_bytes(base64.b64decode(signed))
+    (tmp_path / "key.der").write_bytes(
+        base64.b64decode(aws(world, "kms", "get-public-key", "--key-id", arn)["PublicKey"])
+    )
+    verify = [
+        "openssl",
+        "dgst",
+        "-sha384",
+        "-keyform",
+        "DER",
+        "-verify",
+        "key.der",
+        "-signature",
+        "signature",
+        "message",
+    ]
+    run = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stdout == "Verified OK\n", run.stderr
+    assert aws(world, "kms", "verify", *call, "--signature", f"fileb://{tmp_path}/signature")["SignatureValid"]
+    (tmp_path / "message").write_bytes(b"something else")
+    refused = aws(world, "kms", "verify", *call, "--signature", f"fileb://{tmp_path}/signature")
+    assert "(KMSInvalidSignatureException)" in refused
+
+
+def test_the_cli_rotates_deletes_and_re_encrypts(world, tmp_path):
+    arn = aws(world, "kms", "create-key")["KeyMetadata"]["Arn"]
+    (tmp_path / "plaintext").write_bytes(b"x")
+    encrypted = aws(world, "kms", "encrypt", "--key-id", arn, "--plaintext", f"fileb://{tmp_path}/plaintext")
+    (tmp_path / "blob").write_bytes(base64.b64decode(encrypted["CiphertextBlob"]))
+    assert aws(world, "kms", "rotate-key-on-demand", "--key-id", arn) == {"KeyId": arn}
+    blob = ["--ciphertext-blob", f"fileb://{tmp_path}/blob"]
+    moved = aws(world, "kms", "re-encrypt", *blob, "--destination-key-id", arn)
+    assert moved["SourceKeyMaterialId"] != moved["DestinationKeyMaterialId"]
+    assert aws(world, "kms", "decrypt", *blob)["Plaintext"] == base64.b64encode(b"x").decode()
+    assert aws(world, "kms", "schedule-key-deletion", "--key-id", arn)["KeyState"] == "PendingDeletion"
+    assert "(KMSInvalidStateException)" in aws(world, "kms", "decrypt", *blob)
+    assert aws(world, "kms", "cancel-key-deletion", "--key-id", arn) == {"KeyId": arn}
+    assert "(DisabledException)" in aws(world, "kms", "decrypt", *blob)

@@ -50,6 +50,11 @@ def test_a_text_has_its_length(text):
     assert fault({"Name": text}, lambda found: found.text("Name", maximum=4)) == "ValidationException"
 
 
+@pytest.mark.parametrize("value", ["x", [1], [{}, {}, {}]])
+def test_structures_come_in_a_list_that_is_not_too_long(value):
+    assert fault({"Tags": value}, lambda found: found.structures("Tags", maximum=2)) == "ValidationException"
+
+
 def test_a_blob_has_its_length_in_bytes():
     four, five = (base64.b64encode(bytes(size)).decode() for size in (4, 5))
     assert Parameters({"Blob": four}).blob("Blob", maximum_bytes=4) == bytes(4)
@@ -69,6 +74,11 @@ def test_context_keys_that_differ_by_case_only_are_refused(world):
     kms = world.kms(world.vendor)
     context = CONTEXT | {name.upper(): value for name, value in CONTEXT.items()}
     refused("ValidationException", kms.encrypt, KeyId=world.key_arn, Plaintext=b"x", EncryptionContext=context)
+
+
+def test_operations_that_the_twin_has_not_are_named_with_those_that_it_has(world):
+    message = refused("UnknownOperationException", world.kms(world.vendor).describe_custom_key_stores)
+    assert "'DescribeCustomKeyStores'. It knows CancelKeyDeletion, CreateAlias" in message
 
 
 @pytest.mark.parametrize("operation", ["encrypt", "decrypt"])

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.ids import KeyArn, Region
+from strongroom.ids import AccountId, KeyArn, Region
 from strongroom.keypolicy.decision import DecidedBy, Decision, Miss, Outcome
 from strongroom.keypolicy.model import Effect, KeyPolicy
+from strongroom.twin.kms.events import SOURCE, VERSION, CallFacts, call_members, shown_code, timestamp
 
 MAX_RECORDS = 10_000
 _PCR = re.compile(r"kms:RecipientAttestation:NitroTPMPCR(\d+)", re.IGNORECASE)
@@ -35,6 +36,7 @@ class DecisionRecord:
     key_arn: KeyArn | None
     outcome: str
     """`allowed`, `explicitly denied`, `not allowed`, or `error` when it ended before or after the policies."""
+    facts: CallFacts
     statement: str = ""
     decided_by: str = ""
     reason: str = ""
@@ -46,26 +48,31 @@ class DecisionRecord:
     encryption_context: dict[str, str] = field(default_factory=dict)
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def cloudtrail(self) -> dict[str, object]:
-        """Return the fields of the CloudTrail event that a reader of attested calls looks at."""
+    def cloudtrail(self, account: AccountId | None = None) -> dict[str, object]:
+        """Return the event in CloudTrail's shape, as the caller's account gets it, or another one that owns a key."""
+        recipient = account or self.facts.accounts[0]
         event: dict[str, object] = {
-            "eventVersion": "1.11",
-            "eventSource": "kms.amazonaws.com",
+            "eventVersion": VERSION,
+            "eventSource": SOURCE,
             "eventName": self.operation,
-            "eventTime": f"{self.time:%Y-%m-%dT%H:%M:%SZ}",
+            "eventTime": timestamp(self.time),
             "eventID": self.event_id,
+            "eventType": "AwsApiCall",
+            "eventCategory": "Management",
+            "managementEvent": True,
             "awsRegion": self.region,
-            "userIdentity": {"arn": self.caller_arn},
-            "resources": [{"ARN": self.key_arn, "type": "AWS::KMS::Key"}] if self.key_arn else [],
+            **call_members(self.facts, recipient=recipient),
         }
-        if self.encryption_context:
-            event["requestParameters"] = {"encryptionContext": dict(self.encryption_context)}
+        if len(self.facts.accounts) > 1:  # each account has an event of its own, and this is what they share
+            event |= {"sharedEventID": self.event_id, "eventID": str(uuid.uuid5(uuid.UUID(self.event_id), recipient))}
         if self.error_code:  # denied calls carry no recipient block
-            return event | {"errorCode": self.error_code, "errorMessage": self.error_message}
+            event["errorCode"] = shown_code(self.error_code)
+            return event | {"errorMessage": self.error_message} if self.error_message else event
+        additional = dict(self.facts.additional)
         if self.pcrs is not None:
             shown = {f"attestationDocumentNitroTPMPCR{i}": d.hex() for i, d in self.pcrs.items() if i in _SHOWN_PCRS}
-            event["additionalEventData"] = {"recipient": {"attestationDocumentModuleId": self.module_id, **shown}}
-        return event
+            additional["recipient"] = {"attestationDocumentModuleId": self.module_id, **shown}
+        return event | {"additionalEventData": additional} if additional else event
 
 
 class DecisionLog:

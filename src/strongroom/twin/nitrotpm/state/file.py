@@ -10,7 +10,6 @@ keeps a second process from a TPM that is in use.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Self
 
 from strongroom.errors import FormatError, LocalFault
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
+from strongroom.twin.lock_file import InUseError, lock_beside, lock_path
 from strongroom.twin.nitrotpm.state.chip import Permanent
 from strongroom.twin.nitrotpm.state.values import from_json, to_json
 
@@ -118,19 +118,14 @@ def _damaged(path: Path, reason: str) -> FormatError:
 
 
 def _locked(path: Path) -> int:
-    """Return the descriptor of the lock file, locked. It stays behind: removing it would let two have the lock."""
-    beside = path.with_name(f".{path.name}.lock")
+    """Return the descriptor of the lock file, locked."""
     try:
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
-    except OSError as error:
-        raise LocalFault("twin.tpm-state-folder", f"cannot keep a TPM in {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+        return lock_beside(path)
+    except InUseError as error:
         raise LocalFault(
             "twin.tpm-state-in-use",
             f"expected the TPM in {path} to be nobody's, found a process that has it",
-            remedy=f"End the other process (`fuser {beside}` says who it is), or keep this TPM elsewhere.",
+            remedy=f"End the other process (`fuser {lock_path(path)}` says who it is), or keep this TPM elsewhere.",
         ) from error
-    return descriptor
+    except OSError as error:
+        raise LocalFault("twin.tpm-state-folder", f"cannot keep a TPM in {path}: {error.strerror}") from error
