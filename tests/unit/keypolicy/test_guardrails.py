@@ -19,7 +19,7 @@ from strongroom.keypolicy.model import (
     parse_key_policy_leniently,
     parse_resource_policy,
 )
-from strongroom.keypolicy.principals import Reach
+from strongroom.keypolicy.principals import Caller, Reach
 
 
 @pytest.fixture
@@ -158,3 +158,45 @@ def test_what_is_understood_is_read_leniently_as_it_is_strictly(world):
     assert parse_key_policy_leniently(text) == parse_key_policy(text)
     with pytest.raises(FormatError, match="Condition"):
         parse_key_policy_leniently(world.document(world.statement(Condition={"StringEquals": {"kms:Unheard": []}})))
+
+
+def retire(world, *, key, account):
+    """Ask for the retirement of a grant on `key`, by the account that is its retiring principal."""
+    principal = grant_principal(world.vendor_account)
+    made = Grant("g", KeyArn(key), AccountId(account), principal, frozenset({"Sign"}), principal)
+    caller = Caller(AccountId(world.vendor_account), f"arn:aws:iam::{world.vendor_account}:root")
+    request = world.request("kms:RetireGrant", caller=caller, grant=made, encryption_context={}, attestation=None)
+    return evaluate(request, key_policy=parse_key_policy(world.document(world.statement())), identity_policies=[])
+
+
+def test_a_grant_is_retired_on_its_own_key_only(world):
+    assert retire(world, key=world.key, account=world.vendor_account).outcome is Outcome.ALLOWED
+    other = retire(world, key=f"{world.key}0", account=world.vendor_account)
+    assert (other.outcome, other.lacking) == (Outcome.NOT_ALLOWED, DecidedBy.GRANT)
+    assert other.trace[0].missed[0].element == "KeyId"
+
+
+def test_without_the_grant_nobody_is_known_who_may_retire_it(world):
+    policy = parse_key_policy(world.document(world.statement()))
+    request = world.request("kms:RetireGrant", caller=world.operator, encryption_context={}, attestation=None)
+    decision = evaluate(request, key_policy=policy, identity_policies=[world.iam_all])
+    assert (decision.outcome, decision.lacking) == (Outcome.NOT_ALLOWED, DecidedBy.GRANT)
+
+
+@pytest.mark.parametrize(("listed", "outcome"), [(2, Outcome.ALLOWED), (1, Outcome.EXPLICITLY_DENIED)])
+def test_not_principal_spares_a_federated_user_with_his_account(world, listed, outcome):
+    account = AccountId(world.vendor_account)
+    caller = Caller(account, f"arn:aws:sts::{account}:federated-user/bob")
+    spared = {"AWS": [caller.arn, account][:listed]}
+    deny = world.without(world.statement(Effect="Deny", NotPrincipal=spared), "Principal")
+    policy = world.document(world.statement(), deny)
+    assert world.decide(policy, world.request(caller=caller)).outcome is outcome
+
+
+def test_a_grant_that_retires_by_nobody_shows_no_retiring_principal(world):
+    made = Grant(
+        "g", KeyArn(world.key), AccountId(world.customer), grant_principal(world.app.role_arn), frozenset({"Sign"})
+    )
+    context = world.request("kms:CreateGrant", grant=made, encryption_context={}, attestation=None).context
+    assert "kms:retiringprincipal" not in context
+    assert context["kms:granteeprincipal"] == (world.app.role_arn,)

@@ -65,7 +65,12 @@ def test_a_resource_takes_variables_after_the_fifth_colon_only():
         "aws:userid",
         "aws:username",
     ]
-    for bad in ("arn:aws:kms:${aws:RequestedRegion}:1:key/1", "${aws:userid}", "arn:aws:kms:r:${aws:userid}:key/1"):
+    for bad in (
+        "arn:aws:kms:${*}:${*}${aws:userid}",
+        "arn:aws:kms:${aws:RequestedRegion}:1:key/1",
+        "${aws:userid}",
+        "arn:aws:kms:r:${aws:userid}:key/1",
+    ):
         with pytest.raises(ValueError, match="fifth colon"):
             parse_resource_template(bad)
 
