@@ -21,7 +21,7 @@ class Unit(enum.StrEnum):
     @property
     def is_rate(self) -> bool:
         """Whether more is better."""
-        return self not in {Unit.MILLISECONDS, Unit.MICROSECONDS}
+        return self not in _PER_SECOND
 
     def of(self, seconds: float) -> float:
         """Return `seconds` for one piece of work in this unit."""

@@ -21,6 +21,7 @@ Attacks are one-line edits: `launch(..., firmware=Firmware(load_options="init=/b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
@@ -81,11 +82,13 @@ class Twin:
         self._identity: dict[Region, IdentitySigner] = {}
         self._identity_lock = threading.Lock()
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
-        self._state = StateFile(state) if state else None
-        self.kms = self._start_kms()
         self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
         self._secure = Listener(self._answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
         self._instances: list[tuple[Instance, Listener]] = []
+        with contextlib.ExitStack() as undo:  # a file that turns out to be damaged is let go at once
+            self._state = undo.enter_context(StateFile(state)) if state else None
+            self.kms = self._start_kms()
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         self.start()

@@ -170,6 +170,16 @@ def test_a_twin_goes_on_where_the_last_one_ended(path):
         assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
 
 
+def test_a_twin_that_finds_its_state_damaged_lets_the_file_go(path):
+    restarted(path, lambda _, caller: one_of_each(caller))
+    with StateFile(path) as file:
+        file.write([Row("kms-key", "no key", "{}")])
+    for _ in range(2):
+        with pytest.raises(FormatError) as caught:
+            Twin(state=path)
+        assert caught.value.code == "twin.state"
+
+
 def test_principals_of_a_directory_that_was_made_before_get_their_ids_back(path):
     from strongroom.twin.accounts_file import read_accounts
 
