@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from strongroom.appraisal.endorsements import NitroRoots
     from strongroom.appraisal.evidence import AT_DOCUMENT_TIME, VerifiedEvidence, verify_evidence
     from strongroom.appraisal.policy import AppraisalPolicy
+    from strongroom.aws.sdk.attested_kms import attested_kms_client
     from strongroom.errors import StrongroomError
     from strongroom.flows.open import open_bundle
     from strongroom.flows.seal import seal
@@ -34,6 +35,7 @@ __all__ = [
     "StrongroomError",
     "VerifiedEvidence",
     "appraise",
+    "attested_kms_client",
     "evaluate_policy",
     "measure_image",
     "open_bundle",
@@ -54,6 +56,7 @@ _HOMES = {
     "StrongroomError": "errors:StrongroomError",
     "VerifiedEvidence": "appraisal.evidence:VerifiedEvidence",
     "appraise": "appraisal.appraise:appraise",
+    "attested_kms_client": "aws.sdk.attested_kms:attested_kms_client",
     "evaluate_policy": "keypolicy.evaluate:evaluate",
     "measure_image": "measure.predict:measure_image",
     "open_bundle": "flows.open:open_bundle",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from strongroom.errors import KeyRefused, ServiceFault, StrongroomError, UsageError
 
+DOCUMENT_EXPIRED = "kms.document-expired"
+"""The code of our error for a document that is older than KMS accepts."""
 _SERVER_ERROR = 500
 _TOO_OLD = "exceeded the five-minute age limit"
 _REFUSED = {
@@ -29,9 +31,11 @@ _REFUSED = {
 }
 _REMEDIES = {
     "kms.access-denied": "KMS does not say which statement or PCR was wrong. Compare the document's PCRs, which "
-    "`strongroom inspect` shows, with those in the key policy.",
-    "kms.document-expired": "Make a new attestation document and ask again.",
+    "`strongroom inspect` shows, with those in the key policy. The encryption context and the caller's IAM policies "
+    "count, too.",
+    DOCUMENT_EXPIRED: "Make a new attestation document and ask again.",
     "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
+    "kms.key-unusable": "Look at the key's ARN, its Region and its state (`aws kms describe-key`).",
     "kms.invalid-ciphertext": "The ciphertext was changed, or it was made with another encryption context.",
 }
 _CREDENTIAL_ERRORS = frozenset(
@@ -59,7 +63,7 @@ def translate(name: str, message: str, *, status: int) -> StrongroomError:
             f"AWS refused the credentials or the time: {name}: {message}",
             remedy="Check the profile, the session's end and this machine's clock.",
         )
-    code = "kms.document-expired" if _TOO_OLD in message else _REFUSED.get(name)
+    code = DOCUMENT_EXPIRED if _TOO_OLD in message else _REFUSED.get(name)
     if code is None:
         return ServiceFault(
             "kms.unexpected", f"expected an error that KMS documents, found {name}: {message}", retryable=False

@@ -15,6 +15,8 @@ Source: AWS NitroTPM-Tools, nitro-tpm-attest 1.0.2.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from strongroom.errors import FormatError, TpmFault
 from strongroom.formats.nsm import AttestationRequest, NsmError, encode_attestation_request, parse_attestation_response
 from strongroom.ids import EvidenceBytes, SpkiDer
@@ -22,6 +24,7 @@ from strongroom.ports import TpmTransport
 from strongroom.tpm.command import Key
 from strongroom.tpm.commands import aws_nsm_request
 from strongroom.tpm.connection import Connection
+from strongroom.tpm.device import open_tpm
 from strongroom.tpm.nv_buffer import MESSAGE_BYTES, MessageBuffer, message_buffer
 from strongroom.tpm.primary import salt_key
 from strongroom.tpm.session import VENDOR_SESSION, Session, salted_session
@@ -48,6 +51,23 @@ class NitroTpm:
         )
         with salt_key(self._connection) as key:  # step 1
             return ask_for_document(self._connection, key, request, message_bytes=self._message_bytes)
+
+
+class NitroTpmDevice:
+    """The NitroTPM of this machine, opened for each document: between them other programs can have it.
+
+    `path` is as for `open_tpm`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+
+    def attest(
+        self, *, public_key: SpkiDer | None = None, nonce: bytes | None = None, user_data: bytes | None = None
+    ) -> EvidenceBytes:
+        """Return a fresh attestation document, as it came. Raises as `open_tpm` and as `NitroTpm.attest`."""
+        with open_tpm(self._path) as tpm:
+            return NitroTpm(tpm).attest(public_key=public_key, nonce=nonce, user_data=user_data)
 
 
 def ask_for_document(

@@ -26,7 +26,7 @@ class SdkSealingKms:
         """Return `data_key` encrypted under the key. Raises KeyRefused, UsageError, ServiceFault, NotAuthentic."""
         with translated():
             reply = self._client.encrypt(KeyId=key_arn, Plaintext=data_key, EncryptionContext=dict(context))
-        _expect_key(reply["KeyId"], key_arn)
+        expect_key(reply["KeyId"], key_arn)
         return WrappedKey(reply["CiphertextBlob"])
 
 
@@ -40,7 +40,7 @@ class SdkEscrowKms:
         """Return the plaintext data key. Raises KeyRefused, UsageError, ServiceFault, NotAuthentic."""
         with translated():
             reply = self._client.decrypt(CiphertextBlob=wrapped_key, KeyId=key_arn, EncryptionContext=dict(context))
-        _expect_key(reply["KeyId"], key_arn)
+        expect_key(reply["KeyId"], key_arn)
         return reply["Plaintext"]
 
 
@@ -83,7 +83,7 @@ def _facts(metadata: KeyMetadataTypeDef) -> KeyFacts:
     )
 
 
-def _expect_key(found: str, key_arn: KeyArn) -> None:
-    """Refuse an answer from another key than the one that was named (ATTACKS K7)."""
+def expect_key(found: str, key_arn: KeyArn) -> None:
+    """Refuse an answer from another key than the one that was named (ATTACKS K7). Raises NotAuthentic."""
     if found != key_arn:
         raise NotAuthentic("kms.other-key", f"expected an answer from the key {key_arn}, found one from {found!r}")

@@ -158,4 +158,9 @@ def translated(translate: Translation = kms_errors.translate) -> Iterator[None]:
     except (ParamValidationError, ValueError) as error:
         raise UsageError("aws.parameters", f"AWS's client refuses the call: {error}") from error
     except (HTTPClientError, BotoCoreError) as error:
-        raise ServiceFault("aws.unavailable", f"no answer from AWS: {error}", retryable=True) from error
+        raise ServiceFault(
+            "aws.unavailable",
+            f"no answer from AWS: {error}",
+            retryable=True,
+            remedy="Check the endpoint, the way to it (DNS, route, security group) and its TLS roots.",
+        ) from error
