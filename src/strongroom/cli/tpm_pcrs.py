@@ -14,6 +14,7 @@ from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.terminal import printable
+from strongroom.cli.tpm_bank import bank_option
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import Finding, FormatError, Severity, TpmFault, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
@@ -34,13 +35,7 @@ _FIRST_USE = Finding(
 
 
 @click.command("pcrs")
-@click.option(
-    "--bank",
-    type=click.Choice(list(BANKS), case_sensitive=False),
-    default="sha384",
-    show_default=True,
-    help="Which bank.",
-)
+@bank_option(BANKS)
 @click.option("--measurements", type=PATH, help="Write PCR 2, 4, 7, 12 and 13 to this new file, as a baseline.")
 @json_option
 def command(*, bank: str, measurements: Path | None, as_json: bool) -> None:

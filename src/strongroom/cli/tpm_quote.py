@@ -12,6 +12,7 @@ from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.terminal import printable
+from strongroom.cli.tpm_bank import bank_option
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.pcrs import GATES
@@ -24,13 +25,7 @@ from strongroom.tpm.quoting import attested_quote
 @click.command("quote")
 @click.option("-n", "--nonce", type=PATH, required=True, help="The challenge: a file of 1 to 64 bytes.")
 @click.option("-o", "--output", type=PATH, required=True, help="Write quote and document to this file.")
-@click.option(
-    "--bank",
-    type=click.Choice(list(BANKS), case_sensitive=False),
-    default="sha384",
-    show_default=True,
-    help="Which bank.",
-)
+@bank_option(BANKS)
 @click.option("--pcrs", "listed", metavar="LIST", help="Other PCRs than 2,4,7,12,13, with commas.")
 @json_option
 def command(*, nonce: Path, output: Path, bank: str, listed: str | None, as_json: bool) -> None:

@@ -29,20 +29,6 @@ AUTH_FAIL, LOCKED, BAD_AUTH, RETRY = 0x98E, 0x921, 0x9A2, 0x922
 HOUR_MS = 3_600_000
 
 
-class Clock:
-    """A machine's clock that the test turns."""
-
-    now_ms = 1_000_000
-
-    def __call__(self):
-        return self.now_ms
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def tpm(clock):
     made = NitroTpm(monotonic_ms=clock)

@@ -31,20 +31,6 @@ INITIALIZE, VALUE_1, LOCALITY = 0x100, 0x1C4, 0x907
 EXTEND = Command("PCR_Extend", (0,), digests((SHA256, bytes(32))), EMPTY)
 
 
-class Clock:
-    """A machine's clock that the test turns."""
-
-    now_ms = 0
-
-    def __call__(self):
-        return self.now_ms
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def tpm(clock):
     made = NitroTpm(monotonic_ms=clock)
