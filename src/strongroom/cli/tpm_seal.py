@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def command(
               strongroom tpm seal key.bin --measurements next.json -o next.sealed
     """
     forbid_core_dumps()
+    _expect_new(output)
     content = read_file(secret, maximum_bytes=MAX_SECRET_BYTES)
     wanted = None if listed is None else read_pcr_list(listed)
     predicted = None if measurements is None else _predicted(measurements, wanted)
@@ -81,6 +83,16 @@ def command(
     )
     for line in flag_lines(flags):
         error_console().print(line, markup=False)
+
+
+def _expect_new(path: Path) -> None:
+    """Raise UsageError where something is there: a sealed file may be the only copy of what is in it."""
+    if os.path.lexists(path):  # False, where `exists` would raise, for a folder that we may not enter
+        raise UsageError(
+            "tpm.sealed-exists",
+            f"expected no file at {path} yet: it may be the only copy of a secret",
+            remedy="Name another file, or move this one away.",
+        )
 
 
 def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:

@@ -111,6 +111,17 @@ def test_pcr7_counts_only_where_secure_boot_is_on(machine, secret, tmp_path, cap
     assert list(json.loads(out)["pcrs"]) == ["2", "4", "12", "13"]
 
 
+def test_a_sealed_file_is_not_replaced_for_it_may_be_the_only_copy(machine, secret, tmp_path, capsys):
+    sealed = tmp_path / "sealed"
+    assert said(capsys, "seal", secret, "-o", sealed)[0] == 0
+    before = sealed.read_bytes()
+    code, out, _ = said(capsys, "seal", secret, "-o", sealed, "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (2, "tpm.sealed-exists")
+    assert sealed.read_bytes() == before
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    assert said(capsys, "seal", secret, "-o", tmp_path / "dangling")[0] == 2
+
+
 def test_less_than_the_gate_set_has_to_be_asked_for(machine, secret, tmp_path, capsys):
     sealing = ("seal", secret, "--pcrs", "4,7,4", "-o", tmp_path / "sealed")
     code, _, err = said(capsys, *sealing)
