@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 LIBRARY = "libtpms.so.0"
@@ -58,6 +58,14 @@ def libtpms() -> Iterator[Libtpms]:
             yield Libtpms(process)
         finally:
             process.kill()
+            _forget_what_was_not_sent(process)
+
+
+def _forget_what_was_not_sent(process: subprocess.Popen[bytes]) -> None:
+    """Close the way to a process that is gone: a request it did not live to read would fail the closing, once more."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
