@@ -36,6 +36,11 @@ def digest(algorithm: Alg, *parts: bytes) -> bytes:
     return _HASHES[algorithm](b"".join(parts)).digest()
 
 
+def extended(bank: Alg, value: bytes, by: bytes) -> bytes:
+    """Return what a PCR is after it was extended (Part 1, section 17.3)."""
+    return _HASHES[bank](value + by).digest()
+
+
 def mac(algorithm: Alg, key: bytes, *parts: bytes) -> bytes:
     """Return the HMAC over the parts."""
     return hmac.digest(key, b"".join(parts), HASH_NAMES[algorithm])

@@ -12,15 +12,19 @@ With the tag SESSIONS the parts in brackets are there.
 from __future__ import annotations
 
 import enum
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from strongroom.formats.tpm.attributes import SessionAttributes
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.wire import Reader, sized, u8, u16, u32
+from strongroom.formats.tpm.wire import Reader, sized, u8, u32
 
-HEADER_BYTES = 10
+HEADER = struct.Struct(">HII")
+"""Tag, size, and command or response code."""
+HEADER_BYTES = HEADER.size
 SIZE_AT, CODE_AT = slice(2, 6), slice(6, 10)
 """Where a command or response has its size, and its command or response code."""
 MAX_FRAME_BYTES = 4096
@@ -34,8 +38,7 @@ class Tag(enum.IntEnum):
     SESSIONS = 0x8002
 
 
-@dataclass(frozen=True, slots=True)
-class CommandAuthorization:
+class CommandAuthorization(NamedTuple):
     """TPMS_AUTH_COMMAND: the session, its nonce, its attributes and the HMAC, or the password."""
 
     session: int
@@ -52,8 +55,7 @@ WITH_EMPTY_PASSWORD = CommandAuthorization(Rh.PASSWORD, b"", SessionAttributes.C
 """What authorizes an entity that has no authorization value (Part 1, section 19.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseAuthorization:
+class ResponseAuthorization(NamedTuple):
     """TPMS_AUTH_RESPONSE: the TPM's new nonce, the session's attributes, the HMAC."""
 
     nonce: bytes
@@ -82,12 +84,12 @@ def encode_command(
     area = b"".join(authorization.encode() for authorization in authorizations)
     body = b"".join(map(u32, handles)) + (u32(len(area)) + area if area else b"") + parameters
     tag = Tag.SESSIONS if area else Tag.NO_SESSIONS
-    return u16(tag) + u32(HEADER_BYTES + len(body)) + u32(code) + body
+    return HEADER.pack(tag, HEADER_BYTES + len(body), code) + body
 
 
 def encode_response(rc: int, body: bytes = b"", *, tag: Tag = Tag.NO_SESSIONS) -> bytes:
     """Return the bytes of a response whose body is made already."""
-    return u16(tag) + u32(HEADER_BYTES + len(body)) + u32(rc) + body
+    return HEADER.pack(tag, HEADER_BYTES + len(body), rc) + body
 
 
 def parse_response(data: bytes, *, has_handle: bool, sessions: int) -> Response:

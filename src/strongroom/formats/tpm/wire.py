@@ -24,10 +24,12 @@ class TpmFormatError(FormatError):
 class Reader:
     """Where reading has come to in some bytes. Whatever would end behind them is refused before it is read."""
 
-    def __init__(self, data: bytes) -> None:
+    __slots__ = ("_data", "_end", "offset")
+
+    def __init__(self, data: bytes, offset: int = 0) -> None:
         self._data = data
         self._end = len(data)
-        self.offset = 0
+        self.offset = offset
 
     @property
     def left_bytes(self) -> int:
@@ -38,7 +40,7 @@ class Reader:
         """Return the next bytes. Raises TpmFormatError where there are not as many."""
         start, end = self.offset, self.offset + size_bytes
         if end > self._end:
-            raise self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
+            raise self._short(size_bytes, what)
         self.offset = end
         return self._data[start:end]
 
@@ -52,11 +54,19 @@ class Reader:
 
     def u16(self, what: str) -> int:
         """Return the next two bytes as a number."""
-        return int.from_bytes(self.take(2, what))
+        start, end = self.offset, self.offset + 2
+        if end > self._end:
+            raise self._short(2, what)
+        self.offset = end
+        return int.from_bytes(self._data[start:end])
 
     def u32(self, what: str) -> int:
         """Return the next four bytes as a number."""
-        return int.from_bytes(self.take(4, what))
+        start, end = self.offset, self.offset + 4
+        if end > self._end:
+            raise self._short(4, what)
+        self.offset = end
+        return int.from_bytes(self._data[start:end])
 
     def u64(self, what: str) -> int:
         """Return the next eight bytes as a number."""
@@ -112,6 +122,9 @@ class Reader:
         """Raise TpmFormatError where bytes are left."""
         if self.left_bytes:
             raise self.refused(Rc.SIZE, f"expected the end of {what}, found {self.left_bytes} more bytes")
+
+    def _short(self, size_bytes: int, what: str) -> TpmFormatError:
+        return self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")
 
     def refused(self, rc: Rc, message: str) -> TpmFormatError:
         """Return the error for what was just read."""

@@ -20,13 +20,19 @@ from typing import Any
 from strongroom.crypto.tpm import digest
 from strongroom.formats.tpm.attributes import SessionAttributes
 from strongroom.formats.tpm.command_codes import Cc
-from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, ResponseAuthorization, Tag, encode_response
+from strongroom.formats.tpm.frame import (
+    HEADER,
+    HEADER_BYTES,
+    MAX_FRAME_BYTES,
+    ResponseAuthorization,
+    Tag,
+    encode_response,
+)
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations, read_authorizations
 from strongroom.twin.nitrotpm.authorization.decision import authorize
-from strongroom.twin.nitrotpm.authorization.signed import Signed
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.commands import COMMANDS
 from strongroom.twin.nitrotpm.lookup import Found, find
@@ -36,6 +42,7 @@ from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TAG_AND_SIZE_BYTES = 6
+_ANSWER_TO_PASSWORD = ResponseAuthorization(b"", SessionAttributes.CONTINUE, b"").encode()
 _TAGS = {int(tag): tag for tag in Tag}
 _TPM_12_RESPONSE = 0x00C4
 """TPM_TAG_RSP_COMMAND."""
@@ -55,14 +62,13 @@ def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
     tag, spec, reader = _read_header(chip, command)  # 1
     handles, found = _read_handles(chip, spec, reader)  # 2
     authorizations = _read_area(chip, spec, reader, tag)  # 3
-    for each, entity, handle_spec in zip(authorizations.each, found, spec.handles, strict=False):
-        if handle_spec.role is not None and not isinstance(entity, Session):
-            each.entity, each.role = entity, handle_spec.role
-    sent = reader.rest()
-    names = tuple(_name(handle, entity) for handle, entity in zip(handles, found, strict=True))
-    authorize(chip, Signed(spec, names, sent, locality), authorizations)  # 4
-    parameters = _read_parameters(spec, _decrypted(authorizations.decrypt, sent))  # 5, 6
-    reply = spec.run(chip, Call(spec, handles, found, authorizations, locality), *parameters)  # 7
+    for each, entity, role in zip(authorizations.each, found, spec.roles, strict=False):
+        if not isinstance(entity, Session):
+            each.entity, each.role = entity, role
+    call = Call(spec, handles, found, authorizations, reader.rest(), locality)
+    authorize(chip, call)  # 4
+    parameters = _read_parameters(spec, _decrypted(authorizations.decrypt, call.parameters))  # 5, 6
+    reply = spec.run(chip, call, *parameters)  # 7
     if tag is Tag.NO_SESSIONS:
         handle = u32(reply.handle) if reply.handle is not None else b""
         return encode_response(Rc.SUCCESS, handle + reply.parameters)
@@ -70,22 +76,20 @@ def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
 
 
 def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
-    reader = Reader(command)
     if len(command) < _TAG_AND_SIZE_BYTES:
         raise Refused(Rc.INSUFFICIENT)
-    tag, size_bytes = reader.u16("a tag"), reader.u32("a size")
+    tag, size_bytes, code = HEADER.unpack_from(command.ljust(HEADER_BYTES, b"\0"))
     if tag not in _TAGS:
         # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
         raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
     if size_bytes != len(command) or not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
         raise Refused(Rc.COMMAND_SIZE)
-    code = reader.u32("a command code")
     spec = COMMANDS.get(code)
     if spec is None:
         raise Refused(Rc.COMMAND_CODE)
     if chip.volatile.started == (code == Cc.STARTUP):
         raise Refused(Rc.INITIALIZE)
-    return _TAGS[tag], spec, reader
+    return _TAGS[tag], spec, Reader(command, HEADER_BYTES)
 
 
 def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[int, ...], tuple[Found, ...]]:
@@ -98,7 +102,7 @@ def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[
         if not handle_spec.allows(handle):
             raise refusal.handle(Rc.VALUE, number)
         handles.append(handle)
-    return tuple(handles), tuple(find(chip, handle, number) for number, handle in enumerate(handles, start=1))
+    return tuple(handles), tuple([find(chip, handle, number) for number, handle in enumerate(handles, start=1)])
 
 
 def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Authorizations:
@@ -115,11 +119,6 @@ def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Autho
     if not spec.takes_sessions:
         raise Refused(Rc.AUTH_CONTEXT)
     return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
-
-
-def _name(handle: int, found: Found) -> bytes:
-    """Return what stands for a handle in HMACs: sessions have no name but their handle."""
-    return u32(handle) if isinstance(found, Session) else found.name
 
 
 def _decrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
@@ -156,7 +155,7 @@ def _signed(chip: Chip, spec: CommandSpec, reply: Reply, authorizations: Authori
             each.session.roll()
     handle = u32(reply.handle) if reply.handle is not None else b""
     parameters = _encrypted(authorizations.encrypt, reply.parameters)
-    area = b"".join(_answer(chip, spec, each, parameters).encode() for each in authorizations.each)
+    area = b"".join([_answer(chip, spec, each, parameters) for each in authorizations.each])
     return encode_response(Rc.SUCCESS, handle + u32(len(parameters)) + parameters + area, tag=Tag.SESSIONS)
 
 
@@ -172,11 +171,11 @@ def _encrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
     return sized(hidden) + reader.rest()
 
 
-def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, parameters: bytes) -> ResponseAuthorization:
+def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, parameters: bytes) -> bytes:
     """Return a session's part of the response, and end the session where the command wanted that."""
     session, wire = authorization.session, authorization.wire
     if session is None:
-        return ResponseAuthorization(b"", wire.attributes | int(SessionAttributes.CONTINUE), b"")
+        return _ANSWER_TO_PASSWORD
     made = b""
     if not (authorization.was_silent or (authorization.entity is not None and session.policy.needs_password)):
         with_auth = authorization.entity is not None and authorization.with_auth
@@ -187,4 +186,4 @@ def _answer(chip: Chip, spec: CommandSpec, authorization: Authorization, paramet
         chip.volatile.sessions.pop(session.handle, None)
     elif session.is_policy and authorization.entity is not None:
         session.restart_policy()
-    return ResponseAuthorization(session.nonce_tpm, wire.attributes, made)
+    return ResponseAuthorization(session.nonce_tpm, wire.attributes, made).encode()

@@ -9,7 +9,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused, handle
 from strongroom.twin.nitrotpm.state.chip import Chip
-from strongroom.twin.nitrotpm.state.entities import Hierarchy, NvIndex, Pcr
+from strongroom.twin.nitrotpm.state.entities import PCRS, Hierarchy, NvIndex, Pcr
 from strongroom.twin.nitrotpm.state.objects import Loaded, TpmObject
 from strongroom.twin.nitrotpm.state.sessions import Session
 
@@ -21,7 +21,7 @@ def find(chip: Chip, wanted: int, number: int) -> Found:
     """Return what is under a handle, the `number`th of its command. Raises Refused where there is nothing."""
     kind = handle_type(wanted)
     if kind == HandleType.PCR:
-        return Pcr(wanted)
+        return PCRS[wanted]
     if kind == HandleType.PERMANENT:
         return _hierarchy(chip, wanted, number)
     if kind == HandleType.NV_INDEX:

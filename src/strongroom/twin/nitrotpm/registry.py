@@ -112,9 +112,14 @@ class CommandSpec:
     """What it does to an NV index that it authorizes with."""
 
     @functools.cached_property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles of the handles that need an authorization; they come first."""
+        return tuple(spec.role for spec in self.handles if spec.role is not None)
+
+    @functools.cached_property
     def authorized_handles(self) -> int:
-        """How many handles need an authorization; they come first."""
-        return sum(spec.role is not None for spec in self.handles)
+        """How many handles need an authorization."""
+        return len(self.roles)
 
     @functools.cached_property
     def takes_sessions(self) -> bool:

@@ -67,11 +67,12 @@ class NitroTpm:
         TPM_RC_NV_UNAVAILABLE, and so is that to every command until the state could be kept: nobody sees what may be
         gone with the power. The command that failed to be kept was carried out all the same.
         """
+        chip = self._chip
         with self._lock:
-            if self._chip.changed and not self._keep():
+            if chip.changed and not self._keep():
                 return encode_response(Rc.NV_UNAVAILABLE)
-            response = respond(self._chip, command, locality)
-            if (self._chip.changed or self._chip.clock_lags) and not self._keep():
+            response = respond(chip, command, locality)
+            if (chip.changed or chip.clock_lags) and not self._keep():
                 return encode_response(Rc.NV_UNAVAILABLE)
             return response
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Sequence_
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import SESSION_RESERVED, SessionAttributes
-from strongroom.formats.tpm.frame import CommandAuthorization
+from strongroom.formats.tpm.frame import WITH_EMPTY_PASSWORD, CommandAuthorization
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
@@ -25,6 +26,7 @@ from strongroom.twin.nitrotpm.state.sessions import Session, is_session_handle
 
 MAX_SESSIONS_OF_COMMAND = 3
 _AUDIT = int(SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET)
+_EMPTY_PASSWORD = WITH_EMPTY_PASSWORD.encode()
 _NOT_OF_A_PASSWORD = ~int(SessionAttributes.CONTINUE)
 
 
@@ -50,8 +52,10 @@ class Authorization:
     @property
     def guessed_at(self) -> tuple[Entity | Session, ...]:
         """What a wrong authorization counts for: the entity, and what the session is bound to (Part 1, 17.8.2)."""
-        both = (self.session, self.entity)
-        return tuple(each for each in both if each is not None and each.counts_failures)
+        session, entity = self.session, self.entity
+        if session is None:  # a password: most commands
+            return (entity,) if entity is not None and entity.counts_failures else ()
+        return tuple(each for each in (session, entity) if each is not None and each.counts_failures)
 
     def has(self, attribute: SessionAttributes) -> bool:
         """Say whether an attribute is set."""
@@ -65,8 +69,7 @@ class Authorization:
         return session.key + (self.entity.auth if self.entity is not None else b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Authorizations:
+class Authorizations(NamedTuple):
     """All sessions of a command, and which of them encrypt."""
 
     each: tuple[Authorization, ...] = ()
@@ -76,6 +79,25 @@ class Authorizations:
 
 def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authorizations:
     """Read the authorization area. Raises Refused for what is malformed, not there, or of no use to the command."""
+    each = _read_each(chip, area)
+    sessions = [authorization for authorization in each if authorization.session is not None]
+    if sessions:
+        _check_distinct(sessions)
+    if spec.authorized_handles > len(each):
+        raise Refused(Rc.AUTH_MISSING)
+    if not sessions:  # passwords alone, which encrypt nothing: most commands
+        return Authorizations(tuple(each))
+    decrypt = _single(each, SessionAttributes.DECRYPT, useful=spec.decrypts)
+    encrypt = _single(each, SessionAttributes.ENCRYPT, useful=spec.encrypts)
+    for extra in each[spec.authorized_handles :]:
+        if extra.session is not None and extra is not decrypt and extra is not encrypt:
+            raise refusal.session(Rc.ATTRIBUTES, extra.number)
+    return Authorizations(tuple(each), decrypt, encrypt)
+
+
+def _read_each(chip: Chip, area: bytes) -> list[Authorization]:
+    if area == _EMPTY_PASSWORD:  # as most commands of a boot have it, where reading it would be most of the work
+        return [Authorization(1, WITH_EMPTY_PASSWORD, None)]
     reader = Reader(area)
     each: list[Authorization] = []
     while reader.left_bytes:
@@ -83,15 +105,7 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
         if number > MAX_SESSIONS_OF_COMMAND:
             raise refusal.session(Rc.SIZE, number)
         each.append(_resolved(chip, _read(reader, number), number))
-    _check_distinct(each)
-    if spec.authorized_handles > len(each):
-        raise Refused(Rc.AUTH_MISSING)
-    decrypt = _single(each, SessionAttributes.DECRYPT, useful=spec.decrypts)
-    encrypt = _single(each, SessionAttributes.ENCRYPT, useful=spec.encrypts)
-    for extra in each[spec.authorized_handles :]:
-        if extra.session is not None and extra is not decrypt and extra is not encrypt:
-            raise refusal.session(Rc.ATTRIBUTES, extra.number)
-    return Authorizations(tuple(each), decrypt, encrypt)
+    return each
 
 
 def _read(reader: Reader, number: int) -> CommandAuthorization:
@@ -123,10 +137,10 @@ def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorizat
     return Authorization(number, wire, session)
 
 
-def _check_distinct(each: Sequence_[Authorization]) -> None:
+def _check_distinct(sessions: Sequence_[Authorization]) -> None:
     seen: set[int] = set()
-    for authorization in each:
-        if authorization.session is not None and authorization.session.handle in seen:
+    for authorization in sessions:
+        if authorization.wire.session in seen:
             raise refusal.session(Rc.HANDLE, authorization.number)
         seen.add(authorization.wire.session)
 

@@ -15,25 +15,25 @@ from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations
 from strongroom.twin.nitrotpm.authorization.availability import check_available
 from strongroom.twin.nitrotpm.authorization.policy_check import check_policy
-from strongroom.twin.nitrotpm.authorization.signed import Signed
+from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity
 from strongroom.twin.nitrotpm.state.sessions import Session
 
 
-def authorize(chip: Chip, signed: Signed, found: Authorizations) -> None:
+def authorize(chip: Chip, call: Call) -> None:
     """Check every session of a command. Raises Refused for the first that does not hold."""
-    for authorization in found.each:
+    for authorization in call.authorizations.each:
         entity, role = authorization.entity, authorization.role
         for each in authorization.guessed_at:
             _check_lockout(chip, each)
         if entity is not None and role is not None:
-            check_available(entity, signed.spec, role, by_policy=authorization.is_policy)
+            check_available(entity, call.spec, role, by_policy=authorization.is_policy)
         if authorization.session is None:
             _check_password(chip, authorization)
         else:
-            _check_session(chip, authorization.session, authorization, signed=signed, found=found)
+            _check_session(chip, authorization.session, authorization, call)
 
 
 def _check_lockout(chip: Chip, guessed_at: Entity | Session) -> None:
@@ -65,12 +65,10 @@ def _check_password(chip: Chip, authorization: Authorization) -> None:
         raise _wrong(chip, authorization)
 
 
-def _check_session(
-    chip: Chip, session: Session, authorization: Authorization, *, signed: Signed, found: Authorizations
-) -> None:
+def _check_session(chip: Chip, session: Session, authorization: Authorization, call: Call) -> None:
     entity, wire = authorization.entity, authorization.wire
     if entity is not None and authorization.role is not None and session.is_policy:
-        check_policy(chip, session, entity, signed, number=authorization.number, role=authorization.role)
+        check_policy(chip, session, entity, call, number=authorization.number, role=authorization.role)
         if session.policy.needs_password:
             _check_password(chip, authorization)
             return
@@ -81,8 +79,8 @@ def _check_session(
     authorization.was_silent = not key and not wire.hmac
     if authorization.was_silent:
         return
-    nonces = (wire.nonce, session.nonce_tpm, *_other_nonces(found, authorization))
-    expected = session.mac(key, signed.hash(session.hash), nonces, wire.attributes)
+    nonces = (wire.nonce, session.nonce_tpm, *_other_nonces(call.authorizations, authorization))
+    expected = session.mac(key, call.hash(session.hash), nonces, wire.attributes)
     if not hmac.compare_digest(expected, wire.hmac):
         raise _wrong(chip, authorization)
 

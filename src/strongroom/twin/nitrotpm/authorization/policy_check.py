@@ -9,7 +9,7 @@ from strongroom.formats.tpm.attributes import SessionKind
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.authorization.signed import Signed
+from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import Role
 from strongroom.twin.nitrotpm.state.chip import Chip
@@ -17,12 +17,12 @@ from strongroom.twin.nitrotpm.state.entities import Entity, NvIndex
 from strongroom.twin.nitrotpm.state.sessions import NORMAL_LOCALITIES, PolicyState, Session
 
 
-def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *, number: int, role: Role) -> None:
+def check_policy(chip: Chip, session: Session, entity: Entity, call: Call, *, number: int, role: Role) -> None:
     """Raise Refused where the policy is not satisfied. `number` is that of the session."""
     if session.kind is SessionKind.TRIAL:
         raise refusal.session(Rc.ATTRIBUTES, number)
     policy = session.policy
-    if signed.spec.code is Cc.POLICY_SECRET and not (policy.needs_auth or policy.needs_password):
+    if call.spec.code is Cc.POLICY_SECRET and not (policy.needs_auth or policy.needs_password):
         raise refusal.session(Rc.MODE, number)  # without the secret, nobody would have proven to know it
     if entity.policy.algorithm is not session.hash:
         raise refusal.session(Rc.POLICY_FAIL, number)
@@ -31,10 +31,10 @@ def check_policy(chip: Chip, session: Session, entity: Entity, signed: Signed, *
         raise Refused(Rc.PCR_CHANGED)
     if not hmac.compare_digest(entity.policy.digest, policy.digest):
         raise refusal.session(Rc.POLICY_FAIL, number)
-    _check_command(policy, signed, number, role)
-    if policy.localities and not _admits(policy.localities, signed.locality):
+    _check_command(policy, call, number, role)
+    if policy.localities and not _admits(policy.localities, call.locality):
         raise Refused(Rc.LOCALITY)
-    _check_hashes(session, signed, number)
+    _check_hashes(session, call, number)
     if policy.written is not None and not (isinstance(entity, NvIndex) and entity.is_written == policy.written):
         raise refusal.session(Rc.POLICY_FAIL, number)
 
@@ -46,21 +46,21 @@ def _check_time(chip: Chip, policy: PolicyState, number: int) -> None:
         raise refusal.session(Rc.EXPIRED, number)
 
 
-def _check_command(policy: PolicyState, signed: Signed, number: int, role: Role) -> None:
+def _check_command(policy: PolicyState, call: Call, number: int, role: Role) -> None:
     if policy.command is not None:
-        if policy.command != signed.spec.code:
+        if policy.command != call.spec.code:
             raise refusal.session(Rc.POLICY_CC, number)
     elif role is not Role.USER:  # ADMIN and DUP want the policy to name the command
         raise refusal.session(Rc.POLICY_FAIL, number)
 
 
-def _check_hashes(session: Session, signed: Signed, number: int) -> None:
+def _check_hashes(session: Session, call: Call, number: int) -> None:
     policy = session.policy
-    expected = ((policy.cp_hash, signed.hash), (policy.name_hash, signed.names_hash))
+    expected = ((policy.cp_hash, call.hash), (policy.name_hash, call.names_hash))
     for wanted, hash_of in expected:
         if wanted and not hmac.compare_digest(wanted, hash_of(session.hash)):
             raise refusal.session(Rc.POLICY_FAIL, number)
-    if policy.template and not hmac.compare_digest(policy.template, signed.template_hash(session.hash)):
+    if policy.template and not hmac.compare_digest(policy.template, call.template_hash(session.hash)):
         raise refusal.session(Rc.POLICY_FAIL, number)
 
 

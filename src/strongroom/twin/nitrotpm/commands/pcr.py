@@ -11,7 +11,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import read_hash
+from strongroom.formats.tpm.schemes import read_tagged_digest
 from strongroom.formats.tpm.wire import Reader, listed, sized, u8, u16, u32
 from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.parameters import BUFFER, PCR_SELECTIONS
@@ -29,12 +29,7 @@ Digests = tuple[tuple[Alg, bytes], ...]
 
 def _digests(reader: Reader) -> Digests:
     """Take TPML_DIGEST_VALUES off."""
-    return tuple(_tagged_digest(reader) for _ in range(reader.count(len(HASH_BYTES), "digests")))
-
-
-def _tagged_digest(reader: Reader) -> tuple[Alg, bytes]:
-    algorithm = read_hash(reader)
-    return algorithm, reader.take(HASH_BYTES[algorithm], "a digest")
+    return tuple([read_tagged_digest(reader) for _ in range(reader.count(len(HASH_BYTES), "digests"))])
 
 
 def encode_digests(digests: Iterable[tuple[Alg, bytes]]) -> bytes:
@@ -88,7 +83,7 @@ def extend(chip: Chip, call: Call, digests: Iterable[tuple[Alg, bytes]]) -> None
     index = call.handles[0]
     if index != Rh.NULL:
         _begin_change(chip, index)
-        chip.pcrs.extend(index, digests)
+        chip.volatile.pcrs.extend(index, digests)
 
 
 def check_extend(chip: Chip, call: Call) -> None:

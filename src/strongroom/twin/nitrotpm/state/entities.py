@@ -10,7 +10,7 @@ from typing import Protocol
 from strongroom.crypto.tpm import nv_name
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.attributes import NvAttributes
-from strongroom.formats.tpm.handles import Rh
+from strongroom.formats.tpm.handles import PCR_COUNT, Rh
 from strongroom.formats.tpm.nv_public import NvPublic
 from strongroom.formats.tpm.wire import u32
 
@@ -88,6 +88,10 @@ class Pcr:
     def name(self) -> bytes:
         """The handle."""
         return u32(self.index)
+
+
+PCRS = tuple(map(Pcr, range(PCR_COUNT)))
+"""All of them."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from strongroom.crypto.tpm import digest, pcr_digest
+from strongroom.crypto.tpm import extended, pcr_digest
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.pcr_selection import PcrSelection
@@ -84,17 +84,20 @@ class PcrStore:
 
     def extend(self, index: int, digests: Iterable[tuple[Alg, bytes]]) -> None:
         """Extend a PCR in each bank that has it."""
-        for bank, value in digests:
-            if (bank, index) in self.values:
-                self.values[bank, index] = digest(bank, self.values[bank, index], value)
-                self._changed(index)
+        values, updates = self.values, 0
+        for bank, by in digests:
+            value = values.get((bank, index))
+            if value is not None:
+                values[bank, index] = extended(bank, value, by)
+                updates += 1
+        self._count(index, updates)
 
     def reset(self, index: int) -> None:
         """Set a PCR to zeros in every bank."""
         for bank in self.allocation:
             if (bank, index) in self.values:
                 self.values[bank, index] = bytes(HASH_BYTES[bank])
-        self._changed(index)
+        self._count(index, 1)
 
     def present(self, selections: Iterable[PcrSelection]) -> tuple[PcrSelection, ...]:
         """Return the selections without the PCRs that a bank does not have."""
@@ -104,9 +107,9 @@ class PcrStore:
         """Return the digest over what is there of the selections."""
         return pcr_digest(algorithm, self.present(selections), self.values)
 
-    def _changed(self, index: int) -> None:
+    def _count(self, index: int, updates: int) -> None:
         if index not in UNCOUNTED:
-            self.counter += 1
+            self.counter += updates
 
 
 def _initial(bank: Alg, index: int) -> bytes:
