@@ -7,7 +7,6 @@ NitroTPM. libtpms is the judge of both.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +23,7 @@ from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import u16, u32
 
 _HASHES: Mapping[Alg, Callable[[bytes], hashlib._Hash]] = {
-    Alg.SHA1: functools.partial(hashlib.sha1, usedforsecurity=False),
+    Alg.SHA1: hashlib.sha1,
     Alg.SHA256: hashlib.sha256,
     Alg.SHA384: hashlib.sha384,
     Alg.SHA512: hashlib.sha512,

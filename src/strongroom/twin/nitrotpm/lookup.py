@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from strongroom.formats.tpm.attributes import NvAttributes
-from strongroom.formats.tpm.handles import HandleType, handle_number, handle_type
+from strongroom.formats.tpm.handles import PCR_COUNT, HandleType, handle_number, handle_type
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm.profile import MAX_SESSIONS
 from strongroom.twin.nitrotpm.refusal import Refused, handle
@@ -19,9 +19,9 @@ Found = Hierarchy | Pcr | NvIndex | Loaded | Session
 
 def find(chip: Chip, wanted: int, number: int) -> Found:
     """Return what is under a handle, the `number`th of its command. Raises Refused where there is nothing."""
-    kind = handle_type(wanted)
-    if kind == HandleType.PCR:
+    if wanted < PCR_COUNT:
         return PCRS[wanted]
+    kind = handle_type(wanted)
     if kind == HandleType.PERMANENT:
         return _hierarchy(chip, wanted, number)
     if kind == HandleType.NV_INDEX:

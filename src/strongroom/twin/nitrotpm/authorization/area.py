@@ -79,14 +79,12 @@ class Authorizations(NamedTuple):
 
 def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authorizations:
     """Read the authorization area. Raises Refused for what is malformed, not there, or of no use to the command."""
+    if area == _EMPTY_PASSWORD and spec.authorized_handles == 1:  # most commands of a boot; reading it takes longest
+        return Authorizations((Authorization(1, WITH_EMPTY_PASSWORD, None),))
     each = _read_each(chip, area)
-    sessions = [authorization for authorization in each if authorization.session is not None]
-    if sessions:
-        _check_distinct(sessions)
+    _check_distinct(each)
     if spec.authorized_handles > len(each):
         raise Refused(Rc.AUTH_MISSING)
-    if not sessions:  # passwords alone, which encrypt nothing: most commands
-        return Authorizations(tuple(each))
     decrypt = _single(each, SessionAttributes.DECRYPT, useful=spec.decrypts)
     encrypt = _single(each, SessionAttributes.ENCRYPT, useful=spec.encrypts)
     for extra in each[spec.authorized_handles :]:
@@ -96,8 +94,6 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
 
 
 def _read_each(chip: Chip, area: bytes) -> list[Authorization]:
-    if area == _EMPTY_PASSWORD:  # as most commands of a boot have it, where reading it would be most of the work
-        return [Authorization(1, WITH_EMPTY_PASSWORD, None)]
     reader = Reader(area)
     each: list[Authorization] = []
     while reader.left_bytes:
@@ -137,10 +133,10 @@ def _resolved(chip: Chip, wire: CommandAuthorization, number: int) -> Authorizat
     return Authorization(number, wire, session)
 
 
-def _check_distinct(sessions: Sequence_[Authorization]) -> None:
+def _check_distinct(each: Sequence_[Authorization]) -> None:
     seen: set[int] = set()
-    for authorization in sessions:
-        if authorization.wire.session in seen:
+    for authorization in each:
+        if authorization.session is not None and authorization.session.handle in seen:
             raise refusal.session(Rc.HANDLE, authorization.number)
         seen.add(authorization.wire.session)
 

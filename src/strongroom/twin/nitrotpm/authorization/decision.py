@@ -25,15 +25,15 @@ from strongroom.twin.nitrotpm.state.sessions import Session
 def authorize(chip: Chip, call: Call) -> None:
     """Check every session of a command. Raises Refused for the first that does not hold."""
     for authorization in call.authorizations.each:
-        entity, role = authorization.entity, authorization.role
+        entity, role, session = authorization.entity, authorization.role, authorization.session
         for each in authorization.guessed_at:
             _check_lockout(chip, each)
         if entity is not None and role is not None:
-            check_available(entity, call.spec, role, by_policy=authorization.is_policy)
-        if authorization.session is None:
+            check_available(entity, call.spec, role, by_policy=session is not None and session.is_policy)
+        if session is None:
             _check_password(chip, authorization)
         else:
-            _check_session(chip, authorization.session, authorization, call)
+            _check_session(chip, session, authorization, call)
 
 
 def _check_lockout(chip: Chip, guessed_at: Entity | Session) -> None:

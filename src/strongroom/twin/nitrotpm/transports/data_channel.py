@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from strongroom.formats.tpm.frame import HEADER_BYTES, MAX_FRAME_BYTES, SIZE_AT, encode_response
 from strongroom.formats.tpm.response_codes import Rc
@@ -14,24 +14,19 @@ from strongroom.twin.nitrotpm.board import Board
 
 def serve_data(board: Board, connection: socket.socket) -> None:
     """Answer the commands of one connection until it ends, or turns out to be none."""
-    with contextlib.suppress(OSError), connection:
-        for command in _commands(connection):
-            connection.sendall(board.execute(command))
-
-
-def _commands(connection: socket.socket) -> Iterator[bytes]:
-    """Give commands until the other side is done, or so confused that no next one can be found."""
     receive, received = _receiver(connection), b""
-    while len(received := receive(HEADER_BYTES, received)) >= HEADER_BYTES:
-        size_bytes = int.from_bytes(received[SIZE_AT])
-        if not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:
-            connection.sendall(encode_response(Rc.COMMAND_SIZE))
-            return
-        received = receive(size_bytes, received)
-        if len(received) < size_bytes:
-            return
-        yield received[:size_bytes]
-        received = received[size_bytes:]
+    with contextlib.suppress(OSError), connection:
+        while len(received := receive(HEADER_BYTES, received)) >= HEADER_BYTES:
+            size_bytes = int.from_bytes(received[SIZE_AT])
+            if not HEADER_BYTES <= size_bytes <= MAX_FRAME_BYTES:  # no next command can be found
+                connection.sendall(encode_response(Rc.COMMAND_SIZE))
+                return
+            if len(received) < size_bytes:
+                received = receive(size_bytes, received)
+                if len(received) < size_bytes:
+                    return
+            connection.sendall(board.execute(received[:size_bytes]))
+            received = received[size_bytes:]
 
 
 def _receiver(connection: socket.socket) -> Callable[[int, bytes], bytes]:
