@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 
 from strongroom.cli.demo import command, stage, story
-from strongroom.cli.demo.images import stand_in_parts
 from strongroom.cli.demo.keepsake import DESCRIPTIONS
 from strongroom.cli.demo.ledger import Row, Verdict
 from strongroom.cli.main import run
+from strongroom.cli.stand_in import stand_in_parts
 from strongroom.crypto import header_signature
 from strongroom.flows import open as opening
 from strongroom.formats.console import parse_console
@@ -26,7 +26,7 @@ from strongroom.measure.predict import measure_image
 from strongroom.twin.kms import recipient
 from strongroom.twin.server import Twin
 
-PARTS = stand_in_parts(Architecture.X86_64, reason="a test")
+PARTS = stand_in_parts(Architecture.X86_64, origin="a test")
 ROWS = [
     "The vendor itself decrypts Acme's data key",
     "The vendor opens its escrow wrap",
