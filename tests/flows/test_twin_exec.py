@@ -210,6 +210,17 @@ def test_while_the_app_runs_no_other_thread_takes_its_signals(vendor):
     assert "Threads:\t1\n" in status
 
 
+@pytest.mark.attack("K17")
+def test_while_the_app_runs_the_secrets_are_in_its_folder_only(vendor):
+    size = 64 << 20
+    (vendor.project.folder / "secrets/db-password").write_bytes(os.urandom(size))
+    with vendor.waiting("--secret", "db-password") as (process, place, _):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert (place / "db-password/db-password").stat().st_size == size
+    most, now = (int(status.partition(name)[2].split()[0]) << 10 for name in ("VmHWM:", "VmRSS:"))
+    assert most - now > 2 * size, "what was sealed, what was opened, and the bundle between them"
+
+
 def test_a_changed_byte_is_refused_with_the_reason_and_the_app_never_starts(vendor):
     vendor.strongroom("measure", "app.efi", "-o", "app.json")
     options, app = ("--image", "app.efi", "--measurements", "app.json"), ("/bin/sh", "-c", "touch ran")
@@ -232,6 +243,13 @@ def test_a_changed_byte_is_refused_with_the_reason_and_the_app_never_starts(vend
     vendor.strongroom("measure", "app.efi", "-o", "new.json")
     assert json.loads((vendor.project.folder / "new.json").read_text())["Measurements"]["PCR4"] in said
     assert vendor.run(*options, "--measurements", "new.json", app=app).returncode == 0, "both are admitted now"
+
+
+def test_measurements_without_their_image_are_told_what_is_missing(vendor):
+    vendor.strongroom("measure", "app.efi", "-o", "app.json")
+    done = vendor.run("--measurements", "app.json", app=("/bin/true",))
+    assert done.returncode == 6
+    assert b"A stand-in booted, which the key does not open for" in done.stderr
 
 
 def test_a_change_of_the_stub_is_no_change_of_a_section(vendor):

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,8 +101,14 @@ def command(  # noqa: PLR0913 -- one argument for each option
     if not as_json:
         _announce(plan)
     with _progress() as say:
-        files = rehearse(plan, say=say)
-    context.exit(_run(program, words, files, plan, as_json=as_json))
+        files = dict(rehearse(plan, say=say))
+    with signals_held(), memory_folder() as folder:
+        deliver(files, folder, owner=Owner(os.geteuid(), os.getegid()))
+        names = list(files)
+        files.clear()  # from here on they are in the folder, and not in this process too
+        _say_what_was_opened(plan, folder, names, as_json=as_json)
+        code = run_child(program, words, environment={**os.environ, FOLDER_VARIABLE: str(folder)})
+    context.exit(code)
 
 
 def _find(word: str) -> Path:
@@ -115,18 +121,6 @@ def _find(word: str) -> Path:
             remedy="It has to be on the PATH or be a path, and to be executable.",
         )
     return Path(found)
-
-
-def _run(program: Path, words: Sequence[str], files: Mapping[str, bytes], plan: Plan, *, as_json: bool) -> int:
-    """Deliver the files, run the program with them, and put them away."""
-    with signals_held(), memory_folder() as folder:
-        deliver(files, folder, owner=Owner(os.geteuid(), os.getegid()))
-        if as_json:
-            sys.stderr.write(json.dumps(_result(plan, files, folder)) + "\n")
-        else:
-            _say([f"  opened  {FOLDER_VARIABLE}={folder}", *(f"          {name}" for name in files)])
-        sys.stderr.flush()
-        return run_child(program, words, environment={**os.environ, FOLDER_VARIABLE: str(folder)})
 
 
 def _announce(plan: Plan) -> None:
@@ -145,8 +139,11 @@ def _announce(plan: Plan) -> None:
     _say(list(flag_lines(plan.image.findings)))
 
 
-def _result(plan: Plan, files: Mapping[str, bytes], folder: Path) -> dict[str, object]:
-    return {
+def _say_what_was_opened(plan: Plan, folder: Path, names: Sequence[str], *, as_json: bool) -> None:
+    if not as_json:
+        _say([f"  opened  {FOLDER_VARIABLE}={folder}", *(f"          {name}" for name in names)])
+        return
+    result = {
         "ok": True,
         "tenant": plan.tenant.id,
         "account": plan.account,
@@ -155,8 +152,9 @@ def _result(plan: Plan, files: Mapping[str, bytes], folder: Path) -> dict[str, o
         "admitted": list(plan.admitted),
         "signer": plan.signer.name or None,
         "folder": str(folder),
-        "files": list(files),
+        "files": names,
     }
+    sys.stderr.write(json.dumps(result) + "\n")
 
 
 def _say(lines: Sequence[str]) -> None:

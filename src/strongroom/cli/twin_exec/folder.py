@@ -90,12 +90,16 @@ def remove_leftovers(place: Path) -> None:
 def _make(place: Path) -> tuple[Path, int]:
     """Make a folder and hold it; once more where another run took it for a leftover before it was held."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        descriptor = os.open(path, _OPEN)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if path.exists():
-            return path, descriptor
-        os.close(descriptor)
+        try:
+            path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        except OSError as error:
+            raise LocalFault("exec.no-folder", f"cannot make a folder in {place}: {error.strerror}") from error
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, _OPEN)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists():
+                return path, descriptor
+            os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

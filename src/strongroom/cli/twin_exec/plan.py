@@ -4,30 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.cli.image_file import read_image_file
-from strongroom.cli.policy_file import read_measurements_file
 from strongroom.cli.project_file import ProjectFile
-from strongroom.cli.stand_in import build_image, stand_in_parts, this_architecture
+from strongroom.cli.twin_exec.image import BootImage, admitted_by, read_image, stand_in, with_a_byte_changed
 from strongroom.cli.twin_exec.signer import ChosenSigner, choose_signer
-from strongroom.errors import Finding, UsageError
+from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
 from strongroom.flows.seal import MAX_PLAINTEXT_BYTES, SealedEntry
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.names import ACCOUNT_ID
 from strongroom.formats.partition import Partition
-from strongroom.formats.pcrs import PcrIndex
 from strongroom.formats.project_model import Secret, Target, Tenant
-from strongroom.formats.uki import parse_uki
 from strongroom.ids import AccountId, Region, TenantId
-from strongroom.measure.predict import measure_image
 
-_CHANGEABLE = (".cmdline", ".osrel", ".linux")
-"""Sections in which one bit may be another and the image still boots in the twin, the most telling one first."""
-
-_STAND_IN = "it has the form of a unified kernel image and nothing of yours in it; --image FILE boots one"
 Say = Callable[[str], None]
 """Told what happens next, in a few words."""
 
@@ -46,19 +37,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class BootImage:
-    """What boots."""
-
-    name: str
-    """What people are told that it is, in a few words."""
-    data: bytes
-    about: str = ""
-    """What else they should know of it."""
-    findings: tuple[Finding, ...] = ()
-    """What lies beside it on its disk and would change a boot there."""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything for one run. `admitted` are the measurements that the key will open for, by what they are called."""
 
@@ -69,8 +47,6 @@ class Plan:
     """The account that the instance runs in."""
     region: Region
     secrets: tuple[Secret, ...]
-    entries: Mapping[str, tuple[SealedEntry, ...]]
-    """What is in each secret, by its name."""
     image: BootImage
     admitted: Mapping[str, Measurements]
     exact: bool
@@ -87,7 +63,6 @@ def read_plan(file: ProjectFile, wanted: Wanted) -> Plan:
     account = _account(tenant, wanted.account)
     secrets = _secrets(file, tenant, wanted)
     image = _image(file, wanted.image)
-    admitted = _admitted(image, wanted.measurements)
     return Plan(
         file=file,
         target=target,
@@ -95,9 +70,8 @@ def read_plan(file: ProjectFile, wanted: Wanted) -> Plan:
         account=account,
         region=tenant.regions[0],
         secrets=secrets,
-        entries={secret.name: _entries(file, secret) for secret in secrets},
-        image=_with_a_byte_changed(image) if wanted.change_a_byte else image,
-        admitted=admitted,
+        image=with_a_byte_changed(image) if wanted.change_a_byte else image,
+        admitted=admitted_by(image, wanted.measurements),
         exact=not wanted.measurements,
         changed=wanted.change_a_byte,
         signer=choose_signer(file),
@@ -175,8 +149,8 @@ def _opened_by_the_image(file: ProjectFile, image: str | None) -> Sequence[str]:
     return only.secrets
 
 
-def _entries(file: ProjectFile, secret: Secret) -> tuple[SealedEntry, ...]:
-    """Read the files of a secret."""
+def read_entries(file: ProjectFile, secret: Secret) -> tuple[SealedEntry, ...]:
+    """Read the files of a secret, to be sealed and let go. Raises LocalFault, FormatError."""
     return tuple(
         SealedEntry(written.rpartition("/")[2], read_file(file.locate(written), maximum_bytes=MAX_PLAINTEXT_BYTES))
         for written in secret.files
@@ -184,38 +158,7 @@ def _entries(file: ProjectFile, secret: Secret) -> tuple[SealedEntry, ...]:
 
 
 def _image(file: ProjectFile, named: str | None) -> BootImage:
-    """Read the image, or make a stand-in where none was named, or one that nobody has built."""
+    """Return what boots: the file, or a stand-in for an image of the project, which nobody has built yet."""
     if named is None or named in file.project.images:
-        parts = stand_in_parts(this_architecture(), origin="a stand-in")
-        name = f"a stand-in for {named}" if named else "a stand-in"
-        return BootImage(name, build_image(parts, trust=b"{}\n"), about=_STAND_IN)
-    found = read_image_file(Path(named))
-    with found.named():
-        parse_uki(found.image)
-    return BootImage(named, bytes(found.image), findings=found.findings)
-
-
-def _admitted(image: BootImage, files: Sequence[Path]) -> Mapping[str, Measurements]:
-    """Return what the key opens for: the measurements that were given, or those of this image."""
-    if not files:
-        return {image.name: measure_image(image.data, secure_boot=None)}
-    given = {str(path): read_measurements_file(path) for path in files}
-    for name, measurements in given.items():
-        if PcrIndex(7) in measurements.gates:
-            raise UsageError(
-                "exec.secure-boot",
-                f"expected measurements of boots with Secure Boot off, found a gate on PCR 7 in {name}",
-                remedy="The twin boots with Secure Boot off here: measure the image without keys.",
-            )
-    return given
-
-
-def _with_a_byte_changed(image: BootImage) -> BootImage:
-    """Return the image with one bit flipped in what it is told, or in what it runs."""
-    uki = parse_uki(image.data)
-    section = next(s for name in _CHANGEABLE for s in uki.image.sections if s.name == name)
-    place = section.raw_offset if section.name != ".linux" else section.raw_offset + section.virtual_size - 1
-    changed = bytearray(image.data)
-    changed[place] ^= 1
-    about = f"{image.about}; with byte {place} changed, in {section.name}".removeprefix("; ")
-    return replace(image, data=bytes(changed), about=about)
+        return stand_in(named)
+    return read_image(Path(named))

@@ -14,6 +14,9 @@ from strongroom.twin.kms.decisions import DecisionRecord
 from strongroom.twin.machine import Instance
 
 _ON_PURPOSE = "This is --change-a-byte at work: without it, the image boots as it is."
+_NONE_OF_YOURS = (
+    "A stand-in booted, which the key does not open for: name the image that was measured with --image FILE."
+)
 _ANOTHER_IMAGE = (
     "The key does not open for what booted. If the change is meant, measure the image again and admit that: "
     "`strongroom measure IMAGE -o FILE`, then --measurements FILE."
@@ -23,9 +26,7 @@ _ANOTHER_IMAGE = (
 def explained(refusal: KeyRefused, plan: Plan, instance: Instance, record: DecisionRecord) -> KeyRefused:
     """Return the refusal with the reason that the twin's KMS wrote down, and what to do about it."""
     moved = tuple(_moved(plan, instance))
-    remedy = refusal.remedy
-    if moved:
-        remedy = _ON_PURPOSE if plan.changed else _ANOTHER_IMAGE
+    remedy = _remedy(plan) if moved else refusal.remedy
     told = KeyRefused(refusal.code, refusal.message, statement=record.statement, remedy=remedy)
     told.add_note(f"The twin knows why: {record.reason or record.error_message}")
     for line in moved:
@@ -33,6 +34,13 @@ def explained(refusal: KeyRefused, plan: Plan, instance: Instance, record: Decis
     for line in _other_sections(plan):
         told.add_note(line)
     return told
+
+
+def _remedy(plan: Plan) -> str:
+    """Return what to do about another image than the admitted ones."""
+    if plan.changed:
+        return _ON_PURPOSE
+    return _NONE_OF_YOURS if plan.image.stands_in else _ANOTHER_IMAGE
 
 
 def _moved(plan: Plan, instance: Instance) -> Iterator[str]:

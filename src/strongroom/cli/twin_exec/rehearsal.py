@@ -20,7 +20,7 @@ from strongroom.agent.connect import connect
 from strongroom.agent.fetch import Fetched, fetch
 from strongroom.agent.trusted import AgentTrust, verify_trust
 from strongroom.cli.trust_file import signers_of, trust_with
-from strongroom.cli.twin_exec.plan import Plan, Say
+from strongroom.cli.twin_exec.plan import Plan, Say, read_entries
 from strongroom.cli.twin_exec.refusal import explained
 from strongroom.cli.twin_parties import APP_ROLE, KeyStaff, Shelf, away_from_aws, create_app_role, hire
 from strongroom.errors import KeyRefused
@@ -66,7 +66,7 @@ class _Vendor:
         product = plan.file.project.product.id
         subject = Subject(product, plan.tenant.id, secret.purpose, secret.name, secret.epoch)
         sealed = seal(
-            plan.entries[secret.name],
+            read_entries(plan.file, secret),
             header=SealHeader(subject, bundle_version=secret.floor, accounts=plan.tenant.accounts),
             signer=plan.signer.key,
             kms=self.staff.sealing,
@@ -80,7 +80,7 @@ class _Vendor:
 def rehearse(plan: Plan, *, say: Say) -> Mapping[str, bytes]:
     """Return the files that the agent would deliver, as BUNDLE/ENTRY.
 
-    Raises KeyRefused with the twin's reason when KMS says no, and what sealing, booting and opening raise.
+    Raises KeyRefused with the twin's reason when KMS says no, and what reading, sealing, booting and opening raise.
     """
     say("starting a twin of AWS")
     with away_from_aws(), Twin(region=plan.region) as twin:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The private folder of a run: in memory, ours alone, gone afterwards, and no leftover of a killed run survives."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -97,22 +98,36 @@ def test_the_folders_of_other_users_stay(memory):
     assert other.is_dir()
 
 
-def test_a_folder_that_another_run_takes_for_a_leftover_is_made_again(memory, monkeypatch):
+@pytest.mark.parametrize("taken_by", ["mkdtemp", "flock"])
+def test_a_folder_that_another_run_takes_for_a_leftover_is_made_again(memory, monkeypatch, taken_by):
     made = []
-    mkdtemp = tempfile.mkdtemp
 
-    def taken(**options):
-        made.append(mkdtemp(**options))
-        if len(made) == 1:
-            monkeypatch.setattr(folder.fcntl, "flock", lambda *_: Path(made[0]).rmdir())
-        else:
-            monkeypatch.undo()
+    def make(**options):
+        made.append(tempfile.mkdtemp(**options))
+        if taken_by == "mkdtemp" and len(made) == 1:
+            Path(made[0]).rmdir()
         return made[-1]
 
-    monkeypatch.setattr(folder.tempfile, "mkdtemp", taken)
-    path, descriptor = folder._make(memory)
-    os.close(descriptor)
-    assert [str(path)] == made[1:]
+    def lock(descriptor, kind):
+        if taken_by == "flock" and len(made) == 1:
+            Path(made[0]).rmdir()
+        fcntl.flock(descriptor, kind)
+
+    monkeypatch.setattr(folder, "tempfile", SimpleNamespace(mkdtemp=make))
+    monkeypatch.setattr(folder, "fcntl", SimpleNamespace(flock=lock, LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB))
+    with memory_folder() as path:
+        assert [str(path)] == made[1:]
+
+
+def test_a_place_without_room_is_told(memory, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder, "tempfile", SimpleNamespace(mkdtemp=full))
+    with pytest.raises(LocalFault) as caught, memory_folder():
+        pytest.fail("there was no room")
+    assert caught.value.code == "exec.no-folder"
+    assert str(memory) in caught.value.message
 
 
 def test_a_runtime_folder_on_disk_is_not_used(monkeypatch, tmp_path):

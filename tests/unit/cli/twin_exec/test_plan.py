@@ -16,6 +16,7 @@ from tests.twin_world import small_uki
 
 from strongroom.cli.main import run
 from strongroom.cli.twin_exec import command, folder
+from strongroom.cli.twin_exec.plan import read_entries
 from strongroom.formats.uki import parse_uki
 from strongroom.measure.predict import measure_image
 
@@ -38,9 +39,9 @@ def test_a_tenant_has_its_own_account_region_and_secrets(plan):
 
 
 def test_entries_are_called_as_their_files(plan):
-    entries = {name: [(e.name, e.content) for e in found] for name, found in plan().entries.items()}
-    assert entries["db-password"] == [("db-password", PASSWORD)]
-    assert entries["tls"][0] == ("key.der", KEY)
+    password, tls = (read_entries(plan().file, secret) for secret in plan().secrets)
+    assert [(entry.name, entry.content) for entry in password] == [("db-password", PASSWORD)]
+    assert (tls[0].name, tls[0].content) == ("key.der", KEY)
 
 
 def test_secrets_that_are_named_are_the_only_ones_each_once(plan):
