@@ -19,6 +19,8 @@ from tests.processes import wait_until
 from tests.twin_exec_project import INITECH, KEY, PASSWORD, VendorFolder, write_project
 from tests.twin_world import small_uki
 
+pytestmark = pytest.mark.slow
+
 CANARY = b"canary-5d1e77"
 TELL = """
 import json, os, sys
@@ -191,17 +193,20 @@ def test_what_a_kill_of_ourselves_leaves_goes_with_the_next_run(vendor):
             assert (living / "tls/key.der").read_bytes() == KEY, "a run that goes on keeps its secrets"
 
 
-def test_ended_at_any_moment_it_leaves_nothing(vendor):
+@pytest.mark.parametrize("moment", ["while it starts", "while it delivers"])
+def test_ended_at_any_moment_it_leaves_nothing(vendor, moment):
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
-    for _ in range(6):
-        after = chance.uniform(0.1, 1.4)
+    for sent in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        after = chance.uniform(0.1, 1.2) if moment == "while it starts" else chance.uniform(0, 0.01)
         with vendor.start(app=("/bin/sleep", "30")) as process:
+            if moment == "while it delivers":
+                wait_until(vendor.left, "nothing was delivered", pause=0.0005)
             time.sleep(after)
-            process.terminate()
+            process.send_signal(sent)
             process.communicate(timeout=20)
-        assert process.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}, (seed, after)
-        assert vendor.left() == [], (seed, after)
+        assert process.returncode in {-sent, 128 + sent}, (seed, sent, after)
+        assert vendor.left() == [], (seed, sent, after)
 
 
 def test_while_the_app_runs_no_other_thread_takes_its_signals(vendor):

@@ -22,13 +22,18 @@ LEADING_AWAY = {
 def test_settings_and_proxies_are_out_of_sight_and_come_back(monkeypatch):
     for name, value in LEADING_AWAY.items():
         monkeypatch.setenv(name, value)
-    before = dict(os.environ)
-    with pytest.raises(KeyboardInterrupt), away_from_aws():
-        assert not LEADING_AWAY.keys() & os.environ.keys()
-        assert os.environ["NO_PROXY"] == "*"
-        assert os.environ["PATH"] == before["PATH"]
-        raise KeyboardInterrupt
+    before, within = dict(os.environ), {}
+
+    def interrupted():
+        with away_from_aws():
+            within.update(os.environ)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert dict(os.environ) == before
+    assert not LEADING_AWAY.keys() & within.keys()
+    assert (within["NO_PROXY"], within["PATH"]) == ("*", before["PATH"])
 
 
 def test_profiles_in_files_are_out_of_sight(monkeypatch, tmp_path):
