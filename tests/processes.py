@@ -42,8 +42,8 @@ def ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[byte
         process.wait()
 
 
-def wait_until(condition: Callable[[], object], complaint: str, *, seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], complaint: str, *, seconds: float = 10, pause: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, complaint
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,10 +11,10 @@ from datetime import timedelta
 import pytest
 
 from strongroom.cli.demo import command, stage, story
-from strongroom.cli.demo.images import stand_in_parts
 from strongroom.cli.demo.keepsake import DESCRIPTIONS
 from strongroom.cli.demo.ledger import Row, Verdict
 from strongroom.cli.main import run
+from strongroom.cli.stand_in import stand_in_parts
 from strongroom.crypto import header_signature
 from strongroom.flows import open as opening
 from strongroom.formats.console import parse_console
@@ -26,7 +27,7 @@ from strongroom.measure.predict import measure_image
 from strongroom.twin.kms import recipient
 from strongroom.twin.server import Twin
 
-PARTS = stand_in_parts(Architecture.X86_64, reason="a test")
+PARTS = stand_in_parts(Architecture.X86_64, origin="a test")
 ROWS = [
     "The vendor itself decrypts Acme's data key",
     "The vendor opens its escrow wrap",
@@ -205,7 +206,8 @@ def test_a_folder_that_cannot_be_made_is_named_before_anything_is_played(monkeyp
 def test_the_command_plays_the_real_thing_and_leaves_what_it_says(tmp_path):
     kept = tmp_path / "kept"
     call = [sys.executable, "-m", "strongroom", "demo", "--json", "--keep", str(kept)]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    leading_away = {"HTTP_PROXY": "http://127.0.0.1:9", "AWS_PROFILE": "none"}
+    done = subprocess.run(call, capture_output=True, text=True, check=False, env=os.environ | leading_away)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["holds"]

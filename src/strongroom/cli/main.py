@@ -7,6 +7,7 @@ import contextlib
 import errno
 import importlib
 import io
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -139,12 +140,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    ours = itertools.takewhile(lambda word: word != "--", arguments)  # what follows is for somebody else's program
+    as_json = "--json" in ours
     try:
         result = strongroom.main(args=list(arguments), prog_name="strongroom", standalone_mode=False)
     except click.ClickException as error:
-        return _report_usage(error, as_json="--json" in arguments)
+        return _report_usage(error, as_json=as_json)
     except StrongroomError as error:
-        return _report(error, as_json="--json" in arguments)
+        return _report(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("strongroom: interrupted\n")
         return INTERRUPTED

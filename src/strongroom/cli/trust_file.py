@@ -17,14 +17,25 @@ from strongroom.formats.project_model import Project, SignerState, Target
 from strongroom.formats.trust import MAX_CERTIFICATE_BYTES, Tls, Trust, Vendor
 from strongroom.ids import CertificateDer, Region
 
+Material = tuple[tuple[CertificateDer, ...], Tls, dict[Region, CertificateDer]]
+"""Nitro roots, TLS roots with endpoints, and who signs identity documents in which region."""
+
 
 def trust_of(file: ProjectFile, target: Target, profile: Profile) -> Trust:
     """Return what images for `target` trust. Raises UsageError when the project does not say enough."""
-    nitro, tls, identity = _aws(file, target) if profile is Profile.PRODUCTION else _rehearsal(file, target)
+    material = _aws(file, target) if profile is Profile.PRODUCTION else _rehearsal(file, target)
+    return trust_with(file, target, profile, material, signers=signers_of(file))
+
+
+def trust_with(
+    file: ProjectFile, target: Target, profile: Profile, material: Material, *, signers: tuple[PinnedSigner, ...]
+) -> Trust:
+    """Return the project's trust with roots and endpoints from elsewhere, such as those of a running twin."""
+    nitro, tls, identity = material
     return Trust(
         profile=profile,
         product=file.project.product.id,
-        signers=_signers(file),
+        signers=signers,
         floors={secret.name: secret.floor for secret in file.project.secrets.values() if secret.floor > 1},
         vendor=Vendor(target.partition, (target.vendor_account,)),
         nitro_roots=nitro,
@@ -33,7 +44,8 @@ def trust_of(file: ProjectFile, target: Target, profile: Profile) -> Trust:
     )
 
 
-def _signers(file: ProjectFile) -> tuple[PinnedSigner, ...]:
+def signers_of(file: ProjectFile) -> tuple[PinnedSigner, ...]:
+    """Return the signers that new images trust. Raises UsageError for a project without one."""
     signers = tuple(
         PinnedSigner(signer.key_id, signer.algorithm, signer.public_key, signer.roles)
         for signer in file.project.signers.values()
@@ -56,10 +68,7 @@ def regions_of(project: Project) -> tuple[Region, ...]:
     return tuple(sorted(regions))
 
 
-_Material = tuple[tuple[CertificateDer, ...], Tls, dict[Region, CertificateDer]]
-
-
-def _aws(file: ProjectFile, target: Target) -> _Material:
+def _aws(file: ProjectFile, target: Target) -> Material:
     if target.profile is Profile.REHEARSAL:
         raise UsageError(
             "trust.rehearsal-target",
@@ -84,7 +93,7 @@ def _identity_certificate(region: Region) -> CertificateDer:
     return certificates[region]
 
 
-def _rehearsal(file: ProjectFile, target: Target) -> _Material:
+def _rehearsal(file: ProjectFile, target: Target) -> Material:
     trust = target.trust
     if trust is None:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.twin_exec.command import command as exec_
 from strongroom.cli.twin_tpm import command as tpm
 
 
@@ -13,8 +14,10 @@ def command() -> None:
     """Rehearse without AWS: what the twin of its services offers on its own.
 
     \b
-    Example:  strongroom twin tpm --ctrl tpm.sock --state tpm/
+    Example:  strongroom twin exec --tenant globex -- ./app
+              strongroom twin tpm --ctrl tpm.sock --state tpm/
     """
 
 
+command.add_command(exec_)
 command.add_command(tpm)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from strongroom.appraisal.identity import verify_identity_document
 from strongroom.aws.sdk.kms import SdkEscrowKms
 from strongroom.aws.sdk.session import AccessKey, AwsSession
 from strongroom.cli.demo.ledger import Verdict
-from strongroom.cli.demo.stage import APP_ROLE, PROMPT, WEIGHTS, Stage, Tenant, session
+from strongroom.cli.demo.stage import PROMPT, WEIGHTS, Stage, Tenant
 from strongroom.cli.demo.witness import STEP_KMS, Witness, kms_of, metadata_of, refuser
+from strongroom.cli.twin_parties import APP_ROLE, Shelf, session
 from strongroom.crypto.header_signature import sign_payload
 from strongroom.crypto.key_transport import RecipientKey
 from strongroom.crypto.signers import Ed25519Signer
@@ -39,17 +39,6 @@ SIX_MINUTES = timedelta(minutes=6)
 APPENDED_COMMAND_LINE = "init=/bin/sh"
 _MEMORY = Path("/dev/shm")  # noqa: S108 -- tmpfs on Linux; a private folder is made in it
 _APP = "import hashlib,sys; [print(hashlib.sha256(open(f,'rb').read()).hexdigest()) for f in sys.argv[1:]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """A `BundleSource` in whoever's hands: it serves what it was given under the names it was given."""
-
-    bundles: Mapping[str, bytes]
-
-    def fetch(self, name: str) -> bytes:
-        """Return the bytes shelved under `name`."""
-        return self.bundles[name]
 
 
 def shelf_of(tenant: Tenant) -> Shelf:

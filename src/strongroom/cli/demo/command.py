@@ -17,13 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from strongroom.cli.demo.attempts import has_memory
-from strongroom.cli.demo.images import Parts, find_parts
+from strongroom.cli.demo.images import find_parts
 from strongroom.cli.demo.keepsake import DESCRIPTIONS, Keepsakes, leave, make_folder
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
 from strongroom.cli.output import console, emit, json_option
 from strongroom.cli.paths import PATH
+from strongroom.cli.stand_in import Parts
 from strongroom.cli.terminal import printable
+from strongroom.cli.twin_parties import away_from_aws
 from strongroom.formats.pcrs import GATES
 from strongroom.twin.server import Twin
 
@@ -55,8 +57,9 @@ def command(context: click.Context, *, keep: Path | None, as_json: bool) -> None
         screen.print(f"the image: {parts.origin}", markup=False)
         for missing in _not_shown(parts):
             screen.print(f"not shown here: {missing}", markup=False)
-        outcome = play(set_stage(twin, parts, weights_bytes=WEIGHTS_BYTES, say=say), say=say)
-        left = leave(outcome, keep) if keep else Keepsakes()
+        with away_from_aws():
+            outcome = play(set_stage(twin, parts, weights_bytes=WEIGHTS_BYTES, say=say), say=say)
+            left = leave(outcome, keep) if keep else Keepsakes()
     seconds = round(time.monotonic() - started, 1)
     result = {
         "holds": outcome.holds,

@@ -82,7 +82,7 @@ def _files(outcome: Outcome) -> dict[str, bytes]:
     honest = launch(stage, stage.acme)
     appended = launch(stage, stage.acme, firmware=Firmware(load_options=APPENDED_COMMAND_LINE))
     sealed = stage.acme.bundles[PROMPT]
-    policy = stage.vault.admin.key_policy(stage.acme.key_arn)
+    policy = stage.staff.keys.admin.key_policy(stage.acme.key_arn)
     events = [record.cloudtrail() for record in stage.twin.kms.decisions]
     return {
         "image.efi": stage.images.vendor,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from strongroom.cli.demo import attempts
-from strongroom.cli.demo.images import Parts
 from strongroom.cli.demo.ledger import Row, Verdict
 from strongroom.cli.demo.stage import (
     ACME,
@@ -24,6 +23,7 @@ from strongroom.cli.demo.stage import (
     write_trust,
 )
 from strongroom.cli.demo.witness import STEP_HEADER, STEP_KMS
+from strongroom.cli.stand_in import Parts
 from strongroom.crypto.signers import Ed25519Signer
 from strongroom.ids import TenantId
 from strongroom.twin.firmware import Firmware
