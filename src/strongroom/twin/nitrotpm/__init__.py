@@ -6,8 +6,8 @@ every command takes, in numbered steps (Part 3, section 5). On that way:
 
     registry       what each command takes, and the function that carries it out; `parameters` names its parameters
     lookup         from a handle to what is there
-    authorization/ who may do what
-    commands/      one file for each family of commands; each function is handed a `call.Call`
+    authorization/ who may do what; `call.Call` is what commands are handed
+    commands/      one file for each family of commands
     objects/ nv/ crypto/ capabilities/   what commands have in common
     state/         what the TPM remembers (`chip.Chip`), and how that is kept
     refusal        how a command ends that is refused: a response code, with the number of what was wrong

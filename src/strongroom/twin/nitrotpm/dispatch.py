@@ -32,8 +32,8 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized, u32
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations, read_authorizations
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.authorization.decision import authorize
-from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.commands import COMMANDS
 from strongroom.twin.nitrotpm.lookup import Found, find
 from strongroom.twin.nitrotpm.refusal import Refused

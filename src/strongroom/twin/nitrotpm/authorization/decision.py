@@ -14,8 +14,8 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
 from strongroom.twin.nitrotpm.authorization.area import Authorization, Authorizations
 from strongroom.twin.nitrotpm.authorization.availability import check_available
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.authorization.policy_check import check_policy
-from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.entities import Entity

@@ -8,7 +8,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.public_area import Parameters, read_parameters
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u16
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.curves import CURVE_NUMBERS
 from strongroom.twin.nitrotpm.registry import DONE, Parameter, Reply, command
 from strongroom.twin.nitrotpm.state.chip import Chip

@@ -13,7 +13,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import RSA_ENCRYPTION_SCHEMES, Scheme, read_scheme
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.keys import CURVES, point_key, private_key, public_key
 from strongroom.twin.nitrotpm.crypto.points import multiplied
 from strongroom.twin.nitrotpm.crypto.rsa_encryption import rsa_decrypted, rsa_encrypted

@@ -12,7 +12,7 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, listed, u8, u16, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
 from strongroom.twin.nitrotpm.capabilities.command_attributes import command_attributes, listed_commands
 from strongroom.twin.nitrotpm.capabilities.handles import handles_of

@@ -7,7 +7,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, u64
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import U64
 from strongroom.twin.nitrotpm.registry import DONE, OWNER_OR_PLATFORM, Parameter, Reply, Trait, command
 from strongroom.twin.nitrotpm.state.chip import Chip

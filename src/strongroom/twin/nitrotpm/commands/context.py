@@ -9,7 +9,7 @@ from strongroom.formats.tpm.public_area import parse_public_area
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u8, u64
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import Parameter, Reply, Trait, command, kinds

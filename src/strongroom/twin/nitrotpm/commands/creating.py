@@ -12,7 +12,7 @@ from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.commands.primary import make_primary
 from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
 from strongroom.twin.nitrotpm.objects import transient

@@ -9,7 +9,7 @@ from strongroom.formats.tpm.public_area import ASYMMETRIC, MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.secret_sharing import IDENTITY, opened_seed, shared_seed
 from strongroom.twin.nitrotpm.objects.protection import Protector, unwrap, wrap
 from strongroom.twin.nitrotpm.objects.rules import is_storage, takes_seeds

@@ -15,7 +15,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.secret_sharing import DUPLICATE, opened_seed, shared_seed
 from strongroom.twin.nitrotpm.objects.loading import check_loadable
 from strongroom.twin.nitrotpm.objects.protection import (

@@ -8,7 +8,7 @@ from strongroom.formats.tpm.handles import HandleType, Rh, handle_number, handle
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, OBJECT, OWNER_OR_PLATFORM, Parameter, Reply, Trait, command

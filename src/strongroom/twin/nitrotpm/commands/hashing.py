@@ -12,7 +12,7 @@ from strongroom.formats.tpm.public_area import KeyedHashParameters
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket, is_safe
 from strongroom.twin.nitrotpm.parameters import BUFFER, HASH, HIERARCHY
 from strongroom.twin.nitrotpm.registry import OBJECT, Parameter, Reply, Trait, command

@@ -12,7 +12,7 @@ from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.nv.memory import remove_owned_indices
 from strongroom.twin.nitrotpm.parameters import AUTH, DIGEST, HASH_OR_NULL, YES_NO
 from strongroom.twin.nitrotpm.refusal import Refused

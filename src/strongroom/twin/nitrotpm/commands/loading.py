@@ -11,7 +11,7 @@ from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.objects.loading import check_loadable, check_primes
 from strongroom.twin.nitrotpm.objects.protection import from_private

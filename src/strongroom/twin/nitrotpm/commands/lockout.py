@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import U32
 from strongroom.twin.nitrotpm.registry import DONE, Reply, Trait, command, permanent
 from strongroom.twin.nitrotpm.state.chip import Chip

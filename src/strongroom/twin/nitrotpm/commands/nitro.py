@@ -15,7 +15,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.nv.access import check_read, check_write
 from strongroom.twin.nitrotpm.nv.memory import store
 from strongroom.twin.nitrotpm.refusal import Refused

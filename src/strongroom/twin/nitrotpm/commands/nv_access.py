@@ -10,7 +10,7 @@ from strongroom.formats.tpm.frame import MAX_FRAME_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.nv.access import check_read, check_write
 from strongroom.twin.nitrotpm.nv.attributes import with_attributes
 from strongroom.twin.nitrotpm.nv.memory import first_count, store

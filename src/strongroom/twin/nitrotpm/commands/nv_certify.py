@@ -11,7 +11,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import Scheme
 from strongroom.formats.tpm.wire import sized, u16
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, signer
 from strongroom.twin.nitrotpm.crypto.statements import statement
 from strongroom.twin.nitrotpm.nv.access import check_read

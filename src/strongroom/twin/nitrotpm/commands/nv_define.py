@@ -12,7 +12,7 @@ from strongroom.formats.tpm.nv_public import NvPublic, read_sized_nv_public
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.nv.memory import remove_index
 from strongroom.twin.nitrotpm.nv.rules import check_definition
 from strongroom.twin.nitrotpm.parameters import AUTH

@@ -12,7 +12,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.objects.protection import to_private
 from strongroom.twin.nitrotpm.objects.templates import check_auth
 from strongroom.twin.nitrotpm.parameters import AUTH

@@ -13,7 +13,7 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_select
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_tagged_digest
 from strongroom.formats.tpm.wire import Reader, listed, sized, u8, u16, u32
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import BUFFER, PCR_SELECTIONS
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import DONE, PCR, PCR_OR_NULL, Parameter, Reply, Trait, command, permanent

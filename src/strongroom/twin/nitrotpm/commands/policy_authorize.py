@@ -11,7 +11,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.tickets import VERIFIED_TICKET, matches, verified_ticket
 from strongroom.twin.nitrotpm.parameters import DIGEST, NAME, NONCE
 from strongroom.twin.nitrotpm.registry import DONE, POLICY_SESSION, Reply, command

@@ -14,6 +14,7 @@ from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket, TicketKind
 from strongroom.formats.tpm.wire import sized, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.authorization.policy_limits import (
     EXPIRATION,
     Limits,
@@ -22,7 +23,6 @@ from strongroom.twin.nitrotpm.authorization.policy_limits import (
     end_ms,
     restrict,
 )
-from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.crypto.signature_check import verify_with
 from strongroom.twin.nitrotpm.crypto.tickets import AUTH_TICKET, auth_ticket, matches, null_ticket
 from strongroom.twin.nitrotpm.lookup import Found

@@ -15,7 +15,7 @@ from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, sized, u8, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import DIGEST, PCR_SELECTIONS, U8, U32, YES_NO
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import COMMANDS, DONE, POLICY_SESSION, Parameter, Reply, Trait, command

@@ -12,8 +12,8 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import read_hash
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, u16, u64
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.authorization.comparisons import COMPARISON, Comparison
-from strongroom.twin.nitrotpm.call import Call
 from strongroom.twin.nitrotpm.nv.access import check_read
 from strongroom.twin.nitrotpm.parameters import DIGEST, U16
 from strongroom.twin.nitrotpm.refusal import Refused

@@ -15,7 +15,7 @@ from strongroom.formats.tpm.pcr_selection import PcrSelection
 from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import sized
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.tickets import creation_ticket
 from strongroom.twin.nitrotpm.objects import transient
 from strongroom.twin.nitrotpm.objects.creation import Source, Wish, create, new_primes

@@ -7,7 +7,7 @@ import secrets
 
 from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.wire import sized
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import U16
 from strongroom.twin.nitrotpm.parameters import sized as sized_parameter
 from strongroom.twin.nitrotpm.registry import DONE, Reply, Trait, command

@@ -11,7 +11,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.ticket import TicketKind
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.commands.hashing import MAC_SCHEME, hmac_key
 from strongroom.twin.nitrotpm.commands.pcr import check_extend, encode_digests, extend
 from strongroom.twin.nitrotpm.crypto.tickets import hash_ticket, is_safe_beginning, null_ticket

@@ -15,7 +15,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import Symmetric, read_symmetric
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.secret_sharing import SALT, decrypt_secret
 from strongroom.twin.nitrotpm.lookup import free_handle
 from strongroom.twin.nitrotpm.parameters import HASH, NONCE, SECRET

@@ -12,7 +12,7 @@ from strongroom.formats.tpm.schemes import Scheme
 from strongroom.formats.tpm.signature import Signature, read_signature
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.signature_check import verify_with
 from strongroom.twin.nitrotpm.crypto.signing import SIGNING_SCHEME, chosen_scheme, sign, signer
 from strongroom.twin.nitrotpm.crypto.tickets import HASH_TICKET, hash_ticket, matches, verified_ticket

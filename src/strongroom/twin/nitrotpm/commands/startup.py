@@ -11,7 +11,7 @@ from strongroom.formats.tpm.frame import encode_command
 from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.wire import Reader, listed, sized, u16, u32
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.capabilities.algorithms import ALGORITHMS
 from strongroom.twin.nitrotpm.nv.startup import lose_orderly_data, skip_lost_counts, unlock_all
 from strongroom.twin.nitrotpm.parameters import YES_NO

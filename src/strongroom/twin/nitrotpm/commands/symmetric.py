@@ -10,7 +10,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES, read_mode
 from strongroom.formats.tpm.wire import sized
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.block_modes import WHOLE_BLOCKS, decrypted, encrypted
 from strongroom.twin.nitrotpm.objects.rules import symmetric_of
 from strongroom.twin.nitrotpm.parameters import BUFFER, YES_NO

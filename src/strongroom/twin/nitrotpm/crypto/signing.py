@@ -14,7 +14,7 @@ from strongroom.formats.tpm.response_codes import Rc
 from strongroom.formats.tpm.schemes import NO_SCHEME, SIGNING_SCHEMES, SIGNING_SCHEMES_BY_TYPE, Scheme, read_scheme
 from strongroom.formats.tpm.signature import EcdsaSignature, HmacSignature, RsaSignature, Signature
 from strongroom.twin.nitrotpm import refusal
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.crypto.keys import HASHES, PrivateKey, private_key
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import Parameter

@@ -8,7 +8,7 @@ from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.ticket import Ticket
 from strongroom.formats.tpm.wire import sized, u8, u16
-from strongroom.twin.nitrotpm.call import Call
+from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.state.chip import Chip
 from strongroom.twin.nitrotpm.state.objects import TpmObject
 from strongroom.twin.nitrotpm.state.sessions import Session
