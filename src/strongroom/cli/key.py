@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom key`: KMS keys and their policies."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("key")
+def command() -> None:
+    """Write, change, examine and try out the policies of KMS keys.
+
+    \b
+    Example:  strongroom key simulate policy.json --key ARN --caller ARN
+    """
