@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.key_explain import command as explain
+from strongroom.cli.key_simulate import command as simulate
+
 
 @click.group("key")
 def command() -> None:
@@ -13,3 +16,7 @@ def command() -> None:
     \b
     Example:  strongroom key simulate policy.json --key ARN --caller ARN
     """
+
+
+for each in (explain, simulate):
+    command.add_command(each)
