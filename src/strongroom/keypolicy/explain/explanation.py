@@ -13,7 +13,7 @@ from strongroom.keypolicy.explain.facts import is_of_document
 from strongroom.keypolicy.explain.inquiry import Heard, Inquiry
 from strongroom.keypolicy.explain.reason import Reason
 from strongroom.keypolicy.explain.statements import denials, misses
-from strongroom.keypolicy.explain.without import without_denies
+from strongroom.keypolicy.explain.without import without_denies, without_key_allows
 from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.model import Effect
 from strongroom.keypolicy.operations import OPERATIONS
@@ -157,15 +157,23 @@ def _why_allowed(inquiry: Inquiry, decision: Decision, heard: Sequence[Heard]) -
         statement=decision.statement,
     )
     yield from _about_the_document(inquiry)
-    for each in heard:
-        if isinstance(each.source, Grant) and each.trace.applied and decision.decided_by is not DecidedBy.GRANT:
-            yield Reason(
-                "decision.grant-too",
-                f"{each.place} would have allowed it by itself: a grant cannot ask for a document",
-                severity=Severity.WARNING,
-                policy=str(DecidedBy.GRANT),
-                statement=each.trace.statement,
-            )
+    yield from _grants_beside(inquiry, decision, heard)
+
+
+def _grants_beside(inquiry: Inquiry, decision: Decision, heard: Sequence[Heard]) -> Iterator[Reason]:
+    """Yield grants that allow the request without any Allow of the key policy."""
+    applied = [each for each in heard if isinstance(each.source, Grant) and each.trace.applied]
+    alone = without_key_allows(inquiry).decide() if applied else decision
+    if decision.decided_by is DecidedBy.GRANT or alone.outcome is not Outcome.ALLOWED:
+        return
+    for each in applied:
+        yield Reason(
+            "decision.grant-too",
+            f"{each.place} allows it, too, whatever the key policy allows: a grant cannot ask for a document",
+            severity=Severity.WARNING,
+            policy=str(DecidedBy.GRANT),
+            statement=each.trace.statement,
+        )
 
 
 def _about_the_document(inquiry: Inquiry) -> Iterator[Reason]:

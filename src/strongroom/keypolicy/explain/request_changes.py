@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from strongroom.keypolicy.conditions import Condition
@@ -34,12 +34,11 @@ def candidates(request: KmsRequest, heard: Sequence[Heard]) -> Iterator[Candidat
     """Yield contexts with one topic changed: as each Allow wants it, and then as the Denies that apply leave it."""
     denies = [each.source for each in heard if _denies(each)]
     for topic in TOPICS:
-        bare = _prepared(topic, request.context, heard)
         for each in _allows(heard):
-            settled = _settled(each, bare, topic)
+            settled = _settled(each, _prepared(topic, request.context, [each.source]), topic)
             if settled is not None:
                 yield from _spared(topic, settled, denies, request)
-        yield from _spared(topic, request.context, denies, request)
+        yield from _spared(topic, _prepared(topic, request.context, denies), denies, request)
 
 
 def together(request: KmsRequest, heard: Sequence[Heard]) -> Iterator[Candidate]:
@@ -48,10 +47,10 @@ def together(request: KmsRequest, heard: Sequence[Heard]) -> Iterator[Candidate]
     for each in _allows(heard):
         context: Context | None = request.context
         for topic in TOPICS:
-            context = None if context is None else _settled(each, _prepared(topic, context, [each]), topic)
+            context = None if context is None else _settled(each, _prepared(topic, context, [each.source]), topic)
         for topic in TOPICS:
             context = None if context is None else _past(topic, context, denies)
-        if context is not None and context != request.context:
+        if context is not None and context != request.context and not _of_two_documents(context):
             yield Candidate(None, context)
 
 
@@ -67,7 +66,7 @@ def _spared(
     topic: Topic, context: Context, denies: Sequence[Statement | Grant], request: KmsRequest
 ) -> Iterator[Candidate]:
     for found in (context, _past(topic, context, denies)):
-        if found != request.context:
+        if found != request.context and not _of_two_documents(found):
             yield Candidate(topic, found)
 
 
@@ -98,16 +97,25 @@ def _unmet(topic: Topic, conditions: Sequence[Condition], context: Context) -> C
     return context
 
 
-def _prepared(topic: Topic, context: Context, heard: Sequence[Heard]) -> Context:
+def _prepared(topic: Topic, context: Context, sources: Sequence[Statement | Grant]) -> Context:
     """Return the context without the document of another kind than the statements ask for: only one can be sent."""
     if topic is not Topic.DOCUMENT:
         return context
-    asked = {each.lookup for one in heard if isinstance(one.source, Statement) for each in one.source.conditions}
-    tpm = any(key.startswith(_TPM) for key in asked)
-    enclave = any(key.startswith(_ENCLAVE) or key == _IMAGE for key in asked)
+    asked = [each.lookup for one in sources if isinstance(one, Statement) for each in one.conditions]
+    tpm, enclave = _kinds(asked)
     if tpm == enclave:
         return context
     return {key: values for key, values in context.items() if not is_of_document(key) or key.startswith(_TPM) is tpm}
+
+
+def _kinds(keys: Iterable[str]) -> tuple[bool, bool]:
+    """Tell whether keys of a NitroTPM's document are among these, and whether keys of an enclave's are."""
+    known = [key for key in keys if is_of_document(key)]
+    return any(key.startswith(_TPM) for key in known), not all(key.startswith(_TPM) for key in known)
+
+
+def _of_two_documents(context: Context) -> bool:
+    return all(_kinds(context))
 
 
 def _as_granted(grant: Grant, context: Context) -> Context | None:

@@ -71,7 +71,11 @@ def _near(row: ConditionKey, operator: str, value: str) -> list[str]:
         return ["true", "false"]
     if operator == "Null":  # its values say whether there is a value, not which
         return []
-    return _NEAR.get(row.kind, _texts)(value) if row.kind is not ValueKind.TIMESTAMP else _stamps(operator, value)
+    if row.kind is ValueKind.TIMESTAMP:
+        return _stamps(operator, value)
+    if row.kind in _NEAR:
+        return _NEAR[row.kind](value)
+    return [_without_wildcards(value)] if "Like" in operator or "Arn" in operator else [value]
 
 
 def _stamps(operator: str, value: str) -> list[str]:
@@ -88,8 +92,9 @@ def _addresses(value: str) -> list[str]:
     return [str(ip_network(value).network_address)]
 
 
-def _texts(value: str) -> list[str]:
-    return [value, value.replace("*", "").replace("?", "x")]
+def _without_wildcards(value: str) -> str:
+    """Return a text that a pattern matches: with an x for what it leaves open."""
+    return value.replace("*", "x").replace("?", "x")
 
 
 def _moments(value: str) -> list[str]:

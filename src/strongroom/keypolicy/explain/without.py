@@ -30,6 +30,13 @@ def without_denies(inquiry: Inquiry) -> Inquiry:
     return replace(inquiry, policies=_only(inquiry.policies, lambda statement: statement.effect is not Effect.DENY))
 
 
+def without_key_allows(inquiry: Inquiry) -> Inquiry:
+    """Return the same request under a key policy that allows nothing by itself."""
+    mine = () if inquiry.policies.key_policy is None else inquiry.policies.key_policy.statements
+    allows = [id(each) for each in mine if each.effect is Effect.ALLOW]
+    return replace(inquiry, policies=_only(inquiry.policies, lambda statement: id(statement) not in allows))
+
+
 def without_statement(inquiry: Inquiry, statement: Statement) -> Inquiry:
     """Return the same request under policies without one statement, which is told by being the same object."""
     return replace(inquiry, policies=_only(inquiry.policies, lambda each: each is not statement))
