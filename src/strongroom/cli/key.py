@@ -18,5 +18,5 @@ def command() -> None:
     """
 
 
-for each in (explain, simulate):
-    command.add_command(each)
+command.add_command(explain)
+command.add_command(simulate)

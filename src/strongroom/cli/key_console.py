@@ -18,7 +18,7 @@ _REFUSED = "kms.access-denied"
 _CLAIMED = Finding(
     "key.console-unsigned",
     "these PCRs are what a line on the console says: anybody can print one. A document shows what booted",
-    Severity.WARNING,
+    severity=Severity.WARNING,
 )
 
 
@@ -40,6 +40,6 @@ def read_failure(path: Path) -> Document:
     refused = [each for each in failures if each.code == _REFUSED]
     failure = (refused or failures)[-1]
     said = f"the agent's failure is {failure.code}" + (", which is not KMS's refusal" if not refused else "")
-    which = Finding("key.console-failure", said, Severity.NOTE if refused else Severity.WARNING)
+    which = Finding("key.console-failure", said, severity=Severity.NOTE if refused else Severity.WARNING)
     document = Document(NitroTpmPcrs(failure.pcrs))
     return replace(document, notices=(which, _CLAIMED))

@@ -31,7 +31,7 @@ MAX_AGE = timedelta(minutes=5)
 _AS_MEASURED = Finding(
     "key.document-as-measured",
     "nobody made this document: its PCRs are those that the measurements file predicts, and it has no others",
-    Severity.NOTE,
+    severity=Severity.NOTE,
 )
 
 
@@ -97,7 +97,7 @@ def _other_key(public_key: bytes | None) -> Iterator[Finding]:
     found = "none" if public_key is None else key_kind(public_key)
     if found is not KeyKind.RSA:
         said = f"KMS encrypts to RSA keys only and would refuse this document: its public key is {found}"
-        yield Finding("key.document-key", said, Severity.WARNING)
+        yield Finding("key.document-key", said, severity=Severity.WARNING)
 
 
 def age_notices(document: Document, now: datetime) -> Iterator[Finding]:
@@ -107,7 +107,7 @@ def age_notices(document: Document, now: datetime) -> Iterator[Finding]:
             f"the document is of {document.made.isoformat()}, and KMS takes none above five minutes: this is the "
             "answer to a fresh one with its PCRs"
         )
-        yield Finding("key.document-age", said, Severity.NOTE)
+        yield Finding("key.document-age", said, severity=Severity.NOTE)
 
 
 DOCUMENT_OPTIONS = (

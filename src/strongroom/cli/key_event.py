@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -29,7 +29,15 @@ from strongroom.keypolicy.principals import Caller
 _CLOUDTRAIL = Finding(
     "key.event-unsigned",
     "the event is what its file says; CloudTrail signs log files by digest files, which were not looked at",
-    Severity.NOTE,
+    severity=Severity.NOTE,
+)
+
+
+_DIFFERS = Finding(
+    "key.event-differs",
+    "KMS decided otherwise when it was asked: what decided then is not among what was given here. It may be the "
+    "document, IAM policies, a boundary, an SCP, a grant, or a policy that has been changed since",
+    severity=Severity.WARNING,
 )
 
 
@@ -40,6 +48,11 @@ class Recorded:
     event: KmsEvent | None
     asked: Asked
     explanation: Explanation
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether the policies, as they are given, decide the recorded call as KMS did."""
+        return self.event is None or self.event.denied is not self.explanation.allowed
 
 
 def read_event(path: Path, event_id: str | None) -> KmsEvent:
@@ -78,7 +91,10 @@ def explain_event(event: KmsEvent, options: RequestOptions, source: KeySource) -
     if unseen is not None:
         asked = inquiry_about(unseen.inquiry.request, options, source, (*notices, _taken_as_asked(unseen)))
         found = explain(asked.inquiry)
-    return Recorded(event, asked, found)
+    recorded = Recorded(event, asked, found)
+    if recorded.agrees:
+        return recorded
+    return replace(recorded, asked=replace(asked, notices=(*asked.notices, _DIFFERS)))
 
 
 _NO_KEY = OPERATIONS["kms:GenerateRandom"]
@@ -146,10 +162,10 @@ def _notices(event: KmsEvent, document: Document) -> Iterator[Finding]:
     yield from document.notices
     if event.denied and document.attestation is None:
         said = "CloudTrail shows no document of a denied call: explained as if none was sent. --document gives it"
-        yield Finding("key.event-document-unknown", said, Severity.WARNING)
+        yield Finding("key.event-document-unknown", said, severity=Severity.WARNING)
     if event.error_code and not event.denied:
         said = f"the call ended with {event.error_code}, which is not a policy's word"
-        yield Finding("key.event-other-error", said, Severity.WARNING)
+        yield Finding("key.event-other-error", said, severity=Severity.WARNING)
 
 
 def _unseen_pcrs(found: Explanation) -> Change | None:
@@ -164,4 +180,4 @@ def _unseen_pcrs(found: Explanation) -> Change | None:
 def _taken_as_asked(change: Change) -> Finding:
     names = ", ".join(fact.key.rpartition("pcr")[2] for fact in change.facts)
     said = f"CloudTrail does not show PCR {names} of the document: as the call was allowed, taken as the policy asks"
-    return Finding("key.event-unseen-pcrs", said, Severity.NOTE)
+    return Finding("key.event-unseen-pcrs", said, severity=Severity.NOTE)

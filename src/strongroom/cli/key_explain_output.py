@@ -66,14 +66,9 @@ def event_facts(recorded: Recorded) -> dict[str, object]:
         "denied": event.denied,
         "error": event.error_code or None,
         "message": event.error_message or None,
-        "agrees": event_agrees(event, recorded.explanation),
+        "agrees": recorded.agrees,
     }
     return {"event": said}
-
-
-def event_agrees(event: KmsEvent, found: Explanation) -> bool:
-    """Tell whether the policies, as they are given, decide the recorded call as KMS did."""
-    return event.denied is not found.allowed
 
 
 def print_explanation(console: Console, recorded: Recorded) -> None:
@@ -86,7 +81,7 @@ def _lines(recorded: Recorded) -> Iterator[str]:
     found = recorded.explanation
     yield found.headline
     if recorded.event is not None:
-        yield from _event_lines(recorded.event, found)
+        yield f"CloudTrail: {_said(recorded.event)}"
     said = [reason for reason in found.reasons if reason.sentence != found.decision.reason]
     for (code, severity), group in groupby(said, key=lambda reason: (reason.code, reason.severity)):
         yield f"  {'' if severity is Severity.ERROR else f'{severity} '}{code}:"
@@ -95,16 +90,10 @@ def _lines(recorded: Recorded) -> Iterator[str]:
     yield from flag_lines(recorded.asked.notices)
 
 
-def _event_lines(event: KmsEvent, found: Explanation) -> Iterator[str]:
-    said = event.error_message or event.error_code or "no error"
-    if event_agrees(event, found):
-        yield f"CloudTrail agrees: {said}"
-        return
-    yield f"WARNING decision.event-differs: CloudTrail says otherwise: {said}"
-    yield (
-        "      What decided there is not among what was given here: the document, IAM policies, a boundary, SCPs, a "
-        "grant, or a policy that has been changed since"
-    )
+def _said(event: KmsEvent) -> str:
+    if not event.error_code:
+        return "allowed"
+    return f"{'denied' if event.denied else event.error_code}: {event.error_message or event.error_code}"
 
 
 def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:

@@ -33,7 +33,7 @@ _FULL_RIGHTS = parse_identity_policy(
 _NO_GRANTS = Finding(
     "key.grants-unknown",
     "no grants were looked at: --grants FILE takes what `aws kms list-grants` prints. A grant opens without a document",
-    Severity.NOTE,
+    severity=Severity.NOTE,
 )
 
 

@@ -187,12 +187,14 @@ def _rights_assumed(inquiry: Inquiry) -> Finding:
         "key.rights-assumed",
         f"the caller's IAM policies are taken to allow everything, {hangs}: --identity-policy FILE gives them, "
         "--no-identity-policy says that there is none",
-        Severity.WARNING if matters else Severity.NOTE,
+        severity=Severity.WARNING if matters else Severity.NOTE,
     )
 
 
 def _no_key(action: str) -> Finding:
-    return Finding("key.no-key-used", f"{action} uses no key: the key policy and grants have no say", Severity.NOTE)
+    return Finding(
+        "key.no-key-used", f"{action} uses no key: the key policy and grants have no say", severity=Severity.NOTE
+    )
 
 
 def _unread(source: KeySource) -> tuple[Finding, ...]:
@@ -200,7 +202,7 @@ def _unread(source: KeySource) -> tuple[Finding, ...]:
     if not found:
         return ()
     said = f"{', '.join(found)}: a condition is not known here; it keeps an Allow from applying and lets a Deny apply"
-    return (Finding("key.condition-unread", said, Severity.WARNING),)
+    return (Finding("key.condition-unread", said, severity=Severity.WARNING),)
 
 
 _REQUEST_OPTIONS = (

@@ -7,6 +7,7 @@ A file is the policy document, or what `aws kms get-key-policy` prints, in which
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,9 @@ class KeyChoice:
                 remedy=f"Name one with --region, or write the key into [targets.{target.name}.keys] of the project.",
             )
         key = parse_key_arn(keys[Region(region)])
+        # AWS_PROFILE goes first (docs/formats/project.md).
         reader = _sdk_reader(
-            profile=self.profile or target.aws_profile,
+            profile=self.profile or (None if os.environ.get("AWS_PROFILE") else target.aws_profile),
             region=key.region,
             endpoint_url=self.endpoint_url or target.endpoint,
         )

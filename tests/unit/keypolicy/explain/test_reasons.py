@@ -10,6 +10,7 @@ from strongroom.keypolicy.context import Sender
 from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.explain.explanation import explain
 from strongroom.keypolicy.explain.inquiry import Inquiry, Policies
+from strongroom.keypolicy.explain.statements import denials
 from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.model import (
@@ -277,3 +278,10 @@ def test_a_request_without_a_key_asks_the_callers_policies(world):
     request = replace(world.request("kms:GenerateRandom", key_arn=None, encryption_context={}))
     found = reasons(Inquiry(request, Policies(None)))
     assert found["decision.iam"].sentence.startswith("no statement of the identity policy allows kms:GenerateRandom")
+
+
+def test_a_grant_never_denies(world):
+    inquiry = inquire(world, world.statement(), grants=[grant(world)])
+    heard = next(each for each in inquiry.heard(inquiry.decide()) if isinstance(each.source, Grant))
+    with pytest.raises(TypeError):
+        list(denials(heard, world.request()))
