@@ -83,9 +83,10 @@ def _lines(recorded: Recorded) -> Iterator[str]:
     if recorded.event is not None:
         yield f"CloudTrail: {_said(recorded.event)}"
     said = [reason for reason in found.reasons if reason.sentence != found.decision.reason]
+    remedies: set[str] = set()
     for (code, severity), group in groupby(said, key=lambda reason: (reason.code, reason.severity)):
         yield f"  {'' if severity is Severity.ERROR else f'{severity} '}{code}:"
-        yield from _reason_lines(tuple(group))
+        yield from _reason_lines(tuple(group), remedies)
     yield from _change_lines(found.changes)
     yield from flag_lines(recorded.asked.notices)
 
@@ -96,15 +97,17 @@ def _said(event: KmsEvent) -> str:
     return f"{'denied' if event.denied else event.error_code}: {event.error_message or event.error_code}"
 
 
-def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:
-    """Yield reasons of one code, and what to do about them once."""
+def _reason_lines(reasons: Sequence[Reason], remedies: set[str]) -> Iterator[str]:
+    """Yield reasons of one code, and what to do about them where that has not been said."""
     for reason in reasons:
         yield f"      {reason.sentence}"
         if reason.pcr is not None and reason.seen:
             yield f"        expected {_values(reason.expected)}"
             yield f"        seen     {_values(reason.seen)}"
     for remedy in dict.fromkeys(reason.remedy for reason in reasons if reason.remedy):
-        yield f"      -> {remedy}"
+        if remedy not in remedies:
+            yield f"      -> {remedy}"
+        remedies.add(remedy)
 
 
 def _values(values: Sequence[str]) -> str:

@@ -36,9 +36,9 @@ def command(context: click.Context, *, choice: KeyChoice, asked: RequestOptions,
     Exits with 0: allowed; 6: denied. `strongroom key explain` says why.
 
     \b
-    Example:  strongroom key simulate policy.json --key ARN --caller ROLE-ARN
-              strongroom key simulate --key ARN --caller ROLE-ARN --document doc.cbor
-              strongroom key simulate --tenant globex --action Encrypt --caller ARN
+    Example:  strongroom key simulate policy.json --key ARN --caller ARN
+              strongroom key simulate --key ARN --caller ARN --document doc.cbor
+              strongroom key simulate --tenant globex --caller ARN
     """
     source = choice.read(with_grants=asked.policies.grants is None)
     question = ask(asked, source)
