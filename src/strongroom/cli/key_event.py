@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from strongroom.cli.key_document import Document
-from strongroom.cli.key_request import Asked, RequestOptions, inquiry_about, read_context, with_facts
+from strongroom.cli.key_request import Asked, RequestOptions, inquiry_about, key_facts, read_context, with_facts
 from strongroom.cli.key_source import KeySource
 from strongroom.cli.paths import named
 from strongroom.errors import Finding, Severity, UsageError
@@ -22,7 +22,6 @@ from strongroom.keypolicy.context import Call, EnclavePcrs, NitroTpmPcrs, Sender
 from strongroom.keypolicy.explain.changes import Change, ChangeKind
 from strongroom.keypolicy.explain.explanation import Explanation, explain
 from strongroom.keypolicy.explain.facts import is_of_document
-from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.keypolicy.operations import OPERATIONS, PREFIX
 from strongroom.keypolicy.principals import Caller
 
@@ -82,7 +81,7 @@ def explain_event(event: KmsEvent, options: RequestOptions, source: KeySource) -
         _sender(event),
         attestation=document.attestation,
         encryption_context=_context(event, options),
-        key=KeyFacts(),
+        key=key_facts(action) if action in OPERATIONS else None,
     )
     request, notices = with_facts(kms_request(call), options.set), tuple(_notices(event, document))
     asked = inquiry_about(request, options, source, notices)

@@ -16,16 +16,17 @@ from strongroom.appraisal.evidence import AtDocumentTime
 from strongroom.cli.aws_values import read_map
 from strongroom.cli.expectations import read_time
 from strongroom.cli.key_document import DOCUMENT_OPTIONS, Document, DocumentChoice, age_notices
+from strongroom.cli.key_notices import notices_of
 from strongroom.cli.key_policies import POLICY_OPTIONS, PolicyFiles
 from strongroom.cli.key_source import KeySource
-from strongroom.errors import Finding, Severity, UsageError
+from strongroom.errors import Finding, UsageError
 from strongroom.formats.arn import KeyArnParts
-from strongroom.ids import Region
+from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.callers import read_caller
 from strongroom.keypolicy.condition_key import Source
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.context import Call, Sender, kms_request
-from strongroom.keypolicy.explain.inquiry import Inquiry, Policies
+from strongroom.keypolicy.explain.inquiry import Inquiry
 from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.keypolicy.operations import OPERATIONS, PREFIX
 from strongroom.keypolicy.request import KmsRequest
@@ -90,13 +91,11 @@ def inquiry_about(
 ) -> Asked:
     """Return the inquiry about a request that is known already."""
     policies = options.policies.read(source)
-    said: list[Finding] = [*notices, *options.policies.notices(source), *_unread(source)]
     if request.key_arn is None:
         policies = replace(policies, key_policy=None, grants=())
-        said.append(_no_key(request.action))
-    if options.policies.assumes_rights and not (request.caller.is_service or request.caller.is_root_user):
-        said.insert(0, _rights_assumed(Inquiry(request, policies)))
-    return Asked(Inquiry(request, policies), tuple(said))
+    inquiry = Inquiry(request, policies)
+    assumed = notices_of(inquiry, rights_assumed=options.policies.assumes_rights)
+    return Asked(inquiry, (*assumed, *notices, *options.policies.notices(source)))
 
 
 def _now(at: datetime | AtDocumentTime | None, document: Document) -> datetime:
@@ -130,11 +129,16 @@ def _call(options: RequestOptions, source: KeySource, document: Document, now: d
         Sender(key.region if key else _ANYWHERE, via_service=options.via_service),
         attestation=document.attestation,
         encryption_context=read_context(options.context),
-        key=KeyFacts(),
+        key=key_facts(options.full_action),
     )
 
 
-def _key_of(action: str, key: KeyArnParts | None) -> Any:  # noqa: ANN401
+def key_facts(action: str) -> KeyFacts | None:
+    """Return a symmetric key that KMS made, for operations that mostly meet one; of others nothing is known."""
+    return KeyFacts() if OPERATIONS[action].takes_context else None
+
+
+def _key_of(action: str, key: KeyArnParts | None) -> KeyArn | None:
     return key.arn if key is not None and OPERATIONS[action].on_key else None
 
 
@@ -176,33 +180,6 @@ def _without_other_way(
     """Return a context without `aws:SourceIp` where the request comes through a VPC endpoint, which hides it."""
     hidden = "aws:sourceip" if "aws:sourcevpce" in facts else ""
     return {key: values for key, values in context.items() if key != hidden}
-
-
-def _rights_assumed(inquiry: Inquiry) -> Finding:
-    bare = Inquiry(inquiry.request, Policies(inquiry.policies.key_policy, (), inquiry.policies.grants))
-    bare = replace(bare, policies=replace(bare.policies, guardrails=inquiry.policies.guardrails))
-    matters = bare.decide().outcome is not inquiry.decide().outcome
-    hangs = "AND THE ANSWER HANGS ON IT" if matters else "which does not matter here"
-    return Finding(
-        "key.rights-assumed",
-        f"the caller's IAM policies are taken to allow everything, {hangs}: --identity-policy FILE gives them, "
-        "--no-identity-policy says that there is none",
-        severity=Severity.WARNING if matters else Severity.NOTE,
-    )
-
-
-def _no_key(action: str) -> Finding:
-    return Finding(
-        "key.no-key-used", f"{action} uses no key: the key policy and grants have no say", severity=Severity.NOTE
-    )
-
-
-def _unread(source: KeySource) -> tuple[Finding, ...]:
-    found = [s.label for s in source.policy.statements if any(condition.unread for condition in s.conditions)]
-    if not found:
-        return ()
-    said = f"{', '.join(found)}: a condition is not known here; it keeps an Allow from applying and lets a Deny apply"
-    return (Finding("key.condition-unread", said, severity=Severity.WARNING),)
 
 
 _REQUEST_OPTIONS = (

@@ -91,6 +91,18 @@ class KeyChoice:
                 "key.which-policy",
                 f"expected a FILE with the policy, --key ARN or --tenant ID, found {' and '.join(given) or 'none'}",
             )
+        self._expect_no_other(given)
+
+    def _expect_no_other(self, given: list[str]) -> None:
+        """Refuse options that would be of no use: whoever gives them expects KMS, or the project, to be asked."""
+        way = {"--region": self.region, "--profile": self.profile, "--endpoint-url": self.endpoint_url}
+        useless = {"--target": self.target} if given == ["--key"] else {**way, "--target": self.target}
+        found = [name for name, value in useless.items() if value is not None] if given != ["--tenant"] else []
+        if found:
+            raise UsageError(
+                "key.which-policy",
+                f"expected no {' and '.join(found)} beside {' and '.join(given)}: nothing asks for it",
+            )
 
     def _of_tenant(self, *, with_grants: bool) -> KeySource:
         target = read_project(self.project_path).target(self.target)

@@ -268,3 +268,8 @@ def test_an_id_needs_an_event_and_a_console_stands_alone(world):
     for words in (("--event-id", "e"), ("--console", console, "--no-document")):
         code, answer = world.ask("explain", *words)
         assert (code, answer["error"]["code"].startswith("key.which-")) == (2, True)
+
+
+def test_a_call_that_asks_for_two_actions_is_refused(world):
+    code, answer = about(world, record(eventName="ReEncrypt"))
+    assert (code, answer["error"]["code"]) == (2, "keypolicy.request-action")

@@ -243,3 +243,37 @@ def test_a_condition_that_is_not_known_is_flagged_and_denies(world):
 def test_a_policy_of_other_pcrs_denies_the_same_document(world):
     world.write("policy", tenant_policy({**PCRS, 12: b"c" * 48, 4: b"4" * 48} | {12: bytes(48)}).encode())
     assert world.ask("simulate", *world.document)[1]["statement"] == "DenyUnlessPcr4"
+
+
+def test_condition_keys_that_nobody_gave_are_named_where_they_could_matter(world):
+    deny = allow(Effect="Deny", Principal="*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-bad"}})
+    signing = deny | {"Action": "kms:Sign", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}
+    world.write("policy", policy_of(allow(Principal="*"), deny, signing))
+    code, answer = world.ask("simulate")
+    unknown = flags(answer)["key.facts-unknown"]
+    assert (code, unknown["severity"]) == (0, "warning")
+    assert unknown["message"].startswith("the policies ask for aws:PrincipalOrgID, which ")
+    code, answer = world.ask("simulate", "--set", "aws:PrincipalOrgID=o-bad")
+    assert (code, "key.facts-unknown" in flags(answer)) == (6, False)
+
+
+def test_policies_that_may_still_deny_are_remembered_where_the_answer_is_yes(world):
+    everything = world.write("everything", policy_of(allow()))
+    assert "key.limits-unknown" in flags(world.ask("simulate", *world.document)[1])
+    assert "key.limits-unknown" not in flags(world.ask("simulate", *world.document, "--scp", everything)[1])
+    assert "key.limits-unknown" not in flags(world.ask("simulate")[1])
+
+
+def test_a_condition_that_is_not_known_in_an_iam_policy_is_flagged(world):
+    own = world.write("own", policy_of(allow(Sid="Mine", Condition={"StringEquals": {"kms:New": "x"}})))
+    code, answer = world.ask("simulate", *world.document, "--identity-policy", own)
+    assert code == 6
+    assert flags(answer)["key.condition-unread"]["message"].startswith("Mine: ")
+
+
+def test_nothing_is_taken_for_granted_of_a_key_that_signs(world):
+    spec = allow(Principal="*", Condition={"StringEquals": {"kms:KeySpec": "ECC_NIST_P384"}})
+    world.write("policy", policy_of(spec))
+    code, answer = world.ask("simulate", "--action", "Sign", context={})
+    assert (code, "kms:KeySpec" in flags(answer)["key.facts-unknown"]["message"]) == (6, True)
+    assert world.ask("simulate", "--action", "Sign", "--set", "kms:KeySpec=ECC_NIST_P384", context={})[0] == 0

@@ -105,6 +105,10 @@ def test_a_policy_is_chosen_in_one_way(world):
         with pytest.raises(UsageError) as refused:
             choice(**options).read()
         assert refused.value.code == "key.which-policy"
+    useless = [{"policy_file": path, name: "x"} for name in ("region", "profile", "endpoint_url", "target")]
+    for options in (*useless, {"key": KEY, "target": "x"}):
+        with pytest.raises(UsageError, match="nothing asks for it"):
+            choice(**options).read()
     with pytest.raises(FormatError) as malformed:
         choice(key="alias/app").read()
     assert malformed.value.code == "arn.key"

@@ -9,7 +9,7 @@ those that it allows are returned.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from strongroom.errors import UsageError
@@ -20,8 +20,9 @@ from strongroom.keypolicy.explain.facts import Topic, shown_key
 from strongroom.keypolicy.explain.ignoring_case import ignoring_case
 from strongroom.keypolicy.explain.inquiry import Heard, Inquiry
 from strongroom.keypolicy.explain.reason import seen_as
-from strongroom.keypolicy.explain.request_changes import Candidate, candidates, together
+from strongroom.keypolicy.explain.request_changes import MAX_TRIED, Candidate, candidates, together
 from strongroom.keypolicy.explain.without import with_allow, with_statement, without_statement
+from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.kms_keys import ENCRYPTION_CONTEXT
 from strongroom.keypolicy.model import Effect, Statement
 from strongroom.keypolicy.principals import Caller
@@ -68,30 +69,39 @@ class Change:
 
 def changes(inquiry: Inquiry, heard: Sequence[Heard]) -> tuple[Change, ...]:
     """Return single changes that would allow a denied request; changes together only where no single one does."""
-    single = [change for change in _single(inquiry, heard) if change is not None]
-    found = single or [change for change in _several(inquiry, heard) if change is not None]
+    found = list(_single(inquiry, heard)) or list(_some(_several(inquiry, heard)))
     order = list(ChangeKind)
-    distinct = {each.sentence: each for each in found}
-    ranked = sorted(distinct.values(), key=lambda each: (order.index(each.kind), len(each.facts)))
+    ranked = sorted(found, key=lambda each: (order.index(each.kind), len(each.facts)))
     return tuple(ranked[:MAX_CHANGES])
 
 
-def _single(inquiry: Inquiry, heard: Sequence[Heard]) -> Iterator[Change | None]:
-    yield from (_of_request(inquiry, each) for each in candidates(inquiry.request, heard))
-    for kind in (DecidedBy.IDENTITY_POLICY, *_LIMITING):
-        yield _with_allow(inquiry, kind)
-    yield from (_with_caller(inquiry, caller) for caller in other_callers(inquiry.request.caller, heard))
-    for each in heard:
-        if isinstance(each.source, Statement):
-            yield from _of_statement(inquiry, each, each.source)
+def _single(inquiry: Inquiry, heard: Sequence[Heard]) -> Iterator[Change]:
+    yield from _some(_of_request(inquiry, each) for each in candidates(inquiry.request, heard))
+    yield from _some(_with_allow(inquiry, kind) for kind in (DecidedBy.IDENTITY_POLICY, *_LIMITING))
+    callers = other_callers(inquiry.request.caller, heard)[:MAX_TRIED]
+    yield from _some(_with_caller(inquiry, caller) for caller in callers)
+    yield from _some(change for each in heard for change in _of_statement(inquiry, each))
 
 
-def _of_statement(inquiry: Inquiry, heard: Heard, statement: Statement) -> Iterator[Change | None]:
+def _some(found: Iterable[Change | None]) -> Iterator[Change]:
+    """Yield the changes among these, each once and as many as are shown, and try no more."""
+    said: set[str] = set()
+    for change in found:
+        if change is not None and change.sentence not in said:
+            said.add(change.sentence)
+            yield change
+        if len(said) == MAX_CHANGES:
+            return
+
+
+def _of_statement(inquiry: Inquiry, heard: Heard) -> Iterator[Change | None]:
+    if isinstance(heard.source, Grant):
+        return
     denies = heard.trace.effect is Effect.DENY
     if heard.trace.policy is DecidedBy.KEY_POLICY and denies is heard.trace.applied:
-        yield _ignoring_case(inquiry, heard, statement)
+        yield _ignoring_case(inquiry, heard, heard.source)
     if denies and heard.trace.applied:
-        yield _without(inquiry, heard, statement)
+        yield _without(inquiry, heard, heard.source)
 
 
 def _several(inquiry: Inquiry, heard: Sequence[Heard]) -> Iterator[Change | None]:

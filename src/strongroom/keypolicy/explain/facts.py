@@ -140,15 +140,16 @@ def _of_encryption_context(condition: Condition, request: KmsRequest) -> Fact | 
 
 def _of_clock(condition: Condition, request: KmsRequest) -> Fact | None:
     seen = seen_as(request.context.get(condition.lookup, ()))
-    if "LessThan" in condition.operator:
+    less, greater = "LessThan" in condition.operator, "GreaterThan" in condition.operator
+    if not less and not greater:
+        return None
+    if less is not condition.holds(request.context):  # an Allow until then, or a Deny from then on
         return Fact(
             "decision.expired",
-            f"it is {seen}, and the limit is {_wanted(condition)}",
-            "The statement has ended. Renew it in the policy if the release should still open.",
+            f"it is {seen}, and the end is {_wanted(condition)}",
+            "It has ended. Renew the statement in the policy if the release should still open.",
         )
-    if "GreaterThan" in condition.operator:
-        return Fact("decision.not-yet", f"it is {seen}, and the statement begins at {_wanted(condition)}")
-    return None
+    return Fact("decision.not-yet", f"it is {seen}, and the beginning is {_wanted(condition)}")
 
 
 def _of_other(condition: Condition, request: KmsRequest) -> Fact | None:

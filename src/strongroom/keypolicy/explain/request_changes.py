@@ -22,6 +22,10 @@ _TPM, _ENCLAVE, _IMAGE = NITROTPM_PCR.lower(), ENCLAVE_PCR.lower(), ENCLAVE_IMAG
 _NOW, _EPOCH = "aws:currenttime", "aws:epochtime"
 
 
+MAX_TRIED = 64
+"""Statements, grants and callers that are tried: a key may have 50,000 grants, and each costs evaluations of all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A context to try. `topic` is None where several topics were changed."""
@@ -55,7 +59,9 @@ def together(request: KmsRequest, heard: Sequence[Heard]) -> Iterator[Candidate]
 
 
 def _allows(heard: Sequence[Heard]) -> list[Heard]:
-    return [each for each in heard if each.trace.effect is Effect.ALLOW and each.concerns]
+    """Return the Allows and grants that only conditions kept from applying: the closest, as each costs evaluations."""
+    found = [each for each in heard if each.trace.effect is Effect.ALLOW and each.concerns]
+    return sorted(found, key=lambda each: len(each.trace.missed))[:MAX_TRIED]
 
 
 def _denies(heard: Heard) -> bool:
@@ -65,7 +71,8 @@ def _denies(heard: Heard) -> bool:
 def _spared(
     topic: Topic, context: Context, denies: Sequence[Statement | Grant], request: KmsRequest
 ) -> Iterator[Candidate]:
-    for found in (context, _past(topic, context, denies)):
+    past = _past(topic, context, denies)
+    for found in (context,) if past == context else (context, past):
         if found != request.context and not _of_two_documents(found):
             yield Candidate(topic, found)
 

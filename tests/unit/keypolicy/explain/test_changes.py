@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The single changes that would allow a request: the right one is named, and nothing that would not do."""
 
+import time
+
 import pytest
 
 from strongroom.ids import AccountId, KeyArn, Region
@@ -199,3 +201,22 @@ def test_a_policy_of_many_releases_gives_a_few_changes(world):
     policy = world.policy(releases=tuple(world.release(f"v{n}", ring=f"r{n}") for n in range(25)))
     found = explain(Inquiry(world.request(attestation=None), Policies(policy, (world.iam_all,))))
     assert len(found.changes) == MAX_CHANGES
+
+
+def test_a_policy_of_many_statements_and_many_grants_is_explained_in_time(world):
+    vpce = [{"StringEquals": {"aws:SourceVpce": f"vpce-{n}", "aws:SourceVpc": f"vpc-{n}"}} for n in range(180)]
+    policy = parse_key_policy(world.document(*(world.statement(Condition=each) for each in vpce)))
+    grants = [
+        Grant(
+            f"g{n}",
+            KeyArn(world.key),
+            AccountId(world.customer),
+            grant_principal(world.role(world.customer, f"r{n}")),
+            frozenset({"Decrypt"}),
+        )
+        for n in range(1_000)
+    ]
+    begun = time.process_time()
+    found = explain(Inquiry(world.request(), Policies(policy, (world.iam_all,), tuple(grants))))
+    assert len(found.changes) == MAX_CHANGES
+    assert time.process_time() - begun < 10  # seconds; it takes one

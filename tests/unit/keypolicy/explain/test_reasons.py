@@ -162,10 +162,16 @@ def test_an_action_that_takes_no_context_can_never_show_one(world):
 def test_a_statement_that_has_ended_or_not_begun(world):
     ended = inquire(world, conditioned(world, "DateLessThan", "aws:CurrentTime", "2026-01-01T00:00:00Z"))
     assert reasons(ended)["decision.expired"].sentence.endswith(
-        "it is 2026-11-22T12:00:00Z, and the limit is 2026-01-01T00:00:00Z"
+        "it is 2026-11-22T12:00:00Z, and the end is 2026-01-01T00:00:00Z"
     )
     early = inquire(world, conditioned(world, "DateGreaterThan", "aws:CurrentTime", "2027-01-01T00:00:00Z"))
     assert "decision.not-yet" in reasons(early)
+    denied = conditioned(world, "DateGreaterThan", "aws:CurrentTime", "2026-01-01T00:00:00Z", Effect="Deny")
+    assert "decision.expired" in reasons(inquire(world, denied, world.statement(Sid="All")))
+    denied = conditioned(world, "DateLessThan", "aws:CurrentTime", "2027-01-01T00:00:00Z", Effect="Deny")
+    assert "decision.not-yet" in reasons(inquire(world, denied, world.statement(Sid="All")))
+    equal = inquire(world, conditioned(world, "DateEquals", "aws:CurrentTime", "2027-01-01T00:00:00Z"))
+    assert "decision.value" in reasons(equal)
 
 
 def test_other_condition_keys_missing_and_differing(world):
