@@ -30,8 +30,6 @@ _CLOUDTRAIL = Finding(
     "the event is what its file says; CloudTrail signs log files by digest files, which were not looked at",
     severity=Severity.NOTE,
 )
-
-
 _DIFFERS = Finding(
     "key.event-differs",
     "KMS decided otherwise when it was asked: what decided then is not among what was given here. It may be the "
@@ -51,7 +49,9 @@ class Recorded:
     @property
     def agrees(self) -> bool:
         """Tell whether the policies, as they are given, decide the recorded call as KMS did."""
-        return self.event is None or self.event.denied is not self.explanation.allowed
+        event = self.event
+        decided = event is not None and (event.allowed or event.denied)
+        return event is None or not decided or event.allowed is self.explanation.allowed
 
 
 def read_event(path: Path, event_id: str | None) -> KmsEvent:
@@ -86,7 +86,8 @@ def explain_event(event: KmsEvent, options: RequestOptions, source: KeySource) -
     request, notices = with_facts(kms_request(call), options.set), tuple(_notices(event, document))
     asked = inquiry_about(request, options, source, notices)
     found = explain(asked.inquiry)
-    unseen = None if event.error_code or found.allowed else _unseen_pcrs(found)
+    shown = event.attested and not options.document.given
+    unseen = _unseen_pcrs(found) if shown and event.allowed and not found.allowed else None
     if unseen is not None:
         asked = inquiry_about(unseen.inquiry.request, options, source, (*notices, _taken_as_asked(unseen)))
         found = explain(asked.inquiry)
@@ -138,6 +139,7 @@ def _caller(event: KmsEvent, options: RequestOptions) -> Caller:
 
 
 def _sender(event: KmsEvent) -> Sender:
+    """Return how the call came. That kms:ViaService is the service which invoked it, is assumed: no record shows it."""
     service = event.invoked_by.removesuffix(".amazonaws.com")
     return Sender(
         Region(event.region),
@@ -159,10 +161,10 @@ def _is_address(text: str) -> bool:
 def _notices(event: KmsEvent, document: Document) -> Iterator[Finding]:
     yield _CLOUDTRAIL
     yield from document.notices
-    if event.denied and document.attestation is None:
-        said = "CloudTrail shows no document of a denied call: explained as if none was sent. --document gives it"
+    if not event.allowed and document.attestation is None:
+        said = "CloudTrail shows no document of a call that failed: explained as if none was sent. --document gives it"
         yield Finding("key.event-document-unknown", said, severity=Severity.WARNING)
-    if event.error_code and not event.denied:
+    if not event.allowed and not event.denied:
         said = f"the call ended with {event.error_code}, which is not a policy's word"
         yield Finding("key.event-other-error", said, severity=Severity.WARNING)
 

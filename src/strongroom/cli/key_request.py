@@ -26,16 +26,13 @@ from strongroom.keypolicy.callers import read_caller
 from strongroom.keypolicy.condition_key import Source
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.context import Call, Sender, kms_request
+from strongroom.keypolicy.explain.facts import CALLER_KEYS
 from strongroom.keypolicy.explain.inquiry import Inquiry
 from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.keypolicy.operations import OPERATIONS, PREFIX
 from strongroom.keypolicy.request import KmsRequest
 
 _OWN_OPTION = {Source.DOCUMENT: "--document or --measurements", Source.CONTEXT: "--context", Source.CLOCK: "--at"}
-_OF_CALLER = frozenset(
-    {"kms:calleraccount"}
-    | {f"aws:{name}" for name in ("principalarn", "principalaccount", "principaltype", "userid", "username")}
-)
 DEFAULT_ACTION = "kms:Decrypt"
 _ANYWHERE = Region("us-east-1")
 """For operations without a key: no condition of a key policy asks where GenerateRandom is called."""
@@ -169,7 +166,7 @@ def _expect_free(name: str) -> None:
     row = find_condition_key(name)
     if row is None:
         raise UsageError("key.set", f"expected a condition key that a request to KMS can have, found {name!r}")
-    option = "--caller" if name.lower() in _OF_CALLER else _OWN_OPTION.get(row.source)
+    option = "--caller" if name.lower() in CALLER_KEYS else _OWN_OPTION.get(row.source)
     if option is not None:
         raise UsageError("key.set", f"expected {option} for {row.name}, found --set")
 

@@ -27,6 +27,8 @@ _SPEC = "CloudTrail User Guide, record contents"
 _TPM = re.compile(r"attestationDocumentNitroTPMPCR([0-9]{1,2})")
 _ENCLAVE = re.compile(r"attestationDocumentEnclavePCR([0-9]{1,2})")
 _IMAGE = "attestationDocumentEnclaveImageDigest"
+_DRY_RUN = "DryRunOperationException"
+"""How KMS says that a call with DryRun would have succeeded (KMS API Reference, Decrypt)."""
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -56,6 +58,16 @@ class KmsEvent:
     error_message: str
     tpm_pcrs: PcrDigests | None
     enclave_pcrs: PcrDigests | None
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether policies allowed the call: it ended without an error, or was a dry run that would have."""
+        return self.error_code in {"", _DRY_RUN}
+
+    @property
+    def attested(self) -> bool:
+        """Tell whether the record shows a document."""
+        return self.tpm_pcrs is not None or self.enclave_pcrs is not None
 
     @property
     def denied(self) -> bool:

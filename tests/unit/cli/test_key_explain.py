@@ -220,9 +220,20 @@ def test_a_call_through_an_endpoint_or_a_service(world):
     assert "aws:sourceip" not in answer["context"]
 
 
-def test_an_error_that_is_no_policys_word_is_flagged(world):
-    _, answer = about(world, record(errorCode="InvalidCiphertextException", additionalEventData=None))
+def test_an_error_that_is_no_policys_word_is_flagged_and_differs_from_nothing(world):
+    code, answer = about(world, record(errorCode="InvalidCiphertextException", additionalEventData=None))
     assert "InvalidCiphertextException" in flags(answer)["key.event-other-error"]["message"]
+    assert (code, answer["event"]["agrees"]) == (6, True)
+    _, answer = about(world, record(errorCode="DryRunOperationException", additionalEventData=None), *world.document)
+    assert (answer["allowed"], answer["event"]["agrees"]) == (True, True)
+    assert "key.event-other-error" not in flags(answer)
+
+
+def test_an_allowed_call_without_a_document_is_not_taken_for_one_with_it(world):
+    code, answer = about(world, record(additionalEventData=None))
+    assert (code, answer["event"]["agrees"]) == (6, False)
+    assert "key.event-differs" in flags(answer)
+    assert "key.event-unseen-pcrs" not in flags(answer)
 
 
 def test_a_call_of_another_account_needs_the_caller_named(world):

@@ -63,7 +63,10 @@ def test_an_allowed_call():
 def test_a_denied_call_shows_no_document():
     found = event(errorCode="AccessDenied", errorMessage="User: …", additionalEventData=None, resources=None)
     assert (found.denied, found.tpm_pcrs, found.key_arn) == (True, None, KEY)
-    assert not event(errorCode="InvalidCiphertextException").denied
+    other = event(errorCode="InvalidCiphertextException")
+    assert (other.denied, other.allowed) == (False, False)
+    assert event(errorCode="DryRunOperationException").allowed
+    assert (event().attested, found.attested) == (True, False)
     assert event(errorCode="AccessDeniedException").denied
 
 

@@ -18,6 +18,7 @@ from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.model import Effect
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.principals import Reach
+from strongroom.keypolicy.request import KmsRequest
 
 _CLOSEST = 3
 """Statements that are explained in full: a policy may have one for each of a hundred releases."""
@@ -91,19 +92,21 @@ def _why_not_allowed(inquiry: Inquiry, decision: Decision, heard: Sequence[Heard
 
 def _forbidden_across_accounts(inquiry: Inquiry) -> bool:
     request = inquiry.request
-    at_home = request.caller.is_service or request.caller.account == request.key_account
-    return request.key_arn is not None and not at_home and not OPERATIONS[request.action].cross_account
+    return request.key_arn is not None and not _at_home(request) and not OPERATIONS[request.action].cross_account
+
+
+def _at_home(request: KmsRequest) -> bool:
+    return request.caller.is_service or request.caller.account == request.key_account
 
 
 def _nobody_allows(inquiry: Inquiry, lacking: DecidedBy, heard: Sequence[Heard]) -> Reason:
     request = inquiry.request
     sentence = f"no statement of the {lacking} allows {request.action} to {request.caller.arn}"
     if lacking is DecidedBy.IDENTITY_POLICY:
-        opened = next((each for each in heard if each.trace.policy in _ON_KEY and _opens(each)), None)
-        what = "this key" if request.key_arn is not None else "*"
+        opened = next((each for each in heard if _opens(each, request)), None)
         if opened is not None:
             sentence = f"{opened.place} {_opens_to(opened, inquiry)}, so the caller's own IAM policies must allow "
-            sentence += f"{request.action} on {what}, and they do not"
+            sentence += f"{request.action} on this key, and they do not"
         return Reason(
             "decision.iam",
             sentence,
@@ -122,8 +125,11 @@ def _nobody_allows(inquiry: Inquiry, lacking: DecidedBy, heard: Sequence[Heard])
     )
 
 
-def _opens(heard: Heard) -> bool:
-    return heard.trace.effect is Effect.ALLOW and heard.trace.applied
+def _opens(heard: Heard, request: KmsRequest) -> bool:
+    """Tell whether this opens the key to the caller's account, or to a caller of another account."""
+    trace = heard.trace
+    applied = trace.policy in _ON_KEY and trace.effect is Effect.ALLOW and trace.applied
+    return applied and (trace.reach is Reach.ACCOUNT or not _at_home(request))
 
 
 def _opens_to(heard: Heard, inquiry: Inquiry) -> str:

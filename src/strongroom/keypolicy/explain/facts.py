@@ -16,10 +16,11 @@ from strongroom.keypolicy.kms_keys import ENCLAVE_IMAGE, ENCLAVE_PCR, ENCRYPTION
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.request import KmsRequest
 
-_WHO = frozenset(
+CALLER_KEYS = frozenset(
     {"kms:calleraccount"}
     | {f"aws:{name}" for name in ("principalarn", "principalaccount", "principaltype", "userid", "username")}
 )
+"""Keys that say who the caller is: they change with him, and never by themselves."""
 _EPOCH = f"{ENCRYPTION_CONTEXT}strongroom:epoch".lower()
 _TPM, _ENCLAVE = NITROTPM_PCR.lower(), (ENCLAVE_PCR.lower(), ENCLAVE_IMAGE.lower())
 _COMPARES_TEXT = re.compile("String|Arn")
@@ -60,7 +61,7 @@ def source_of(condition: Condition) -> Source | None:
 def topic_of(condition: Condition) -> Topic | None:
     """Return which topic a condition is about; None for the caller's identity, and for a key that nobody knows."""
     source = source_of(condition)
-    if source is None or (source is Source.CALLER and condition.lookup in _WHO):
+    if source is None or (source is Source.CALLER and condition.lookup in CALLER_KEYS):
         return None
     return _TOPICS.get(source, Topic.FACT)
 

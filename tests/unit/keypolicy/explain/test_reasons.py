@@ -221,6 +221,10 @@ def test_the_account_is_named_and_the_callers_iam_policies_say_nothing(world):
         "statement Delegate of the key policy names the account (its root), not the caller, so the caller's own IAM "
         "policies must allow kms:Decrypt on this key, and they do not"
     )
+    own_boundary = Guardrails(boundary=world.iam_all)
+    mine = world.statement(Sid="Mine", Principal={"AWS": f"arn:aws:iam::{world.vendor_account}:root"})
+    home = inquire(world, mine, own=(), guardrails=own_boundary, caller=world.operator)
+    assert "names the account (its root)" in reasons(home)["decision.iam"].sentence
     by_name = reasons(inquire(world, world.statement(Sid="Named", Principal={"AWS": world.app.role_arn}), own=()))
     assert "lets in a caller of another account, 111122223333" in by_name["decision.iam"].sentence
 
