@@ -31,8 +31,8 @@ _REFUSED = {
 }
 _REMEDIES = {
     "kms.access-denied": "KMS does not say which statement or PCR was wrong. `strongroom key explain` does, of the key "
-    "policy and the document, whose PCRs `strongroom inspect` shows. The encryption context and the caller's IAM policies "
-    "count, too.",
+    "policy and the document, whose PCRs `strongroom inspect` shows. The encryption context and the caller's IAM "
+    "policies count, too.",
     DOCUMENT_EXPIRED: "Make a new attestation document and ask again.",
     "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
     "kms.key-unusable": "Look at the key's ARN, its Region and its state (`aws kms describe-key`).",

@@ -9,13 +9,15 @@ from dataclasses import replace
 from strongroom.errors import UsageError
 from strongroom.keypolicy.caller_facts import identity_facts
 from strongroom.keypolicy.callers import read_caller
+from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.explain.inquiry import Heard, Inquiry
 from strongroom.keypolicy.explain.values import settle
+from strongroom.keypolicy.global_keys import PRINCIPAL_TAG
 from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.model import Effect
 from strongroom.keypolicy.principals import Caller, PrincipalKind, Sense
 
-_PRINCIPAL_ARN = "aws:principalarn"
+_PRINCIPAL_ARN, _TAGS = "aws:principalarn", PRINCIPAL_TAG.lower()
 _NAMED = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, PrincipalKind.SESSION, PrincipalKind.SERVICE})
 
 
@@ -30,15 +32,13 @@ def with_caller(inquiry: Inquiry, caller: Caller) -> Inquiry:
     request = inquiry.request
     old = identity_facts(request.caller)
     kept = {key: values for key, values in request.context.items() if key not in old and not key.startswith(_TAGS)}
-    return replace(inquiry, request=replace(request, caller=caller, context={**kept, **_present(caller, inquiry)}))
+    new = {key: values for key, values in identity_facts(caller).items() if _is_present(key, request.action)}
+    return replace(inquiry, request=replace(request, caller=caller, context={**kept, **new}))
 
 
-_TAGS = "aws:principaltag/"
-
-
-def _present(caller: Caller, inquiry: Inquiry) -> dict[str, tuple[str, ...]]:
-    """Return the facts of a caller that the request showed of the old one; a context may be given in part."""
-    return {key: values for key, values in identity_facts(caller).items() if key in inquiry.request.context}
+def _is_present(key: str, action: str) -> bool:
+    row = find_condition_key(key)
+    return row is not None and action in row.operations
 
 
 def _names(heard: Sequence[Heard]) -> Iterator[str]:
@@ -57,6 +57,9 @@ def _names(heard: Sequence[Heard]) -> Iterator[str]:
 
 def _read(text: str) -> Caller | None:
     try:
-        return read_caller(text.removesuffix(":root").rpartition(":")[2] if text.endswith(":root") else text)
+        if not text.endswith(":root"):
+            return read_caller(text)
+        _, partition, _, _, account, _ = text.split(":")  # a policy that names the root means the account
+        return read_caller(account, partition=partition)
     except UsageError:
         return None

@@ -85,7 +85,7 @@ def _why_not_allowed(inquiry: Inquiry, decision: Decision, heard: Sequence[Heard
         )
         return
     yield _nobody_allows(inquiry, lacking, heard)
-    kinds = _ON_KEY if lacking in _ON_KEY else (lacking,)
+    kinds = _ON_KEY if lacking in _ON_KEY else (lacking, DecidedBy.GRANT)
     allows = [each for each in heard if each.trace.effect is Effect.ALLOW and each.trace.policy in kinds]
     yield from _closest([each for each in allows if each.trace.missed], inquiry)
 

@@ -14,6 +14,7 @@ from strongroom.keypolicy.explain.inquiry import Inquiry, Policies
 from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy, parse_resource_policy
+from strongroom.keypolicy.principals import Caller
 
 PCR4 = "kms:RecipientAttestation:NitroTPMPCR4"
 IMAGE = "kms:RecipientAttestation:ImageSha384"
@@ -143,6 +144,15 @@ def test_another_caller(world):
     caller = changes(world, pattern)[ChangeKind.CALLER].inquiry.request
     assert caller.caller.role_arn == f"arn:aws:iam::{world.customer}:role/boot-x"
     assert caller.context["aws:principalarn"] == (caller.caller.role_arn,)
+
+
+def test_a_caller_of_an_account_in_place_of_a_service_has_all_his_facts(world):
+    asked = {"StringEquals": {"kms:CallerAccount": world.customer}}
+    root = {"AWS": f"arn:aws:iam::{world.customer}:root"}
+    policy = world.document(world.statement(Principal=root, Condition=asked))
+    change = changes(world, policy, caller=Caller.of_service("cloudtrail.amazonaws.com"))[ChangeKind.CALLER]
+    assert change.caller == f"arn:aws:sts::{world.customer}:assumed-role/somebody/a-session"
+    assert change.inquiry.request.context["kms:calleraccount"] == (world.customer,)
 
 
 def test_what_a_grant_asks_for(world):
