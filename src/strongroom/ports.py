@@ -105,6 +105,16 @@ class KeyAdmin(Protocol):
         """Replace the key's policy. Raises KeyRefused with code `kms.malformed-policy` for one that locks us out."""
 
 
+class KeyReader(Protocol):
+    """KMS as whoever examines a key uses it. It changes nothing."""
+
+    def key_policy(self, key_arn: KeyArn) -> str:
+        """Return the key's policy as JSON text; KMS may have written it anew with the same meaning."""
+
+    def key_grants(self, key_arn: KeyArn) -> str:
+        """Return all grants on the key as JSON text, as `aws kms list-grants` prints them."""
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityDocumentBytes:
     """What the instance metadata service says about us, unverified: the JSON and its RSA-2048 PKCS#7 (DER)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.decision import Decision, Outcome
-from strongroom.keypolicy.evaluate import evaluate
+from strongroom.keypolicy.explain.inquiry import Inquiry, Policies
 from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal, grant_service
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy, parse_resource_policy
@@ -36,23 +36,27 @@ def every_case() -> list[Json]:
 
 
 def decide(case: Json) -> Decision:
+    return inquiry_of(case).decide()
+
+
+def inquiry_of(case: Json) -> Inquiry:
+    """Return the request of a case with all its policies."""
     request = case["request"]
-    identity = [parse_identity_policy(json.dumps(each)) for each in case["identity_policies"]]
     key_policy = None if case["key_policy"] is None else parse_key_policy(json.dumps(case["key_policy"]))
     asked = KmsRequest(
         request["action"],
         caller_of(request["caller"]),
         None if request["key"] is None else KeyArn(request["key"]),
-        {
-            name.lower(): (value,) if isinstance(value, str) else tuple(value)
-            for name, value in request["context"].items()
-        },
+        {name.lower(): _values(value) for name, value in request["context"].items()},
         grant_of(request["grant"]) if "grant" in request else None,
     )
-    grants = [grant_of(each) for each in case.get("grants", ())]
-    return evaluate(
-        asked, key_policy=key_policy, identity_policies=identity, grants=grants, guardrails=guardrails_of(case)
+    policies = Policies(
+        key_policy,
+        tuple(parse_identity_policy(json.dumps(each)) for each in case["identity_policies"]),
+        tuple(grant_of(each) for each in case.get("grants", ())),
+        guardrails_of(case),
     )
+    return Inquiry(asked, policies)
 
 
 def _values(value: str | list[str]) -> tuple[str, ...]:

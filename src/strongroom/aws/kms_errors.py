@@ -30,9 +30,9 @@ _REFUSED = {
     "UnknownOperationException": "kms.unsupported",
 }
 _REMEDIES = {
-    "kms.access-denied": "KMS does not say which statement or PCR was wrong. Compare the document's PCRs, which "
-    "`strongroom inspect` shows, with those in the key policy. The encryption context and the caller's IAM policies "
-    "count, too.",
+    "kms.access-denied": "KMS does not say which statement or PCR was wrong. `strongroom key explain` does, of the key "
+    "policy and the document, whose PCRs `strongroom inspect` shows. The encryption context and the caller's IAM "
+    "policies count, too.",
     DOCUMENT_EXPIRED: "Make a new attestation document and ask again.",
     "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
     "kms.key-unusable": "Look at the key's ARN, its Region and its state (`aws kms describe-key`).",

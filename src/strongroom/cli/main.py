@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "identity": "identity",
     "init": "init",
     "inspect": "inspect",
+    "key": "key",
     "kms": "kms",
     "measure": "measure",
     "signer": "signer",

@@ -11,7 +11,9 @@ from strongroom.appraisal.policy_file import assumptions, rule_of
 from strongroom.errors import FormatError, UsageError
 from strongroom.formats.appraisal_policy import encode_appraisal_policy, parse_appraisal_policy
 from strongroom.formats.measurements import parse_measurements
+from strongroom.keypolicy.callers import read_caller
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
+from strongroom.keypolicy.grant_list import parse_grant_list
 from strongroom.keypolicy.grants import grant_principal, grant_service
 from strongroom.keypolicy.model import (
     encode_identity_policy,
@@ -92,6 +94,17 @@ def grant_principals(data: bytes) -> None:
     assert len(read) <= 1
 
 
+def grant_list(data: bytes) -> None:
+    """Each grant is of a key by its ARN, and allows something."""
+    assert all(":key/" in grant.key_arn and grant.operations for grant in parse_grant_list(data))
+
+
+def caller(data: bytes) -> None:
+    """Whoever is read is of the account that stands in his ARN, or a service."""
+    found = read_caller(data.decode("latin-1"))
+    assert found.is_service or f"::{found.account}:" in found.arn
+
+
 def condition_values(data: bytes) -> None:
     """Each kind of value, as a policy or a request gives it. These raise ValueError, for others to say where."""
     refusals = []
@@ -139,6 +152,29 @@ def many_statements() -> list[bytes]:
     ]
 
 
+GRANT = {
+    "KeyId": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd",
+    "GrantId": "g",
+    "GranteePrincipal": "arn:aws:iam::111122223333:role/a",
+    "RetiringServicePrincipal": "ec2.amazonaws.com",
+    "RetiringPrincipal": "ec2.amazonaws.com",
+    "IssuingAccount": "arn:aws:iam::111122223333:root",
+    "Operations": ["Decrypt"],
+    "Constraints": {"EncryptionContextEquals": {"a": "b"}, "SourceArn": "arn:aws:ec2:eu-west-1:111122223333:x/y"},
+}
+
+
+def grant_lists() -> list[bytes]:
+    return [json.dumps({"Grants": [GRANT], "Truncated": False}).encode()]
+
+
+def many_grants() -> list[bytes]:
+    return [
+        json.dumps({"Grants": [GRANT | {"GrantId": str(n)} for n in range(5_000)]}).encode(),
+        json.dumps({"Grants": [GRANT | {"Operations": ["Decrypt"] * 4_000}]}).encode(),
+    ]
+
+
 def many_rules() -> list[bytes]:
     rule: object = {"regions": ["eu-west-1"]}
     wide = {"version": 1, "any_of": [rule] * 1_020}
@@ -175,6 +211,14 @@ TARGETS = (
         "policies.grant-principals",
         grant_principals,
         lambda: [b"arn:aws:iam::111122223333:role/a", b"ec2.eu-west-1.amazonaws.com"],
+        max_bytes=128,
+    ),
+    Target("policies.grant-list", grant_list, grant_lists, worst=many_grants),
+    Target(
+        "policies.caller",
+        caller,
+        lambda: [b"arn:aws:sts::111122223333:assumed-role/a/s", b"arn:aws:iam::111122223333:role/p/a"],
+        (UsageError,),
         max_bytes=128,
     ),
     Target("policies.condition-values", condition_values, values, max_bytes=128),

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom key`: KMS keys and their policies."""
+
+from __future__ import annotations
+
+import click
+
+from strongroom.cli.key_explain import command as explain
+from strongroom.cli.key_simulate import command as simulate
+
+
+@click.group("key")
+def command() -> None:
+    """Write, change, examine and try out the policies of KMS keys.
+
+    \b
+    Example:  strongroom key simulate policy.json --key ARN --caller ARN
+    """
+
+
+command.add_command(explain)
+command.add_command(simulate)

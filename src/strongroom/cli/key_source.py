@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where `strongroom key` gets the policy that it examines: a file, KMS, or the key of a tenant in the project file.
+
+A file is the policy document, or what `aws kms get-key-policy` prints, in which the policy is a string of JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from strongroom.cli.paths import PATH, named
+from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.errors import FormatError, UsageError
+from strongroom.flows.files import read_file
+from strongroom.formats import strict_json
+from strongroom.formats.arn import KeyArnParts, parse_key_arn
+from strongroom.ids import Region, TenantId
+from strongroom.keypolicy.grant_list import MAX_GRANT_LIST_BYTES, parse_grant_list
+from strongroom.keypolicy.grants import Grant
+from strongroom.keypolicy.model import KeyPolicy, parse_key_policy_leniently
+from strongroom.ports import KeyReader
+
+MAX_POLICY_FILE_BYTES = 262_144
+"""A policy of 32,768 bytes as a string of JSON, in which one character may take six (RFC 8259, section 7)."""
+_SPEC = "KMS API Reference, GetKeyPolicy"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """A key policy and what is known of its key. `name` says in messages where it comes from.
+
+    `text` is the policy document as it was found. `key` is None where a file did not say on which key it hangs,
+    `grants` is None where nobody asked for them.
+    """
+
+    name: str
+    text: str
+    policy: KeyPolicy
+    key: KeyArnParts | None = None
+    grants: tuple[Grant, ...] | None = None
+
+    def expect_key(self) -> KeyArnParts:
+        """Return the key. Raises UsageError where only a file was named."""
+        if self.key is None:
+            raise UsageError(
+                "key.no-arn",
+                f"expected --key ARN beside {self.name}, found none: whose key it is decides what else must allow",
+                remedy="With a file, --key only says on which key the policy hangs; nothing is fetched.",
+            )
+        return self.key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChoice:
+    """What the options of `key_source_options` say."""
+
+    policy_file: Path | None
+    key: str | None
+    tenant: str | None
+    target: str | None
+    project_path: Path
+    region: str | None
+    profile: str | None
+    endpoint_url: str | None
+
+    def read(self, *, with_grants: bool = False) -> KeySource:
+        """Return the policy that was chosen, and the grants on the key where KMS is asked and `with_grants`.
+
+        Raises UsageError for options that choose none or several, and what files, the project file and KMS raise.
+        """
+        self._expect_one()
+        key = None if self.key is None else parse_key_arn(self.key)
+        if self.policy_file is not None:
+            return _from_file(self.policy_file, key)
+        if key is not None:
+            return _from_kms(self._reader(key), key, with_grants=with_grants)
+        return self._of_tenant(with_grants=with_grants)
+
+    def _expect_one(self) -> None:
+        kinds = {"a FILE": self.policy_file, "--key": self.key, "--tenant": self.tenant}
+        given = [name for name, value in kinds.items() if value is not None]
+        if given not in (["a FILE"], ["--key"], ["--tenant"], ["a FILE", "--key"]):
+            raise UsageError(
+                "key.which-policy",
+                f"expected a FILE with the policy, --key ARN or --tenant ID, found {' and '.join(given) or 'none'}",
+            )
+        self._expect_no_other(given)
+
+    def _expect_no_other(self, given: list[str]) -> None:
+        """Refuse options that would be of no use: whoever gives them expects KMS, or the project, to be asked."""
+        way = {"--region": self.region, "--profile": self.profile, "--endpoint-url": self.endpoint_url}
+        useless = {"--target": self.target} if given == ["--key"] else {**way, "--target": self.target}
+        found = [name for name, value in useless.items() if value is not None] if given != ["--tenant"] else []
+        if found:
+            raise UsageError(
+                "key.which-policy",
+                f"expected no {' and '.join(found)} beside {' and '.join(given)}: nothing asks for it",
+            )
+
+    def _of_tenant(self, *, with_grants: bool) -> KeySource:
+        target = read_project(self.project_path).target(self.target)
+        keys = target.keys.get(TenantId(self.tenant or ""), {})
+        region = self.region or (next(iter(keys)) if len(keys) == 1 else None)
+        if region is None or Region(region) not in keys:
+            known = ", ".join(keys) or "no key in any region"
+            raise UsageError(
+                "key.no-key-of-tenant",
+                f"expected a region in which {self.tenant!r} has a key in target {target.name}, "
+                f"found {self.region or 'none'}; it has {known}",
+                remedy=f"Name one with --region, or write the key into [targets.{target.name}.keys] of the project.",
+            )
+        key = parse_key_arn(keys[Region(region)])
+        # AWS_PROFILE goes first (docs/formats/project.md).
+        reader = _sdk_reader(
+            profile=self.profile or (None if os.environ.get("AWS_PROFILE") else target.aws_profile),
+            region=key.region,
+            endpoint_url=self.endpoint_url or target.endpoint,
+        )
+        return _from_kms(reader, key, with_grants=with_grants)
+
+    def _reader(self, key: KeyArnParts) -> KeyReader:
+        return _sdk_reader(profile=self.profile, region=self.region or key.region, endpoint_url=self.endpoint_url)
+
+
+_OPTIONS = (
+    click.argument("policy_file", metavar="[FILE]", type=PATH, required=False),
+    click.option("--key", metavar="ARN", help="Read the policy of this key; with FILE: the key on which it hangs."),
+    click.option("--tenant", metavar="ID", help="Read the policy of the tenant's key in the project file."),
+    click.option("--region", metavar="REGION", help="Default: that of the key's ARN, or the tenant's only one."),
+    click.option("--profile", metavar="NAME", help="A profile of the AWS CLI."),
+    click.option("--endpoint-url", metavar="URL", help="Another endpoint than AWS's."),
+    target_option,
+    project_option,
+)
+
+
+def key_source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add FILE and the options that choose a policy; the command gets them as `choice`, a KeyChoice."""
+
+    @functools.wraps(command)
+    def chosen(
+        *,
+        policy_file: Path | None,
+        key: str | None,
+        tenant: str | None,
+        target: str | None,
+        project_path: Path,
+        region: str | None,
+        profile: str | None,
+        endpoint_url: str | None,
+        **others: object,
+    ) -> object:
+        choice = KeyChoice(policy_file, key, tenant, target, project_path, region, profile, endpoint_url)
+        return command(choice=choice, **others)
+
+    with_options: Callable[..., Any] = chosen
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+def read_grants_file(path: Path) -> tuple[Grant, ...]:
+    """Return the grants in a file as `aws kms list-grants` prints them. Raises FormatError, LocalFault."""
+    with named(path):
+        return parse_grant_list(read_file(path, maximum_bytes=MAX_GRANT_LIST_BYTES))
+
+
+def policy_text(data: bytes) -> str:
+    """Return the policy document in a file: the file itself, or the string in a reply to GetKeyPolicy.
+
+    Raises FormatError for what is no JSON.
+    """
+    root = strict_json.parse(data, maximum_bytes=MAX_POLICY_FILE_BYTES, spec=_SPEC)
+    if isinstance(root.value, dict) and "Policy" in root.value and "Statement" not in root.value:
+        return root.record(("Policy",), ("PolicyName",))["Policy"].string()
+    return data.decode()
+
+
+def _from_file(path: Path, key: KeyArnParts | None) -> KeySource:
+    with named(path):
+        text = policy_text(read_file(path, maximum_bytes=MAX_POLICY_FILE_BYTES))
+        return KeySource(str(path), text, parse_key_policy_leniently(text), key)
+
+
+def _from_kms(reader: KeyReader, key: KeyArnParts, *, with_grants: bool) -> KeySource:
+    text = reader.key_policy(key.arn)
+    grants = parse_grant_list(reader.key_grants(key.arn).encode()) if with_grants else None
+    name = f"the policy of {key.arn}"
+    try:
+        return KeySource(name, text, parse_key_policy_leniently(text), key, grants)
+    except FormatError as error:
+        error.add_note(f"This is {name}, as KMS returned it.")
+        raise
+
+
+def _sdk_reader(*, profile: str | None, region: str, endpoint_url: str | None) -> KeyReader:
+    from strongroom.aws.sdk.key_reader import SdkKeyReader  # noqa: PLC0415 -- loads boto3
+    from strongroom.aws.sdk.session import AwsSession  # noqa: PLC0415
+
+    return SdkKeyReader(AwsSession(profile=profile, region=region, endpoint_url=endpoint_url).kms())
