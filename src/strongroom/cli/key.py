@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.key_allow import command as allow
+from strongroom.cli.key_create import command as create
+from strongroom.cli.key_policy import command as policy
+from strongroom.cli.key_revoke import command as revoke
+
 
 @click.group("key")
 def command() -> None:
@@ -13,3 +18,9 @@ def command() -> None:
     \b
     Example:  strongroom key simulate policy.json --key ARN --caller ARN
     """
+
+
+command.add_command(allow)
+command.add_command(create)
+command.add_command(policy)
+command.add_command(revoke)

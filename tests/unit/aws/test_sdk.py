@@ -57,7 +57,7 @@ def session(world, profile):
 
 @pytest.fixture
 def key(session):
-    return SdkKeyAdmin(session.kms()).create_key(policy=POLICY, description="a key").arn
+    return SdkKeyAdmin(session.kms()).create_key(policy=POLICY, description="a key", tags={}).arn
 
 
 def refused(code, error, call, *arguments, **parameters):

@@ -18,20 +18,40 @@ ACCOUNT = AccountId("111122223333")
 ARN = KeyArn(f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab")
 VENDOR = VendorSpec(product="example", account=ACCOUNT, sealer_role_arn=f"arn:aws:iam::{ACCOUNT}:role/sealer")
 POLICY = escrow_key_policy(EscrowKeySpec(vendor=VENDOR, escrow_role_arn=f"arn:aws:iam::{ACCOUNT}:role/escrow"))
+GRANT = {
+    "KeyId": ARN,
+    "GrantId": "0" * 64,
+    "GranteePrincipal": "arn:aws:iam::777788889999:role/thief",
+    "IssuingAccount": f"arn:aws:iam::{ACCOUNT}:root",
+    "Operations": ["Decrypt"],
+}
 PLAIN = KeyFacts(ARN, enabled=True, state="Enabled", origin="AWS_KMS", multi_region=False)
 
 
 class Admin:
-    """One key in memory. `facts` is what KMS says of it, `kept` turns the policy it was given into the one it holds."""
+    """One key in memory. `facts` is what KMS says of it, `kept` turns the final policy into the one that it holds.
 
-    def __init__(self, *, facts=PLAIN, kept=lambda policy: policy):
-        self.facts, self.kept = facts, kept
+    `grants_at` are the times of asking, from 0, at which there is a grant.
+    """
+
+    def __init__(self, *, facts=PLAIN, kept=lambda policy: policy, grants_at=()):
+        self.facts, self.kept, self.grants_at = facts, kept, grants_at
         self.policies = []
+        self.asked = 0
 
-    def create_key(self, *, policy, description):
-        assert description == "the escrow key"
+    def create_key(self, *, policy, description, tags):
+        assert (description, tags) == ("the escrow key", {})
         self.policies.append(policy)
         return self.facts
+
+    def describe_key(self, key_arn):
+        assert key_arn == ARN
+        return self.facts
+
+    def key_grants(self, key_arn):
+        assert key_arn == ARN
+        self.asked += 1
+        return json.dumps({"Grants": [GRANT] if self.asked - 1 in self.grants_at else []})
 
     def put_key_policy(self, key_arn, policy):
         assert key_arn == ARN
@@ -39,11 +59,11 @@ class Admin:
 
     def key_policy(self, key_arn):
         assert key_arn == ARN
-        return self.kept(self.policies[-1])
+        return self.kept(self.policies[-1]) if len(self.policies) > 1 else self.policies[-1]
 
 
 def create(admin):
-    return create_key(admin, vendor=VENDOR, policy=POLICY, description="the escrow key")
+    return create_key(admin, vendor=VENDOR, policy=POLICY, description="the escrow key", pause=lambda _: None)
 
 
 def refusal(admin):
@@ -100,3 +120,11 @@ def test_a_key_of_another_kind_never_gets_a_policy_that_opens(changes, code):
 @pytest.mark.parametrize("kept", [weakened, shortened])
 def test_a_policy_that_somebody_else_put_is_noticed(kept):
     assert refusal(Admin(kept=kept)) == "key.policy"
+
+
+@pytest.mark.attack("K20")
+@pytest.mark.parametrize(("grants_at", "policies"), [((0,), 1), ((1,), 1), ((2,), 2)])
+def test_a_planted_grant_is_found_before_the_key_opens_and_after(grants_at, policies):
+    admin = Admin(grants_at=grants_at)
+    assert refusal(admin) == "key.grants"
+    assert len(admin.policies) == policies
