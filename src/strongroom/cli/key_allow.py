@@ -37,7 +37,6 @@ from strongroom.errors import Finding, Severity, UsageError
 from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
-from strongroom.formats.partition import Profile
 from strongroom.ids import EvidenceBytes
 from strongroom.keypolicy.model import KeyPolicy
 
@@ -158,7 +157,7 @@ class _Run:
     def allow(self, place: KeyPlace) -> KeyReport:
         """Change one key."""
         changer = KeyChanger(self.project, self.session, self.now, self.options["dry_run"])
-        plan = self._plan(place, changer.read(place))
+        plan = self._plan(place, changer.read_usable(place))
         documents = self._documents(plan)
         flags = [*self.asked.findings, *self.project.state_notices]
         if plan.added and not documents:
@@ -175,7 +174,7 @@ class _Run:
     def _documents(self, plan: Plan) -> tuple[CanaryDocument, ...]:
         """Return the documents for the new gates, each of an instance of one of them. Raises UsageError."""
         documents = tuple(self._document(path) for path in self.options["canary_document"])
-        if not documents and plan.added and self._is_real and not self.options["no_canary"]:
+        if not documents and plan.added and self.session.is_aws and not self.options["no_canary"]:
             raise UsageError(
                 "key.no-canary-document",
                 f"expected --canary-document before a key of target {self.project.target.name} opens for a new release",
@@ -195,10 +194,6 @@ class _Run:
     def _roots(self) -> NitroRoots:
         trust = self.project.target.trust
         return read_roots((self.project.file.locate(trust.nitro_root),) if trust else (), ())
-
-    @property
-    def _is_real(self) -> bool:
-        return self.project.target.profile is Profile.PRODUCTION
 
     def _prove(self, place: KeyPlace, plan: Plan, documents: tuple[CanaryDocument, ...]) -> None:
         if plan.train is None or not plan.added or not documents:

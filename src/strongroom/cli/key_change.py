@@ -86,10 +86,13 @@ class KeyChanger:
     dry_run: bool
 
     def read(self, place: KeyPlace) -> KeyPolicy:
-        """Return the policy on a key that is fit for use."""
-        admin, arn = self.session.admin(place.region), self.arn(place)
-        expect_plain_key(admin.describe_key(arn))
-        return read_key_policy(admin, arn)
+        """Return the policy on a key, whatever state it is in."""
+        return read_key_policy(self.session.admin(place.region), self.arn(place))
+
+    def read_usable(self, place: KeyPlace) -> KeyPolicy:
+        """Return the policy on a key. Raises NotTrusted for one that is out of use, or not made by KMS for one region."""
+        expect_plain_key(self.session.admin(place.region).describe_key(self.arn(place)))
+        return self.read(place)
 
     def arn(self, place: KeyPlace) -> KeyArn:
         """Return the key, which `places_with_keys` has found in the project."""

@@ -64,8 +64,9 @@ class Options(TypedDict):
 def command(context: click.Context, **options: Unpack[Options]) -> None:
     """Create keys that open for nobody before they are finished, and write their ARNs into the project file.
 
-    A key begins under a policy that denies every opening and every grant. Without --measurements it stays so, and
-    `strongroom key allow` admits the first release. An interrupted run is finished by the same command.
+    A key begins under a policy that denies every opening and every grant. It stays so until `strongroom key allow`
+    admits the first release; in a rehearsal, --measurements does that at once. An interrupted run is finished by the
+    same command.
 
     \b
     Example:  strongroom key create --tenant globex
@@ -93,6 +94,12 @@ class _Run:
         if options["escrow"] and (options["tenants"] or options["ring"] or options["measurements"]):
             raise UsageError("key.escrow-alone", "expected --escrow without tenants and measurements: it has none")
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
+        if options["measurements"] and session.is_aws:
+            raise UsageError(
+                "key.created-shut",
+                "expected no --measurements in AWS: a real key is created shut",
+                remedy="Create it, then admit the release with `strongroom key allow`, which proves the gates first.",
+            )
         now = datetime.now(UTC)
         asked = read_asked(options["measurements"], options["expires"], options["accept"], now=now)
         return cls(options, project, session, asked, now)
@@ -117,9 +124,10 @@ class _Run:
         if self.options["dry_run"]:
             return self._dry(place, order)
         self.session.expect_not_locked_out(order.vendor, place.region)
-        key = provide_key(self.session.admin(place.region), self.session.inventory(place.region), order, pause=pause)
+        inventory = self.session.inventory(place.region)
+        key = provide_key(self.session.admin(place.region), inventory, order, pause=pause)
         self._write(place, key.arn)
-        return self._report(place, order, key)
+        return self._report(place, order, key, alias_owner=inventory.name_key(key.arn, self._alias(place)))
 
     def _order(self, place: KeyPlace) -> KeyOrder:
         tenant, project = place.tenant, self.project
@@ -129,10 +137,12 @@ class _Run:
             tenant=tenant.id if tenant else None,
             tags=tags_of(product, tenant.id if tenant else None),
             description=f"{product}: tenant {tenant.id}" if tenant else f"{product}: escrow",
-            alias=alias_of(product, tenant.id if tenant else None),
             policy=self._policy(place),
             known=self._known(place),
         )
+
+    def _alias(self, place: KeyPlace) -> str:
+        return alias_of(self.project.file.project.product.id, place.tenant.id if place.tenant else None)
 
     def _policy(self, place: KeyPlace) -> KeyPolicy | None:
         if place.tenant is None:
@@ -165,14 +175,19 @@ class _Run:
         known = f"would look at {order.known}, which the project names" if order.known else "would create a key"
         then = "put its policy on it" if order.policy else "leave it shut: it would open for nobody"
         tags = ", ".join(f"{name}={value}" for name, value in order.tags.items())
-        lines = [f"  {known} ({order.alias}; {tags}), and {then}", f"  {self._state(place)}"]
-        return KeyReport({"dry_run": True, "key": order.known, "alias": order.alias}, lines, self._flags(place))
+        lines = [f"  {known} ({self._alias(place)}; {tags}), and {then}", f"  {self._state(place)}"]
+        return KeyReport({"dry_run": True, "key": order.known, "alias": self._alias(place)}, lines, self._flags(place))
 
-    def _report(self, place: KeyPlace, order: KeyOrder, key: ProvidedKey) -> KeyReport:
+    def _report(self, place: KeyPlace, order: KeyOrder, key: ProvidedKey, *, alias_owner: KeyArn) -> KeyReport:
         train = None if place.tenant is None or is_bootstrap(key.policy, order.vendor) else read_train(key.policy)
-        members = {"key": key.arn, "alias": order.alias, "found": key.found.value, "state": self.project.state.value}
+        alias, flags = self._alias(place), self._flags(place)
+        if alias_owner != key.arn:
+            flags = (*flags, _alias_taken(alias, alias_owner))
+        if key.found is Found.FINISHED and order.policy and place.tenant:
+            flags = (*flags, _LEFT)
+        members = {"key": key.arn, "alias": alias, "found": key.found.value, "state": self.project.state.value}
         lines = [f"  {key.found}: {key.arn}", *self._train_lines(place, key, train), f"  {self._state(place)}"]
-        return KeyReport(members | train_members(train, key.policy), lines, self._flags(place, order, key))
+        return KeyReport(members | train_members(train, key.policy), lines, flags)
 
     def _train_lines(self, place: KeyPlace, key: ProvidedKey, train: TenantKeySpec | None) -> Sequence[str]:
         if place.tenant is None:
@@ -182,15 +197,8 @@ class _Run:
     def _state(self, place: KeyPlace) -> str:
         return self.project.state_line(self.project.target.change_role or "", of_tenant=place.tenant is not None)
 
-    def _flags(
-        self, place: KeyPlace, order: KeyOrder | None = None, key: ProvidedKey | None = None
-    ) -> tuple[Finding, ...]:
-        flags = [*self.project.state_notices, *(self.asked.findings if place.tenant else ())]
-        if order and key and key.alias_owner != key.arn:
-            flags.append(_alias_taken(order.alias, key.alias_owner))
-        if order and key and key.found is Found.FINISHED and order.policy and place.tenant:
-            flags.append(_LEFT)
-        return tuple(flags)
+    def _flags(self, place: KeyPlace) -> tuple[Finding, ...]:
+        return (*self.project.state_notices, *(self.asked.findings if place.tenant else ()))
 
 
 _LEFT = Finding(

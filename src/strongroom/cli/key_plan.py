@@ -40,8 +40,8 @@ class Plan:
         return _without(_releases(self.train_before), _releases(self.train))
 
     @property
-    def prolonged(self) -> tuple[AdmittedRelease, ...]:
-        """The releases that stay with another expiry, or none, as they are afterwards."""
+    def rescheduled(self) -> tuple[AdmittedRelease, ...]:
+        """The releases that stay, with another expiry (or ring), as they are afterwards."""
         before = _releases(self.train_before)
         same = [each for each in _releases(self.train) if any(_same_gate_and_end(each, other) for other in before)]
         return tuple(each for each in _releases(self.train) if each not in same and each not in self.added)
@@ -103,7 +103,7 @@ def _expect_same_key(train: TenantKeySpec, project: KeyProject, tenant: Tenant) 
 
 
 def _same_gate_and_end(one: AdmittedRelease, other: AdmittedRelease) -> bool:
-    return same_gate(one, other) and one.expires == other.expires
+    return same_gate(one, other) and (one.ring, one.expires) == (other.ring, other.expires)
 
 
 def _releases(train: TenantKeySpec | None) -> tuple[AdmittedRelease, ...]:

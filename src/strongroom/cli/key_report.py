@@ -42,14 +42,14 @@ def train_members(train: TenantKeySpec | None, policy: KeyPolicy) -> dict[str, o
 
 def plan_members(plan: Plan) -> dict[str, object]:
     """Return what a plan changes, and the train afterwards."""
-    changes = {"added": plan.added, "removed": plan.removed, "prolonged": plan.prolonged}
+    changes = {"added": plan.added, "removed": plan.removed, "rescheduled": plan.rescheduled}
     shown: dict[str, object] = {name: [release_members(each) for each in some] for name, some in changes.items()}
     return shown | train_members(plan.train, plan.after)
 
 
 def plan_lines(plan: Plan, *, now: datetime) -> Iterator[str]:
     """Yield what a plan changes, and the train afterwards."""
-    for sign, some in (("+", plan.added), ("-", plan.removed), ("~", plan.prolonged)):
+    for sign, some in (("+", plan.added), ("-", plan.removed), ("~", plan.rescheduled)):
         yield from (f"  {sign} {_line(each, now)}" for each in some)
     yield from train_lines(plan.train, plan.after, now=now)
 

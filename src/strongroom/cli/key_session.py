@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strongroom.cli.output import error_console
+from strongroom.formats.partition import Profile
 from strongroom.formats.project_model import Target
 from strongroom.ids import AccountId, Region
 from strongroom.keypolicy.lockout import expect_not_locked_out
@@ -78,6 +79,12 @@ class VendorSession:
         from strongroom.aws.sdk.trial import SdkTrialKms  # noqa: PLC0415
 
         return SdkTrialKms(self._session.kms(region=region))
+
+    @property
+    def is_aws(self) -> bool:
+        """Tell whether this leads to real keys: a rehearsal without an endpoint would, too."""
+        elsewhere = self._endpoint or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_KMS")
+        return self.target.profile is Profile.PRODUCTION or not elsewhere
 
     @property
     def _endpoint(self) -> str | None:

@@ -5,7 +5,6 @@
    left one that the project does not name.
 2. Create one if there is none. It opens for nobody.
 3. Put its policy on it, where there is one already, as `create_key` does.
-4. Give it an alias, for people. Nothing of ours uses it.
 
 Every step may be done again: an interrupted run is finished by the next one.
 """
@@ -20,6 +19,7 @@ from strongroom.errors import NotTrusted, UsageError
 from strongroom.flows.change_policy import Pause, read_key_policy
 from strongroom.flows.create_key import create_shut_key, expect_no_grants, expect_plain_key, finish_key
 from strongroom.ids import KeyArn, TenantId
+from strongroom.keypolicy.difference import policy_differences
 from strongroom.keypolicy.meaning import meaning
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.spec import TenantKeySpec, VendorSpec
@@ -48,19 +48,17 @@ class KeyOrder:
     tenant: TenantId | None
     tags: Mapping[str, str]
     description: str
-    alias: str
     policy: KeyPolicy | None
     known: KeyArn | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProvidedKey:
-    """The key, what was there, and which key has the alias. `policy` is what the key has now."""
+    """The key, and what was there. `policy` is what the key has now."""
 
     arn: KeyArn
     found: Found
     policy: KeyPolicy
-    alias_owner: KeyArn
 
 
 def provide_key(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder, *, pause: Pause) -> ProvidedKey:
@@ -74,9 +72,7 @@ def provide_key(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder, *, pa
     arn = there or create_shut_key(admin, vendor=order.vendor, description=order.description, tags=order.tags)
     # 3. Its policy.
     found = _finish(admin, arn, order, pause)
-    # 4. Its name.
-    owner = inventory.name_key(arn, order.alias)
-    return ProvidedKey(arn, found if there else Found.NOTHING, read_key_policy(admin, arn), owner)
+    return ProvidedKey(arn, found if there else Found.NOTHING, read_key_policy(admin, arn))
 
 
 def _find(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder) -> KeyArn | None:
@@ -99,8 +95,15 @@ def _finish(admin: KeyAdmin, arn: KeyArn, order: KeyOrder, pause: Pause) -> Foun
         if order.policy is not None:
             finish_key(admin, arn, vendor=order.vendor, policy=order.policy, pause=pause)
         return Found.UNFINISHED
-    if order.policy is None or meaning(now) != meaning(order.policy):
+    if order.tenant is not None:
         _expect_train_of(order, read_train(now), arn)
+    elif order.policy is not None and meaning(now) != meaning(order.policy):
+        raise NotTrusted(
+            "key.not-as-ordered",
+            f"expected {arn} to have the policy of {order.description}, found another",
+            findings=policy_differences(order.policy, now),
+            remedy="Find out who changed it; `strongroom key policy` writes the one that it should have.",
+        )
     return Found.FINISHED
 
 

@@ -43,6 +43,7 @@ _REMEDY = (
     "Somebody wrote this policy by hand, or with another version. Find out who and why; then put a generated policy on "
     "the key, which `strongroom key policy` writes."
 )
+_UNNAMED = Finding("keypolicy.not-generated", "it has an Id, or a value that stands twice in a list")
 
 
 def read_train(policy: KeyPolicy) -> TenantKeySpec:
@@ -58,7 +59,7 @@ def read_train(policy: KeyPolicy) -> TenantKeySpec:
     except StrongroomError as error:  # the spec refuses what would gate too little
         raise _edited([Finding("keypolicy.not-generated", error.message)]) from error
     if meaning(expected) != meaning(policy):
-        raise _edited(policy_differences(expected, policy))
+        raise _edited(policy_differences(expected, policy) or (_UNNAMED,))
     return spec
 
 
@@ -73,18 +74,18 @@ def version_of(pcrs: PcrDigests) -> str:
 
 
 def same_gate(one: AdmittedRelease, other: AdmittedRelease) -> bool:
-    """Tell whether two entries of a train admit the same machines under the same epoch, whenever each ends."""
+    """Tell whether two entries of a train admit the same machines under the same epoch. Ring and end do not count."""
     return _gate_of(one) == _gate_of(other)
 
 
 def with_releases(spec: TenantKeySpec, added: Sequence[AdmittedRelease]) -> TenantKeySpec:
-    """Return the train with these releases. One that is there already gets the new expiry, or none."""
+    """Return the train with these releases. One that is there already gets the new expiry, or none, and the new ring."""
     kept = [each for each in spec.releases if not any(same_gate(each, new) for new in added)]
     return replace(spec, releases=(*kept, *added))
 
 
 def _gate_of(release: AdmittedRelease) -> tuple[object, ...]:
-    return (release.ring, release.epoch, *(release.gate(index) for index in (PCR2, PCR4, PCR7, PCR12, PCR13)))
+    return (release.epoch, *(release.gate(index) for index in (PCR2, PCR4, PCR7, PCR12, PCR13)))
 
 
 def _edited(findings: Sequence[Finding]) -> NotTrusted:
