@@ -24,7 +24,7 @@ from strongroom.cli import key_session, main
 from strongroom.cli.project_file import read_project
 from strongroom.formats.measurements import PREDICTED, Measurements, encode_measurements
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.ids import AccountId
+from strongroom.ids import AccountId, Region, TenantId
 from strongroom.twin.accounts import FULL_ACCESS, Credentials
 from strongroom.twin.clock import OffsetClock
 from strongroom.twin.machine import DEFAULT_REGION, Instance
@@ -150,7 +150,7 @@ class KeyWorld:
         return error
 
     def arn(self, tenant: str = "globex", region: str = DEFAULT_REGION) -> str:
-        return read_project(self.file).project.targets["twin"].keys[tenant][region]
+        return read_project(self.file).project.targets["twin"].keys[TenantId(tenant)][Region(region)]
 
     def kms(self, who: Credentials | None = None, region: str = DEFAULT_REGION) -> Any:
         return client(self.twin, "kms", who or self.engineer, region=region)

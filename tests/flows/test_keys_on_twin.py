@@ -218,3 +218,16 @@ def test_the_escrow_key_is_made_once_and_gives_its_name_to_the_state(world):
     assert world.asked("CreateKey") == 1
     assert world.key("create", "--tenant", "globex", "--state", "break-glass")["state"] == "break-glass"
     assert world.wrong(2, "create", "--tenant", "globex", "--state", "attested-only")["code"] == "key.state-unfit"
+
+
+@pytest.mark.attack("K26")
+def test_a_sealer_role_that_is_gone_is_replaced_by_the_one_of_the_project(opened):
+    world, blob = opened
+    policy = world.policy()
+    seal = next(each for each in policy["Statement"] if each["Sid"] == "Seal")
+    seal["Principal"] = {"AWS": "AROAAAAAAAAAAAAAAAAAA"}  # what KMS shows of a role that was deleted
+    world.put(policy)
+    assert world.wrong(5, "allow", "--tenant", "globex", "--measurements", "v1.json")["code"] == "keypolicy.edited"
+    world.key("allow", "--tenant", "globex", "--update")
+    assert world.opens("v1", blob)
+    assert world.opens("v1", world.seal())

@@ -90,7 +90,10 @@ class KeyChanger:
         return read_key_policy(self.session.admin(place.region), self.arn(place))
 
     def read_usable(self, place: KeyPlace) -> KeyPolicy:
-        """Return the policy on a key. Raises NotTrusted for one that is out of use, or not made by KMS for one region."""
+        """Return the policy on a key.
+
+        Raises NotTrusted for one that is out of use, or not made by KMS for one region.
+        """
         expect_plain_key(self.session.admin(place.region).describe_key(self.arn(place)))
         return self.read(place)
 

@@ -15,7 +15,7 @@ from strongroom.formats.project_model import Tenant
 from strongroom.keypolicy.generate import bootstrap_key_policy, tenant_key_policy
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.spec import AdmittedRelease, TenantKeySpec, VendorSpec
-from strongroom.keypolicy.train import is_bootstrap, read_train, same_gate, with_releases
+from strongroom.keypolicy.train import is_bootstrap, read_train, same_gate, with_releases, with_sealer_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,14 @@ def plan_allow(
     Raises NotTrusted for a policy that is not ours, or not of this tenant as the project has it (unless `update`);
     UsageError when the new one would be too large.
     """
-    if is_bootstrap(before, project.vendor(tenant)):
+    vendor = project.vendor(tenant)
+    if is_bootstrap(before, vendor):
         spec = project.tenant_spec(tenant, releases)
         return Plan(before, tenant_key_policy(spec), None, spec, spec.vendor)
-    train = read_train(before)
+    train = read_train(with_sealer_named(before, vendor.sealer_role_arn) if update else before)
     if update:
         _expect_same_key(train, project, tenant)
-        wanted = replace(train, vendor=project.vendor(tenant), accounts=tenant.accounts)
+        wanted = replace(train, vendor=vendor, accounts=tenant.accounts)
     else:
         project.expect_like_project(train, tenant)
         wanted = train

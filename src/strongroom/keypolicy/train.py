@@ -23,6 +23,7 @@ from strongroom.keypolicy.kms_keys import NITROTPM_PCR
 from strongroom.keypolicy.meaning import meaning
 from strongroom.keypolicy.model import KeyPolicy, Statement
 from strongroom.keypolicy.open_sid import ring_of
+from strongroom.keypolicy.principals import Principal, PrincipalKind, Principals, Sense
 from strongroom.keypolicy.spec import (
     CONSTANTS,
     PCR2,
@@ -68,6 +69,24 @@ def is_bootstrap(policy: KeyPolicy, vendor: VendorSpec) -> bool:
     return meaning(policy) == meaning(bootstrap_key_policy(vendor))
 
 
+def with_sealer_named(policy: KeyPolicy, sealer_role_arn: str) -> KeyPolicy:
+    """Return a policy with this sealer where KMS shows a unique id: that of a role that is there no more.
+
+    KMS stores roles by their unique ids, and shows the id itself once no role has it (ATTACKS K26; IAM User Guide, "AWS
+    JSON policy elements: Principal"). Such a policy is no train, and has to become one again.
+    """
+    named = Principals(Sense.LISTED, (Principal(PrincipalKind.ENTITY, sealer_role_arn),))
+    return replace(
+        policy,
+        statements=tuple(replace(each, principals=named) if _is_orphaned(each) else each for each in policy.statements),
+    )
+
+
+def _is_orphaned(statement: Statement) -> bool:
+    members = statement.principals.members if statement.principals else ()
+    return statement.sid == "Seal" and [each.kind for each in members] == [PrincipalKind.UNIQUE_ID]
+
+
 def version_of(pcrs: PcrDigests) -> str:
     """Return what a version is called that is known by its measurements alone."""
     return pcrs[PCR4].hex()[:VERSION_DIGITS]
@@ -79,7 +98,7 @@ def same_gate(one: AdmittedRelease, other: AdmittedRelease) -> bool:
 
 
 def with_releases(spec: TenantKeySpec, added: Sequence[AdmittedRelease]) -> TenantKeySpec:
-    """Return the train with these releases. One that is there already gets the new expiry, or none, and the new ring."""
+    """Return the train with these releases. One that is there already gets the new end, or none, and the new ring."""
     kept = [each for each in spec.releases if not any(same_gate(each, new) for new in added)]
     return replace(spec, releases=(*kept, *added))
 
