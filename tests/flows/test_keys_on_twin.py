@@ -146,7 +146,8 @@ def test_an_account_that_somebody_added_is_not_kept_quietly(opened):
     # A revocation does not wait for that, and says it.
     world.launch("v2")
     assert world.key("revoke", "--tenant", "globex", "--epoch", "7")["findings"][1]["code"] == "key.project-differs"
-    world.key("allow", "--tenant", "globex", "--update")
+    updated = world.key("allow", "--tenant", "globex", "--update")
+    assert "key.updated" in [each["code"] for each in updated["findings"]]
     assert "333333333333" not in json.dumps(world.policy())
     assert world.opens("v1", blob)
 

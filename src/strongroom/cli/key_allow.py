@@ -28,7 +28,7 @@ from strongroom.cli.key_change import (
 from strongroom.cli.key_plan import Plan, plan_allow
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
-from strongroom.cli.key_session import VendorSession, session_options
+from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
 from strongroom.cli.project_file import read_project
@@ -162,6 +162,9 @@ class _Run:
         flags = [*self.asked.findings, *self.project.state_notices]
         if plan.added and not documents:
             flags.append(_UNPROVEN)
+        if plan.train_before is not None and place.tenant is not None:  # differences are left with --update only
+            differences = self.project.differences(plan.train_before, place.tenant)
+            flags += [Finding("key.updated", each.message, Severity.NOTE) for each in differences]
         return changer.change(place, plan, flags=flags, before_sending=lambda: self._prove(place, plan, documents))
 
     def _plan(self, place: KeyPlace, before: KeyPolicy) -> Plan:
@@ -202,5 +205,5 @@ class _Run:
         if gates in self.proven:
             return
         admin, kms = self.session.admin(place.region), self.session.trial(place.region)
-        prove_gates(admin, kms, spec=plan.train, new=plan.added, documents=documents, entropy=os.urandom)
+        prove_gates(admin, kms, spec=plan.train, new=plan.added, documents=documents, entropy=os.urandom, pause=pause)
         self.proven.add(gates)

@@ -6,6 +6,7 @@ A policy is in KMS, or in a file (--policy), where nothing is sent to anybody.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,7 +60,7 @@ def places_with_keys(project: KeyProject, tenants: Iterable[Tenant], regions: Se
     places = []
     for tenant in tenants:
         known = project.target.keys.get(tenant.id, {})
-        for region in map(Region, regions or known):
+        for region in map(Region, dict.fromkeys(regions or known)):
             if region not in known:
                 raise _no_key(project, tenant, region)
             places.append(KeyPlace(tenant, region))
@@ -92,10 +93,12 @@ class KeyChanger:
     def read_usable(self, place: KeyPlace) -> KeyPolicy:
         """Return the policy on a key.
 
-        Raises NotTrusted for one that is out of use, or not made by KMS for one region.
+        Raises NotTrusted for one that is out of use, not made by KMS for one region, or has grants.
         """
-        expect_plain_key(self.session.admin(place.region).describe_key(self.arn(place)))
-        return self.read(place)
+        admin, arn = self.session.admin(place.region), self.arn(place)
+        expect_plain_key(admin.describe_key(arn))
+        expect_no_grants(admin, arn)
+        return read_key_policy(admin, arn)
 
     def arn(self, place: KeyPlace) -> KeyArn:
         """Return the key, which `places_with_keys` has found in the project."""
@@ -108,8 +111,8 @@ class KeyChanger:
     ) -> KeyReport:
         """Put the new policy and read it back, unless it is there already or this is a dry run.
 
-        `before_sending` is the last that may refuse. Grants are looked for before a key opens for the first time, and
-        after every change: a revocation does not wait for that. Raises as `put_policy`, `finish_key`.
+        `before_sending` is the last that may refuse. Grants are looked for afterwards: a revocation does not wait for
+        that. Raises as `put_policy`, `finish_key`.
         """
         arn = self.arn(place)
         self.session.expect_not_locked_out(plan.vendor, place.region)
@@ -163,4 +166,4 @@ def write_plan(plan: Plan, output: Path | None, *, now: datetime, as_json: bool)
         out = console() if output else error_console()
         for line in ([f"Wrote {output}"] if output else []) + list(plan_lines(plan, now=now)):
             out.print(line, markup=False)
-    return plan_members(plan)
+    return {"policy": json.loads(text), **plan_members(plan)}

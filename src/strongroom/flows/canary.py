@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prove new gates before they go live: KMS itself says whether they open for a running instance of the release.
 
-1. Create a canary key with the gates of the policy that is to be put (`keypolicy.canary`).
+1. Create a canary key with the gates of the policy that is to be put (`keypolicy.canary`), and let KMS spread it.
 2. Encrypt something worthless under it, for each new release.
 3. Ask for it without a document: KMS must refuse, or the gates shut nobody out.
 4. Ask for it with the document of an instance of the release, as a dry run: KMS must say that it would answer.
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from strongroom.appraisal.evidence import VerifiedEvidence
 from strongroom.errors import KeyRefused, NotTrusted, StrongroomError, UsageError
+from strongroom.flows.change_policy import SETTLING, Pause
 from strongroom.formats.bundle_header import Purpose, Subject
 from strongroom.formats.pcrs import GATES
 from strongroom.ids import EvidenceBytes, KeyArn, WrappedKey
@@ -48,6 +49,7 @@ def prove_gates(
     new: Sequence[AdmittedRelease],
     documents: Sequence[CanaryDocument],
     entropy: Callable[[int], bytes],
+    pause: Pause,
 ) -> None:
     """Prove the gates of the `new` releases of a train that is to be put on a key.
 
@@ -57,6 +59,7 @@ def prove_gates(
     pairs = [(release, document_of(release, documents)) for release in new]
     # 1. A key with these gates.
     with _canary_key(admin, kms, spec) as key_arn:
+        pause(SETTLING)
         for release, document in pairs:
             context = _context(spec, release)
             # 2. Something worthless.

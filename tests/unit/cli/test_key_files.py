@@ -136,6 +136,7 @@ def test_what_kms_prints_is_read_as_well(folder):
     (folder.path / "reply.json").write_text(json.dumps(reply))
     said = folder.ok("allow", "--tenant", "globex", "--measurements", "v1.json", "--policy", "reply.json")
     assert (said["added"], said["removed"], said["rescheduled"]) == ([], [], [])
+    assert said["policy"] == json.loads((folder.path / "a.json").read_text())
 
 
 def test_only_what_is_named_is_revoked(folder):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from strongroom.errors import NotTrusted
-from strongroom.flows.create_key import create_key
+from strongroom.flows.create_key import create_key, create_shut_key, finish_key
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy
 from strongroom.keypolicy.model import parse_key_policy
@@ -29,13 +29,13 @@ PLAIN = KeyFacts(ARN, enabled=True, state="Enabled", origin="AWS_KMS", multi_reg
 
 
 class Admin:
-    """One key in memory. `facts` is what KMS says of it, `kept` turns the final policy into the one that it holds.
+    """One key in memory. `facts` is what KMS says of it; `first` and `kept` turn policies into those that it holds.
 
     `grants_at` are the times of asking, from 0, at which there is a grant.
     """
 
-    def __init__(self, *, facts=PLAIN, kept=lambda policy: policy, grants_at=()):
-        self.facts, self.kept, self.grants_at = facts, kept, grants_at
+    def __init__(self, *, facts=PLAIN, kept=lambda policy: policy, first=lambda policy: policy, grants_at=()):
+        self.facts, self.kept, self.first, self.grants_at = facts, kept, first, grants_at
         self.policies = []
         self.asked = 0
 
@@ -59,7 +59,7 @@ class Admin:
 
     def key_policy(self, key_arn):
         assert key_arn == ARN
-        return self.kept(self.policies[-1]) if len(self.policies) > 1 else self.policies[-1]
+        return self.kept(self.policies[-1]) if len(self.policies) > 1 else self.first(self.policies[-1])
 
 
 def create(admin):
@@ -113,8 +113,31 @@ def test_kms_may_write_the_same_policy_in_another_order():
 )
 def test_a_key_of_another_kind_never_gets_a_policy_that_opens(changes, code):
     admin = Admin(facts=replace(PLAIN, **changes))
-    assert refusal(admin) == code
-    assert len(admin.policies) == 1
+    with pytest.raises(NotTrusted) as caught:
+        create_shut_key(admin, vendor=VENDOR, description="the escrow key")
+    assert caught.value.code == code
+    # Nor does one that became such a key since.
+    with pytest.raises(NotTrusted) as caught:
+        finish_key(admin, ARN, vendor=VENDOR, policy=POLICY, pause=lambda _: None)
+    assert (caught.value.code, len(admin.policies)) == (code, 1)
+
+
+@pytest.mark.attack("K20")
+def test_a_policy_that_was_replaced_in_the_window_is_not_finished():
+    admin = Admin()
+    create_shut_key(admin, vendor=VENDOR, description="the escrow key")
+    admin.policies.append(weakened(admin.policies[0]))
+    with pytest.raises(NotTrusted) as caught:
+        finish_key(admin, ARN, vendor=VENDOR, policy=POLICY, pause=lambda _: None)
+    assert (caught.value.code, len(admin.policies)) == ("key.changed-meanwhile", 2)
+
+
+@pytest.mark.attack("K20")
+def test_a_key_that_is_not_shut_from_its_first_moment_is_refused():
+    admin = Admin(first=weakened)
+    with pytest.raises(NotTrusted) as caught:
+        create_shut_key(admin, vendor=VENDOR, description="the escrow key")
+    assert caught.value.code == "key.policy"
 
 
 @pytest.mark.parametrize("kept", [weakened, shortened])
