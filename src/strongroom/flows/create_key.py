@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from strongroom.errors import Finding, NotTrusted
-from strongroom.flows.change_policy import Pause, PolicyChange, expect_policy, put_policy
+from strongroom.flows.change_policy import Pause, PolicyChange, at_once, expect_policy, put_policy
 from strongroom.ids import KeyArn
 from strongroom.keypolicy.generate import bootstrap_key_policy
 from strongroom.keypolicy.grant_list import parse_grant_list
@@ -29,8 +29,10 @@ _ORIGIN = "AWS_KMS"
 _STATE = "Enabled"
 
 
-def create_key(admin: KeyAdmin, *, vendor: VendorSpec, policy: KeyPolicy, description: str, pause: Pause) -> KeyArn:
-    """Return the ARN of a new key under `policy`.
+def create_key(
+    admin: KeyAdmin, *, vendor: VendorSpec, policy: KeyPolicy, description: str, pause: Pause = at_once
+) -> KeyArn:
+    """Return the ARN of a new key under `policy`. Without a `pause` nothing is waited for, which is for a twin.
 
     Raises NotTrusted when the key, its grants or its policy are not what was asked for; nothing may be sealed under it
     then. Raises what the port raises.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 
 from strongroom.agent.trusted import AgentTrust, verify_trust
 from strongroom.aws.sdk.kms import SdkKeyAdmin, SdkSealingKms
@@ -167,14 +166,8 @@ def open_vault(twin: Twin, staff: Staff, signer: Ed25519Signer, measurements: Me
     spec = VendorSpec(product=PRODUCT, account=VENDOR, sealer_role_arn=staff.sealer.principal.arn)
     escrow = EscrowKeySpec(vendor=spec, escrow_role_arn=staff.escrow_holder.principal.arn)
     admin = SdkKeyAdmin(session(twin, staff.engineer).kms())
-    description = f"{PRODUCT}: escrow"
-    policy = escrow_key_policy(escrow)
-    key_arn = create_key(admin, vendor=spec, policy=policy, description=description, pause=_at_once)
+    key_arn = create_key(admin, vendor=spec, policy=escrow_key_policy(escrow), description=f"{PRODUCT}: escrow")
     return Vault(twin, staff, signer, measurements, spec, key_arn)
-
-
-def _at_once(_: timedelta) -> None:
-    """Wait for nothing: a twin shows at once what it was given, and here nobody else changes policies."""
 
 
 def add_tenant(vault: Vault, tenant: TenantId, account: AccountId, secrets: dict[str, bytes]) -> Tenant:
@@ -191,8 +184,7 @@ def add_tenant(vault: Vault, tenant: TenantId, account: AccountId, secrets: dict
     )
     spec = TenantKeySpec(vendor=vault.spec, tenant=tenant, accounts=(account,), releases=(release,))
     description = f"{PRODUCT}: tenant {tenant}"
-    policy = tenant_key_policy(spec)
-    key_arn = create_key(vault.admin, vendor=vault.spec, policy=policy, description=description, pause=_at_once)
+    key_arn = create_key(vault.admin, vendor=vault.spec, policy=tenant_key_policy(spec), description=description)
     owner = Tenant(tenant, account, admin, key_arn, {})
     owner.bundles.update({name: seal_for(vault, owner, name, content) for name, content in secrets.items()})
     return owner
