@@ -117,6 +117,9 @@ class KeyInventory(Protocol):
         Keys whose tags are closed to us are not looked at: a key of ours lets its account read them.
         """
 
+    def expect_tags(self, key_arn: KeyArn, tags: Mapping[str, str]) -> None:
+        """Raise KeyRefused where the tags of a key are closed to us, NotTrusted where it lacks one of these."""
+
     def name_key(self, key_arn: KeyArn, alias: str) -> KeyArn:
         """Give a key an alias, for people, and return the key that has it: another one, if it was taken."""
 

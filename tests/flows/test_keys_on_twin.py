@@ -232,3 +232,19 @@ def test_a_sealer_role_that_is_gone_is_replaced_by_the_one_of_the_project(opened
     world.key("allow", "--tenant", "globex", "--update")
     assert world.opens("v1", blob)
     assert world.opens("v1", world.seal())
+
+
+def test_a_region_that_fails_does_not_keep_the_others_waiting(world):
+    world.write_project(edit=lambda text: text.replace('["eu-central-1"]', '["eu-central-1", "eu-west-1"]'))
+    world.launch("v1")
+    created = world.ok("create", "--tenant", "globex")["keys"]
+    assert [each["region"] for each in created] == ["eu-central-1", "eu-west-1"]
+    assert [world.arn(region=each["region"]) for each in created] == [each["key"] for each in created]
+    world.kms().disable_key(KeyId=world.arn())
+    done = world.call("allow", "--tenant", "globex", "--measurements", "v1.json", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, [each["ok"] for each in said["keys"]]) == (5, [False, True])
+    world.kms().enable_key(KeyId=world.arn())
+    again = world.ok("allow", "--tenant", "globex", "--measurements", "v1.json")["keys"]
+    assert [each["changed"] for each in again] == [True, False]
+    assert not world.key("allow", "--tenant", "globex", "--measurements", "v1.json", "--region", "eu-west-1")["changed"]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from strongroom.errors import NotTrusted, UsageError
+from strongroom.errors import NotTrusted, StrongroomError, UsageError
 from strongroom.flows.change_policy import Pause, read_key_policy
 from strongroom.flows.create_key import create_shut_key, expect_no_grants, expect_plain_key, finish_key
 from strongroom.ids import KeyArn, TenantId
@@ -69,10 +69,21 @@ def provide_key(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder, *, pa
     # 1. What is there.
     there = order.known or _find(admin, inventory, order)
     # 2. Create.
-    arn = there or create_shut_key(admin, vendor=order.vendor, description=order.description, tags=order.tags)
+    arn = there or _create(admin, inventory, order)
     # 3. Its policy.
     found = _finish(admin, arn, order, pause)
     return ProvidedKey(arn, found if there else Found.NOTHING, read_key_policy(admin, arn))
+
+
+def _create(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder) -> KeyArn:
+    """Create a key, and be sure that the next run would find it: it would create another one if it may read no tags."""
+    arn = create_shut_key(admin, vendor=order.vendor, description=order.description, tags=order.tags)
+    try:
+        inventory.expect_tags(arn, order.tags)
+    except StrongroomError as error:
+        error.add_note(f"The key {arn} was created, and a second run would not find it by its tags.")
+        raise
+    return arn
 
 
 def _find(admin: KeyAdmin, inventory: KeyInventory, order: KeyOrder) -> KeyArn | None:

@@ -12,7 +12,7 @@ from strongroom.aws.sdk.key_inventory import SdkKeyInventory
 from strongroom.aws.sdk.kms import SdkEscrowKms, SdkKeyAdmin, SdkSealingKms
 from strongroom.aws.sdk.session import AwsSession
 from strongroom.aws.sdk.trial import SdkTrialKms
-from strongroom.errors import KeyRefused, NotAuthentic, ServiceFault, UsageError
+from strongroom.errors import KeyRefused, NotAuthentic, NotTrusted, ServiceFault, UsageError
 from strongroom.ids import KeyArn, WrappedKey
 
 POLICY = json.dumps(
@@ -160,6 +160,8 @@ def test_a_key_is_found_by_all_of_its_tags_in_whatever_page_it_stands(session, m
     admin.create_key(policy=POLICY, description="another", tags={**TAGS, "strongroom:tenant": "initech"})
     assert inventory.find_keys(TAGS) == (ours,)
     assert inventory.find_keys({"strongroom:product": "nobody"}) == ()
+    inventory.expect_tags(ours, TAGS)
+    refused("key.tags", NotTrusted, inventory.expect_tags, ours, {**TAGS, "strongroom:tenant": "initech"})
 
 
 def test_a_key_whose_tags_are_closed_is_not_looked_at_and_other_errors_are_not_swallowed(session, key):
@@ -177,6 +179,9 @@ def test_a_key_whose_tags_are_closed_is_not_looked_at_and_other_errors_are_not_s
         stub.add_response("list_keys", {"Keys": [{"KeyId": "1", "KeyArn": key}]})
         stub.add_client_error("list_resource_tags", "ValidationException")
         refused("kms.invalid-request", KeyRefused, inventory.find_keys, TAGS)
+    with Stubber(client) as stub:
+        stub.add_client_error("list_resource_tags", "AccessDeniedException")
+        refused("kms.access-denied", KeyRefused, inventory.expect_tags, KeyArn(key), TAGS)
 
 
 def test_an_alias_names_the_first_key_that_got_it(session):

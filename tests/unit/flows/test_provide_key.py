@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom.errors import NotTrusted, UsageError
+from strongroom.errors import KeyRefused, NotTrusted, UsageError
 from strongroom.flows.provide_key import Found, KeyOrder, provide_key
 from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, ZERO_SHA384, PcrDigests
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy, tenant_key_policy
@@ -41,6 +41,7 @@ class Kms:
         self.created = 0
         self.searched = 0
         self.going = set()
+        self.closed = None
 
     def create_key(self, *, policy, description, tags):
         assert (description, tags) == ("acme: globex", TAGS)
@@ -63,6 +64,11 @@ class Kms:
 
     def key_grants(self, key_arn):
         return json.dumps({"Grants": [each | {"KeyId": key_arn} for each in self.grants]})
+
+    def expect_tags(self, key_arn, tags):
+        assert (key_arn, tags) == (f"{START}new", TAGS)
+        if self.closed:
+            raise self.closed
 
     def find_keys(self, tags):
         assert tags == TAGS
@@ -115,6 +121,15 @@ def test_several_keys_are_told_and_one_that_goes_does_not_count():
     assert refusal(kms, UsageError) == "key.several"
     kms.going = {f"{START}1"}
     assert provide(kms).arn == f"{START}0"
+
+
+def test_a_key_that_the_next_run_would_not_find_is_said():
+    kms = Kms()
+    kms.closed = KeyRefused("kms.access-denied", "no tags for you")
+    with pytest.raises(KeyRefused) as caught:
+        provide(kms)
+    assert f"{START}new was created" in caught.value.__notes__[0]
+    assert parse_key_policy(kms.policies[f"{START}new"]) == SHUT
 
 
 @pytest.mark.attack("K20")

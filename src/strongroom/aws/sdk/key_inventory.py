@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from strongroom.aws.sdk.session import translated
-from strongroom.errors import KeyRefused, ServiceFault
+from strongroom.errors import KeyRefused, NotTrusted, ServiceFault
 from strongroom.ids import KeyArn
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ class SdkKeyInventory:
         with translated():
             pages = self._client.get_paginator("list_keys").paginate()
             arns = [KeyArn(entry["KeyArn"]) for page in pages for entry in page["Keys"]]
-        return tuple(arn for arn in arns if tags.items() <= self._tags(arn).items())
+        return tuple(arn for arn in arns if tags.items() <= self._tags_if_open(arn).items())
+
+    def expect_tags(self, key_arn: KeyArn, tags: Mapping[str, str]) -> None:
+        """Raise NotTrusted unless the key has these tags, and KeyRefused, UsageError, ServiceFault."""
+        found = self._tags(key_arn)
+        if not tags.items() <= found.items():
+            raise NotTrusted("key.tags", f"expected the tags {dict(tags)} on {key_arn}, found {found}")
 
     def name_key(self, key_arn: KeyArn, alias: str) -> KeyArn:
         """Return the key that has the alias afterwards. Raises KeyRefused, UsageError, ServiceFault."""
@@ -56,12 +62,15 @@ class SdkKeyInventory:
             )
         return KeyArn(f"{key_arn.rpartition('/')[0]}/{owners[0]}")
 
-    def _tags(self, key_arn: KeyArn) -> dict[str, str]:
+    def _tags_if_open(self, key_arn: KeyArn) -> dict[str, str]:
         try:
-            with translated():
-                pages = self._client.get_paginator("list_resource_tags").paginate(KeyId=key_arn)
-                return {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}
+            return self._tags(key_arn)
         except KeyRefused as refusal:
             if refusal.code not in {"kms.access-denied", "kms.unsupported", "kms.key-unusable"}:
                 raise
             return {}  # a key of ours lets its account read them, and AWS's own keys have none
+
+    def _tags(self, key_arn: KeyArn) -> dict[str, str]:
+        with translated():
+            pages = self._client.get_paginator("list_resource_tags").paginate(KeyId=key_arn)
+            return {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}
