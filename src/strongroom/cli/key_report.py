@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from strongroom.cli.key_plan import Plan
-from strongroom.formats.pcrs import GATES
+from strongroom.formats.pcrs import GATES, PcrIndex
 from strongroom.keypolicy.model import KeyPolicy, budget
 from strongroom.keypolicy.room import Room, room_in
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec
@@ -87,5 +87,5 @@ def _end(release: AdmittedRelease, now: datetime) -> str:
     return f"until {utc_text(release.expires)}" + (" (over)" if release.expires <= now else "")
 
 
-def _gate(release: AdmittedRelease, index: int) -> str | None:
-    return release.gate(index) if index in release.pcrs else None  # type: ignore[arg-type]
+def _gate(release: AdmittedRelease, index: PcrIndex) -> str | None:
+    return release.gate(index) if index in release.pcrs else None

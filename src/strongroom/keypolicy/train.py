@@ -160,18 +160,22 @@ def _releases(ring: str, statement: Statement) -> list[AdmittedRelease]:
     epoch = _one(statement, "StringEquals", EPOCH)
     if not (epoch.isascii() and epoch.isdigit()):
         raise _unread(statement.sid, "expected an epoch")
-    shared = {
-        "ring": ring,
-        "epoch": int(epoch),
-        "secure_boot": SecureBoot.GATED if PCR7 in gates else SecureBoot.NOT_GATED,
-        "expires": _until(statement),
-        "overrides": {index: gates[index] for index in CONSTANTS if gates[index] != CONSTANTS[index]},
-    }
-    found = []
-    for text in _pcr(statement, PCR4):
-        pcrs = PcrDigests.of({**gates, PCR4: _digest(statement, text)})
-        found.append(AdmittedRelease(version=version_of(pcrs), pcrs=pcrs, **shared))  # type: ignore[arg-type]
-    return found
+    secure_boot = SecureBoot.GATED if PCR7 in gates else SecureBoot.NOT_GATED
+    expires = _until(statement)
+    overrides = {index: gates[index] for index in CONSTANTS if gates[index] != CONSTANTS[index]}
+    all_pcrs = [PcrDigests.of({**gates, PCR4: _digest(statement, text)}) for text in _pcr(statement, PCR4)]
+    return [
+        AdmittedRelease(
+            version=version_of(pcrs),
+            ring=ring,
+            pcrs=pcrs,
+            epoch=int(epoch),
+            secure_boot=secure_boot,
+            expires=expires,
+            overrides=overrides,
+        )
+        for pcrs in all_pcrs
+    ]
 
 
 def _until(statement: Statement) -> datetime | None:
