@@ -92,8 +92,8 @@ class KeyFacts:
 class KeyAdmin(Protocol):
     """KMS as whoever owns keys and their policies uses it. It neither wraps nor opens anything."""
 
-    def create_key(self, *, policy: str, description: str) -> KeyFacts:
-        """Create a symmetric key under this policy (JSON)."""
+    def create_key(self, *, policy: str, description: str, tags: Mapping[str, str]) -> KeyFacts:
+        """Create a symmetric key under this policy (JSON), with these tags from its first moment."""
 
     def describe_key(self, key_arn: KeyArn) -> KeyFacts:
         """Return what KMS says about a key."""
@@ -103,6 +103,40 @@ class KeyAdmin(Protocol):
 
     def put_key_policy(self, key_arn: KeyArn, policy: str) -> None:
         """Replace the key's policy. Raises KeyRefused with code `kms.malformed-policy` for one that locks us out."""
+
+    def key_grants(self, key_arn: KeyArn) -> str:
+        """Return all grants on the key as JSON text, as `aws kms list-grants` prints them."""
+
+
+class KeyInventory(Protocol):
+    """The keys of one account and Region, as whoever looks for one of them sees them."""
+
+    def find_keys(self, tags: Mapping[str, str]) -> tuple[KeyArn, ...]:
+        """Return the keys that have all of these tags, whatever their state.
+
+        Keys whose tags are closed to us are not looked at: a key of ours lets its account read them.
+        """
+
+    def expect_tags(self, key_arn: KeyArn, tags: Mapping[str, str]) -> None:
+        """Raise KeyRefused where the tags of a key are closed to us, NotTrusted where it lacks one of these."""
+
+    def name_key(self, key_arn: KeyArn, alias: str) -> KeyArn:
+        """Give a key an alias, for people, and return the key that has it: another one, if it was taken."""
+
+
+class TrialKms(Protocol):
+    """KMS as whoever tries a policy out on a key that guards nothing."""
+
+    def encrypt(self, data_key: bytes, *, key_arn: KeyArn, context: Mapping[str, str]) -> WrappedKey:
+        """Return `data_key` encrypted under the key, bound to `context`."""
+
+    def would_decrypt(
+        self, wrapped_key: WrappedKey, *, key_arn: KeyArn, context: Mapping[str, str], recipient: EvidenceBytes | None
+    ) -> None:
+        """Ask with DryRun whether KMS would decrypt, with a document or without one. Raises KeyRefused if not."""
+
+    def schedule_deletion(self, key_arn: KeyArn) -> None:
+        """Let the key be deleted after the shortest waiting period, 7 days. It is unusable at once."""
 
 
 class KeyReader(Protocol):

@@ -65,3 +65,18 @@ def test_removing_and_setting_keep_every_comment_outside_the_section(drawn):
     assert comments(removed.text)[: len(comments(kept))] == comments(kept)
     behind = text[text.index('accounts = ["222222222222"]') :].partition("\n")[2]
     assert comments(removed.text)[len(comments(kept)) :] == comments(behind)
+
+
+@given(texts())
+def test_writing_the_arns_of_keys_keeps_every_comment_and_every_line(drawn):
+    text, remarks = drawn
+    file = ProjectFile(Path("strongroom.toml"), text, parse_project(text))
+    arns = {region: f"arn:aws:kms:{region}:111111111111:key/1" for region in ("eu-central-1", "us-east-1")}
+    for region, arn in arns.items():
+        file = file.with_nested(("targets", "twin", "keys", "globex", region), arn)
+    file = file.with_nested(("targets", "twin", "escrow-key"), arns["us-east-1"])
+    assert file.project.targets["twin"].keys == {"globex": arns}
+    assert file.project.targets["twin"].escrow_key == arns["us-east-1"]
+    assert comments(file.text) == remarks
+    lines = iter(file.text.splitlines())
+    assert all(line in lines for line in text.splitlines() if line.strip())

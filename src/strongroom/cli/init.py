@@ -44,12 +44,16 @@ _TWIN = """\
 [targets.twin]                  # a twin of AWS on this machine, for rehearsal
 profile = "rehearsal"
 vendor-account = "{account}"
+# sealer-role = "arn:aws:iam::{account}:role/sealer"    # who seals; `strongroom key create` needs it
 """
 _AWS = """\
 [targets.aws]
 profile = "production"
 vendor-account = "{account}"    # the account that holds the keys
 # aws-profile = "vendor"        # a profile of your AWS configuration; AWS_PROFILE goes first
+# sealer-role = "arn:aws:iam::{account}:role/sealer"    # who seals; `strongroom key create` needs it
+# change-role = "arn:aws:iam::{account}:role/release"   # who alone may replace key policies
+# escrow-role = "arn:aws:iam::{account}:role/escrow"    # who opens in an emergency, without attestation
 """
 
 

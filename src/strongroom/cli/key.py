@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.key_allow import command as allow
+from strongroom.cli.key_create import command as create
 from strongroom.cli.key_explain import command as explain
+from strongroom.cli.key_policy import command as policy
+from strongroom.cli.key_revoke import command as revoke
 from strongroom.cli.key_simulate import command as simulate
 
 
@@ -18,5 +22,9 @@ def command() -> None:
     """
 
 
+command.add_command(allow)
+command.add_command(create)
 command.add_command(explain)
+command.add_command(policy)
+command.add_command(revoke)
 command.add_command(simulate)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import click
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from strongroom.cli.paths import PATH
 from strongroom.errors import FormatError, LocalFault, UsageError
@@ -99,6 +100,30 @@ class ProjectFile:
         document: Any = tomlkit.parse(self.text)
         document[path[0]][path[1]][path[2]] = value
         return self.with_text(tomlkit.dumps(document))
+
+    def with_nested(self, path: Sequence[str], value: str) -> ProjectFile:
+        """Return this project with one value set, in tables that are made where they are missing.
+
+        Raises UsageError when the file is written in a way that an edit would not leave the rest as it is.
+        """
+        document: Any = tomlkit.parse(self.text)
+        expected = tomllib.loads(self.text)
+        table, values = document, expected
+        for name in path[:-1]:
+            if name not in table:
+                inline = isinstance(table, InlineTable)
+                table[name] = tomlkit.inline_table() if inline else tomlkit.table(is_super_table=name != path[-2])
+            table, values = table[name], values.setdefault(name, {})
+        table[path[-1]] = values[path[-1]] = value
+        written = f'{path[-1]} = "{value}"\n'
+        edited = self.with_text(tomlkit.dumps(document).replace(f"{written}[", f"{written}\n["))
+        if tomllib.loads(edited.text) != expected:
+            raise UsageError(
+                "project.not-editable",
+                f"cannot write {'.'.join(path)} into {self.path}; nothing was written",
+                remedy=f'Write it with an editor: {path[-1]} = "{value}"',
+            )
+        return edited
 
     def without_section(self, path: tuple[str, str]) -> ProjectFile:
         """Return this project without the table `[path]`. Comments stay, also those behind its last key.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ARNs of KMS keys (AWS Service Authorization Reference, KMS resource types; docs/formats/bundle.md section 2)."""
+"""ARNs of KMS keys, account roots and role sessions.
+
+AWS Service Authorization Reference, KMS resource types; docs/formats/bundle.md section 2; IAM User Guide, "IAM ARNs".
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,19 @@ import re
 from dataclasses import dataclass
 
 from strongroom.errors import FormatError
-from strongroom.formats.names import ACCOUNT_ID, PARTITION, REGION
+from strongroom.formats.names import ACCOUNT_ID, IAM_NAME, PARTITION, REGION
 from strongroom.ids import AccountId, KeyArn, Region
 
 _KEY_ARN = re.compile(
     rf"arn:(?P<partition>{PARTITION.pattern}):kms:(?P<region>{REGION.pattern})"
     rf":(?P<account>{ACCOUNT_ID.pattern}):key/[A-Za-z0-9-]{{1,64}}"
 )
+
+_ROLE_SESSION = re.compile(
+    rf"arn:{PARTITION.pattern}:sts::{ACCOUNT_ID.pattern}:assumed-role/(?P<role>{IAM_NAME.pattern})/{IAM_NAME.pattern}",
+    re.ASCII,
+)
+_ACCOUNT_ROOT = re.compile(rf"arn:(?P<partition>{PARTITION.pattern}):iam::(?P<account>{ACCOUNT_ID.pattern}):root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +50,33 @@ def parse_key_arn(text: str, *, offset: int | None = None) -> KeyArnParts:
             remedy="Name the key by its full key ARN, not by an alias or a bare id.",
         )
     return KeyArnParts(KeyArn(text), match["partition"], Region(match["region"]), AccountId(match["account"]))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRoot:
+    """The account that `arn:PARTITION:iam::ACCOUNT:root` stands for."""
+
+    partition: str
+    account: AccountId
+
+
+def parse_account_root(text: str) -> AccountRoot:
+    """Parse the principal of a whole account. Raises FormatError."""
+    match = _ACCOUNT_ROOT.fullmatch(text)
+    if match is None:
+        raise FormatError(
+            "arn.account-root",
+            f"expected arn:PARTITION:iam::ACCOUNT:root, found {text[:100]!r}",
+            spec="IAM User Guide, IAM ARNs",
+        )
+    return AccountRoot(match["partition"], AccountId(match["account"]))
+
+
+def role_of_session(arn: str) -> str | None:
+    """Return the name of the role behind a role session, as STS names callers; None for users and other callers.
+
+    The path of the role is not in it. Names of roles are unique within an account, whatever their paths (IAM User
+    Guide, "IAM and AWS STS quotas").
+    """
+    match = _ROLE_SESSION.fullmatch(arn)
+    return match["role"] if match else None

@@ -25,3 +25,5 @@ MODULE_ID = re.compile(rf"{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}}")
 IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 """Of a role, a user or a role session."""
+ROLE_PATH = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
+"""Path and name of a role, as they follow `role/` in its ARN: at most 512 and 64 characters."""

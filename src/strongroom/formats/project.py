@@ -13,6 +13,7 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.bundle_trust import SignerRole
 from strongroom.formats.endpoints import URL, parse_imds_endpoint, parse_local_endpoint
+from strongroom.formats.names import ROLE_PATH
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.project_model import (
     Image,
@@ -120,7 +121,11 @@ def _product(node: Node) -> Product:
     )
 
 
-_TARGET_KEYS = (("profile", "vendor-account"), ("partition", "endpoint", "aws-profile", "escrow-key", "keys", "trust"))
+_ROLES = ("sealer-role", "change-role", "escrow-role")
+_TARGET_KEYS = (
+    ("profile", "vendor-account"),
+    ("partition", "endpoint", "aws-profile", "escrow-key", *_ROLES, "keys", "trust"),
+)
 
 
 def _target(name: str, node: Node, tenants: Mapping[TenantId, Tenant]) -> Target:
@@ -136,6 +141,7 @@ def _target(name: str, node: Node, tenants: Mapping[TenantId, Tenant]) -> Target
     account = members["vendor-account"].account()
     partition = members["partition"].member(Partition) if "partition" in members else Partition.AWS
     escrow = members.get("escrow-key")
+    roles = {name: _role(members[name], account, partition) for name in _ROLES if name in members}
     return Target(
         name=name,
         profile=profile,
@@ -144,6 +150,9 @@ def _target(name: str, node: Node, tenants: Mapping[TenantId, Tenant]) -> Target
         endpoint=members["endpoint"].text(URL, wanted="a URL of a host and no more") if "endpoint" in members else None,
         aws_profile=members["aws-profile"].text() if "aws-profile" in members else None,
         escrow_key=None if escrow is None else _key_arn(escrow, account, partition, None),
+        sealer_role=roles.get("sealer-role"),
+        change_role=roles.get("change-role"),
+        escrow_role=roles.get("escrow-role"),
         keys=_keys(members.get("keys"), tenants, account, partition),
         trust=_rehearsal_trust(members["trust"]) if "trust" in members else None,
     )
@@ -171,6 +180,14 @@ def _key_arn(node: Node, account: AccountId, partition: Partition, region: Regio
     if region is not None and parts.region != region:
         raise node.refused("project.key-region", f"expected a key in {region}, found {parts.arn}")
     return parts.arn
+
+
+def _role(node: Node, account: AccountId, partition: Partition) -> str:
+    start = f"arn:{partition}:iam::{account}:role/"
+    text = node.text()
+    if not text.startswith(start) or not ROLE_PATH.fullmatch(text.removeprefix(start)):
+        raise node.refused("project.role", f"expected a role ARN such as {start}sealer, found {shown(text)}")
+    return text
 
 
 def _rehearsal_trust(node: Node) -> RehearsalTrust:

@@ -53,6 +53,9 @@ class Target:
     endpoint: str | None
     aws_profile: str | None
     escrow_key: KeyArn | None
+    sealer_role: str | None
+    change_role: str | None
+    escrow_role: str | None
     keys: Mapping[TenantId, Mapping[Region, KeyArn]]
     trust: RehearsalTrust | None
 

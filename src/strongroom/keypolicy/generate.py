@@ -15,6 +15,7 @@ from strongroom.errors import UsageError
 from strongroom.keypolicy import statements
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import VERSION, KeyPolicy, parse_key_policy
+from strongroom.keypolicy.open_sid import open_sid
 from strongroom.keypolicy.spec import (
     PCR2,
     PCR4,
@@ -56,6 +57,11 @@ def tenant_key_policy(spec: TenantKeySpec) -> KeyPolicy:
             remedy="withdraw old versions, or give versions the same epoch and expiry so that they share a statement",
         )
     return parse_key_policy(text)
+
+
+def tenant_policy_bytes(spec: TenantKeySpec) -> int:
+    """Return how many bytes the policy of a tenant's key takes, also where that is more than KMS accepts."""
+    return len(_tenant_text(spec))
 
 
 def escrow_key_policy(spec: EscrowKeySpec) -> KeyPolicy:
@@ -110,13 +116,9 @@ def _opens(spec: TenantKeySpec) -> list[statements.JsonStatement]:
 
 def _open(spec: TenantKeySpec, number: int, shared: _Tuple, pcr4: Sequence[str]) -> statements.JsonStatement:
     gates = {PCR2: shared.pcr2, PCR7: shared.pcr7, PCR12: shared.pcr12, PCR13: shared.pcr13}
-    # Sids of key policies are kept to letters and digits, which every AWS tool takes. Where the ring begins with a
-    # digit, a letter keeps the two numbers apart: statement 1 of ring "1x" must not be called as statement 11 of "x".
-    ring = shared.ring.title().replace("-", "")
-    sid = f"Open{number}{'R' if ring[0].isdigit() else ''}{ring}"
     return statements.open_attested(
         spec,
-        sid,
+        open_sid(number, shared.ring),
         gates={index: value for index, value in gates.items() if value},
         pcr4=pcr4,
         epoch=shared.epoch,

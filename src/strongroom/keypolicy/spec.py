@@ -26,7 +26,7 @@ from strongroom.formats.pcrs import (
 from strongroom.ids import AccountId, TenantId
 
 PCR2, PCR4, PCR7, PCR12, PCR13 = map(PcrIndex, (2, 4, 7, 12, 13))
-_CONSTANTS = {PCR2: SEPARATOR_ONLY_SHA384, PCR12: ZERO_SHA384, PCR13: ZERO_SHA384}
+CONSTANTS = {PCR2: SEPARATOR_ONLY_SHA384, PCR12: ZERO_SHA384, PCR13: ZERO_SHA384}
 """What these PCRs are when nothing ran before the image, and nothing was added to it."""
 STATE_PURPOSE = "state"
 """Purpose of a customer's own volumes: nobody seals or escrows those for him."""
@@ -190,7 +190,7 @@ def _refuse_meaningless_digests(release: AdmittedRelease) -> None:
         if release.pcrs.get(index) == ZERO_SHA384:
             # Nothing measured at all: a machine started without measuring firmware (ATTACKS B8).
             raise UsageError("keypolicy.gate-zero", f"{release.version}: expected a measured PCR{index}, found zero")
-    for index, constant in _CONSTANTS.items():
+    for index, constant in CONSTANTS.items():
         expected = release.overrides.get(index, constant)
         if release.pcrs[index] != expected:
             raise UsageError(

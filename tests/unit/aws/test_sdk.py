@@ -8,9 +8,11 @@ from botocore.stub import Stubber
 from tests.twin_world import CONTEXT, SECRET, VENDOR
 from tests.twin_world import world as running_world
 
+from strongroom.aws.sdk.key_inventory import SdkKeyInventory
 from strongroom.aws.sdk.kms import SdkEscrowKms, SdkKeyAdmin, SdkSealingKms
 from strongroom.aws.sdk.session import AwsSession
-from strongroom.errors import KeyRefused, NotAuthentic, ServiceFault, UsageError
+from strongroom.aws.sdk.trial import SdkTrialKms
+from strongroom.errors import KeyRefused, NotAuthentic, NotTrusted, ServiceFault, UsageError
 from strongroom.ids import KeyArn, WrappedKey
 
 POLICY = json.dumps(
@@ -57,7 +59,7 @@ def session(world, profile):
 
 @pytest.fixture
 def key(session):
-    return SdkKeyAdmin(session.kms()).create_key(policy=POLICY, description="a key").arn
+    return SdkKeyAdmin(session.kms()).create_key(policy=POLICY, description="a key", tags={}).arn
 
 
 def refused(code, error, call, *arguments, **parameters):
@@ -146,3 +148,63 @@ def test_parameters_that_aws_would_not_take_are_a_usage_error(session):
 def test_nobody_there_is_a_service_fault(profile):
     alone = AwsSession(profile=profile, endpoint_url="http://127.0.0.1:9")
     assert refused("aws.unavailable", ServiceFault, alone.identity).retryable
+
+
+TAGS = {"strongroom:product": "acme", "strongroom:tenant": "globex"}
+
+
+def test_a_key_is_found_by_all_of_its_tags_in_whatever_page_it_stands(session, monkeypatch):
+    admin, inventory = SdkKeyAdmin(session.kms()), SdkKeyInventory(session.kms())
+    ours = admin.create_key(policy=POLICY, description="ours", tags={**TAGS, "team": "release"}).arn
+    admin.create_key(policy=POLICY, description="another", tags={"strongroom:product": "acme"})
+    admin.create_key(policy=POLICY, description="another", tags={**TAGS, "strongroom:tenant": "initech"})
+    assert inventory.find_keys(TAGS) == (ours,)
+    assert inventory.find_keys({"strongroom:product": "nobody"}) == ()
+    inventory.expect_tags(ours, TAGS)
+    refused("key.tags", NotTrusted, inventory.expect_tags, ours, {**TAGS, "strongroom:tenant": "initech"})
+
+
+def test_a_key_whose_tags_are_closed_is_not_looked_at_and_other_errors_are_not_swallowed(session, key):
+    client = session.kms()
+    inventory = SdkKeyInventory(client)
+    for name, found in (("AccessDeniedException", ()), ("NotFoundException", ()), ("KMSInternalException", None)):
+        with Stubber(client) as stub:
+            stub.add_response("list_keys", {"Keys": [{"KeyId": "1", "KeyArn": key}]})
+            stub.add_client_error("list_resource_tags", name, http_status_code=500 if found is None else 400)
+            if found is None:
+                refused("kms.unavailable", ServiceFault, inventory.find_keys, TAGS)
+            else:
+                assert inventory.find_keys(TAGS) == found
+    with Stubber(client) as stub:
+        stub.add_response("list_keys", {"Keys": [{"KeyId": "1", "KeyArn": key}]})
+        stub.add_client_error("list_resource_tags", "ValidationException")
+        refused("kms.invalid-request", KeyRefused, inventory.find_keys, TAGS)
+    with Stubber(client) as stub:
+        stub.add_client_error("list_resource_tags", "AccessDeniedException")
+        refused("kms.access-denied", KeyRefused, inventory.expect_tags, KeyArn(key), TAGS)
+
+
+def test_an_alias_names_the_first_key_that_got_it(session):
+    admin, inventory = SdkKeyAdmin(session.kms()), SdkKeyInventory(session.kms())
+    first, second = (admin.create_key(policy=POLICY, description="a key", tags={}).arn for _ in range(2))
+    alias = "alias/strongroom/acme/tenant/named-once"
+    assert inventory.name_key(first, alias) == first
+    assert inventory.name_key(first, alias) == first
+    assert inventory.name_key(second, alias) == first
+    refused("kms.invalid-request", KeyRefused, inventory.name_key, first, "alias/not a name")
+
+
+def test_an_alias_that_exists_and_is_not_listed_is_a_fault(session, key):
+    client = session.kms()
+    with Stubber(client) as stub:
+        stub.add_client_error("create_alias", "AlreadyExistsException")
+        stub.add_response("list_aliases", {"Aliases": [{"AliasName": "alias/other", "TargetKeyId": "1"}]})
+        refused("kms.alias", ServiceFault, SdkKeyInventory(client).name_key, key, "alias/mine")
+
+
+def test_a_dry_run_that_ends_with_an_answer_is_a_fault(session, key):
+    client = session.kms()
+    call = {"key_arn": KeyArn(key), "context": CONTEXT, "recipient": None}
+    with Stubber(client) as stub:
+        stub.add_response("decrypt", {"KeyId": key, "Plaintext": b"secret"})
+        refused("kms.no-dry-run", ServiceFault, SdkTrialKms(client).would_decrypt, WrappedKey(b"w"), **call)

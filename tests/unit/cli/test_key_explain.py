@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from tests.key_world import CONTEXT, CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_world, policy_of, tenant_policy
+from tests.key_folder import CONTEXT, CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_folder, policy_of, tenant_policy
 from tests.nitro_pki import NOW, PCR4, PCRS, document, good_pki
 from tests.unit.cli.test_key_simulate import flags
 from tests.unit.formats.test_kms_event import EVENT
@@ -21,7 +21,7 @@ SESSION = f"arn:aws:sts::{CUSTOMER}:assumed-role/app/i-1"
 
 @pytest.fixture
 def world(tmp_path, capsys):
-    return make_key_world(tmp_path, capsys)
+    return make_key_folder(tmp_path, capsys)
 
 
 def codes(answer):

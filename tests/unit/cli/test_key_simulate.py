@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from tests.key_world import AT_DOCUMENT, CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_world, policy_of, tenant_policy
+from tests.key_folder import AT_DOCUMENT, CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_folder, policy_of, tenant_policy
 from tests.nitro_pki import PCRS, document, enclave_document, enclave_pki, good_pki, root_pem
 from tests.unit.keypolicy.test_grant_list import ENTRY
 from tests.verify_world import measured
@@ -14,7 +14,7 @@ from strongroom.crypto.public_keys import KeyKind
 
 @pytest.fixture
 def world(tmp_path, capsys):
-    return make_key_world(tmp_path, capsys)
+    return make_key_folder(tmp_path, capsys)
 
 
 def flags(answer):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.key_world import CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_world, policy_of
+from tests.key_folder import CUSTOMER, KEY, ROLE, VENDOR, allow, make_key_folder, policy_of
 from tests.twin_world import client
 
 from strongroom.cli.key_source import KeyChoice, read_grants_file
@@ -38,7 +38,7 @@ accounts = ["{customer}"]
 
 @pytest.fixture
 def world(tmp_path, capsys):
-    return make_key_world(tmp_path, capsys)
+    return make_key_folder(tmp_path, capsys)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 import pytest
 
 from strongroom.errors import FormatError
-from strongroom.formats.arn import parse_key_arn
+from strongroom.formats.arn import parse_account_root, parse_key_arn, role_of_session
 
 
 def test_a_key_arn_tells_partition_region_and_account():
@@ -30,3 +30,40 @@ def test_anything_but_a_full_key_arn_is_refused(text):
     with pytest.raises(FormatError) as caught:
         parse_key_arn(text, offset=7)
     assert (caught.value.code, caught.value.offset) == ("arn.key", 7)
+
+
+def test_the_root_of_an_account_stands_for_it():
+    found = parse_account_root("arn:aws-us-gov:iam::111122223333:root")
+    assert (found.partition, found.account) == ("aws-us-gov", "111122223333")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "*",
+        "111122223333",
+        "arn:aws:iam::111122223333:role/root",
+        "arn:aws:iam::11112222333:root",
+        "AROA1234567890AB",
+    ],
+)
+def test_another_principal_is_no_account(text):
+    with pytest.raises(FormatError) as caught:
+        parse_account_root(text)
+    assert caught.value.code == "arn.account-root"
+
+
+@pytest.mark.parametrize(
+    ("arn", "role"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/release/me@example.com", "release"),
+        ("arn:aws:sts::111122223333:assumed-role/release", None),
+        ("arn:aws:sts::111122223333:assumed-role/teams/release/me", None),
+        ("arn:aws:sts::111122223333:federated-user/release", None),
+        ("arn:aws:iam::111122223333:role/release", None),
+        ("arn:aws:iam::111122223333:user/release", None),
+    ],
+)
+def test_a_role_session_names_its_role_and_nobody_else_does(arn, role):
+    assert role_of_session(arn) == role

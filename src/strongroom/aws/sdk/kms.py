@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from strongroom.aws.sdk.key_reader import SdkKeyReader
 from strongroom.aws.sdk.session import translated
 from strongroom.errors import NotAuthentic
 from strongroom.ids import KeyArn, WrappedKey
@@ -13,7 +14,7 @@ from strongroom.ports import KeyFacts
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
-    from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
+    from mypy_boto3_kms.type_defs import KeyMetadataTypeDef, TagTypeDef
 
 
 class SdkSealingKms:
@@ -50,10 +51,11 @@ class SdkKeyAdmin:
     def __init__(self, client: KMSClient) -> None:
         self._client = client
 
-    def create_key(self, *, policy: str, description: str) -> KeyFacts:
+    def create_key(self, *, policy: str, description: str, tags: Mapping[str, str]) -> KeyFacts:
         """Create a symmetric key under this policy. Raises KeyRefused, UsageError, ServiceFault."""
+        pairs: list[TagTypeDef] = [{"TagKey": name, "TagValue": value} for name, value in tags.items()]
         with translated():
-            reply = self._client.create_key(Policy=policy, Description=description)
+            reply = self._client.create_key(Policy=policy, Description=description, Tags=pairs)
         return _facts(reply["KeyMetadata"])
 
     def describe_key(self, key_arn: KeyArn) -> KeyFacts:
@@ -71,6 +73,10 @@ class SdkKeyAdmin:
         """Replace the policy; one that locks the caller out is refused. Raises KeyRefused, UsageError, ServiceFault."""
         with translated():
             self._client.put_key_policy(KeyId=key_arn, PolicyName="default", Policy=policy)
+
+    def key_grants(self, key_arn: KeyArn) -> str:
+        """Return all grants as `aws kms list-grants` prints them. Raises KeyRefused, UsageError, ServiceFault."""
+        return SdkKeyReader(self._client).key_grants(key_arn)
 
 
 def _facts(metadata: KeyMetadataTypeDef) -> KeyFacts:

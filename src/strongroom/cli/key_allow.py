@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`strongroom key allow`: let a tenant's keys open for a release."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import click
+
+from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.appraisal.evidence import verify_evidence
+from strongroom.cli.findings import finding_members
+from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
+from strongroom.cli.key_change import (
+    KeyChanger,
+    change_options,
+    expect_no_output,
+    places_with_keys,
+    read_policy_file,
+    write_plan,
+)
+from strongroom.cli.key_plan import Plan, plan_allow
+from strongroom.cli.key_project import KeyProject
+from strongroom.cli.key_releases import Asked, read_asked, release_options
+from strongroom.cli.key_session import VendorSession, pause, session_options
+from strongroom.cli.output import json_option
+from strongroom.cli.paths import PATH, named
+from strongroom.cli.project_file import read_project
+from strongroom.cli.verify_trust import read_roots
+from strongroom.errors import Finding, Severity, UsageError
+from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
+from strongroom.flows.files import read_file
+from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
+from strongroom.ids import EvidenceBytes
+from strongroom.keypolicy.model import KeyPolicy
+
+
+class Options(TypedDict):
+    """The options, as click hands them over."""
+
+    tenants: tuple[str, ...]
+    ring: str | None
+    regions: tuple[str, ...]
+    policy_file: Path | None
+    output: Path | None
+    dry_run: bool
+    measurements: tuple[Path, ...]
+    expires: str | None
+    epochs: tuple[int, ...]
+    accept: tuple[str, ...]
+    update: bool
+    canary_document: tuple[Path, ...]
+    no_canary: bool
+    target: str | None
+    project_path: Path
+    profile: str | None
+    endpoint_url: str | None
+    as_json: bool
+
+
+_UNPROVEN = Finding(
+    "key.no-canary",
+    "no canary: nobody has seen KMS open for an instance of this release under these gates",
+    Severity.WARNING,
+)
+
+
+@click.command("allow")
+@change_options
+@release_options
+@click.option("--update", is_flag=True, help="Write accounts, roles and purposes of the project into the policy, too.")
+@click.option(
+    "--canary-document",
+    metavar="FILE",
+    type=PATH,
+    multiple=True,
+    help="A fresh document of an instance of the release, to prove the gates.",
+)
+@click.option("--no-canary", is_flag=True, help="Admit a release to a real key without that proof.")
+@session_options
+@json_option
+@click.pass_context
+def command(context: click.Context, **options: Unpack[Options]) -> None:
+    """Let the keys of tenants open for releases, which are given by their measurements.
+
+    The policy on the key is read, understood as a whole, generated anew with the release in it, and read back. One that
+    was written by hand is refused, with what is different. A release that is admitted already gets the new expiry.
+
+    Before a real key opens for a new release, a canary key with the same gates is asked, as a dry run, with a document
+    of an instance that runs it. The document is at most five minutes old and carries an RSA key.
+
+    \b
+    Example:  strongroom key allow --tenant globex --measurements m.json \\
+                --expires 90d --canary-document document.cbor
+              strongroom key allow --tenant globex --measurements m.json \\
+                --policy old.json -o new.json
+    """
+    run = _Run.of(options)
+    if options["policy_file"] is not None:
+        run.write(options["policy_file"])
+        return
+    places = run.places()
+    context.exit(run_batch(run.project.target, places, run.allow, as_json=options["as_json"]))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of the command."""
+
+    options: Options
+    project: KeyProject
+    session: VendorSession
+    asked: Asked
+    now: datetime
+    proven: set[tuple[object, ...]]
+    """What the KMS of a region has proved already: the same gates are not proved again for another tenant."""
+
+    @classmethod
+    def of(cls, options: Options) -> _Run:
+        file = read_project(options["project_path"])
+        project = KeyProject(file, file.target(options["target"]))
+        session = VendorSession(project.target, options["profile"], options["endpoint_url"])
+        now = datetime.now(UTC)
+        asked = read_asked(options["measurements"], options["expires"], options["accept"], now=now)
+        if not asked.files and not options["update"]:
+            raise UsageError("key.nothing-asked", "expected --measurements FILE, or --update, found neither")
+        return cls(options, project, session, asked, now, set())
+
+    def places(self) -> list[KeyPlace]:
+        """Return the keys to change, and say on stderr where. Raises UsageError."""
+        expect_no_output(self.options["output"])
+        tenants = self.project.tenants(self.options["tenants"], self.options["ring"])
+        places = places_with_keys(self.project, tenants, self.options["regions"])
+        self.session.announce(place.region for place in places)
+        return places
+
+    def write(self, path: Path) -> None:
+        """Do it in a file."""
+        if len(self.options["tenants"]) != 1 or self.options["ring"]:
+            raise UsageError("key.one-tenant", "expected one --tenant with --policy: a policy is of one tenant")
+        if self.options["canary_document"]:
+            raise UsageError("key.canary-offline", "expected no --canary-document with --policy: KMS is not asked")
+        tenant = self.project.tenant(self.options["tenants"][0])
+        plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_file(path))
+        output = None if self.options["dry_run"] else self.options["output"]
+        members = write_plan(plan, output, now=self.now, as_json=self.options["as_json"])
+        if self.options["as_json"]:
+            findings = [finding_members(flag) for flag in self.asked.findings]
+            sys.stdout.write(json.dumps({"ok": True, "findings": findings, **members}) + "\n")
+
+    def allow(self, place: KeyPlace) -> KeyReport:
+        """Change one key."""
+        changer = KeyChanger(self.project, self.session, self.now, self.options["dry_run"])
+        plan = self._plan(place, changer.read_usable(place))
+        documents = self._documents(plan)
+        flags = [*self.asked.findings, *self.project.state_notices]
+        if plan.added and not documents:
+            flags.append(_UNPROVEN)
+        if plan.train_before is not None and place.tenant is not None:  # differences are left with --update only
+            differences = self.project.differences(plan.train_before, place.tenant)
+            flags += [Finding("key.updated", each.message, Severity.NOTE) for each in differences]
+        return changer.change(place, plan, flags=flags, before_sending=lambda: self._prove(place, plan, documents))
+
+    def _plan(self, place: KeyPlace, before: KeyPolicy) -> Plan:
+        tenant = place.tenant
+        if tenant is None:
+            raise RuntimeError("an escrow key has no train")
+        releases = self.asked.releases(ring=tenant.ring, epochs=self.project.epochs(tenant, self.options["epochs"]))
+        return plan_allow(before, self.project, tenant, releases, update=self.options["update"])
+
+    def _documents(self, plan: Plan) -> tuple[CanaryDocument, ...]:
+        """Return the documents for the new gates, each of an instance of one of them. Raises UsageError."""
+        documents = tuple(self._document(path) for path in self.options["canary_document"])
+        if not documents and plan.added and self.session.is_aws and not self.options["no_canary"]:
+            raise UsageError(
+                "key.no-canary-document",
+                f"expected --canary-document before a key of target {self.project.target.name} opens for a new release",
+                remedy="`strongroom tpm attest --public-key FILE` writes one on an instance of the release. "
+                "--no-canary does without, and the output says so.",
+            )
+        for release in plan.added if documents else ():
+            document_of(release, documents)
+        return documents
+
+    def _document(self, path: Path) -> CanaryDocument:
+        with named(path):
+            evidence = EvidenceBytes(read_file(path, maximum_bytes=MAX_DOCUMENT_BYTES))
+            verified = verify_evidence(evidence, roots=self._roots(), at=self.now)
+        return CanaryDocument(str(path), evidence, verified)
+
+    def _roots(self) -> NitroRoots:
+        trust = self.project.target.trust
+        return read_roots((self.project.file.locate(trust.nitro_root),) if trust else (), ())
+
+    def _prove(self, place: KeyPlace, plan: Plan, documents: tuple[CanaryDocument, ...]) -> None:
+        if plan.train is None or not plan.added or not documents:
+            return
+        gates = (place.region, *sorted((each.version, each.ring, each.epoch) for each in plan.added))
+        if gates in self.proven:
+            return
+        admin, kms = self.session.admin(place.region), self.session.trial(place.region)
+        prove_gates(admin, kms, spec=plan.train, new=plan.added, documents=documents, entropy=os.urandom, pause=pause)
+        self.proven.add(gates)
