@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.05
 """How often a listener looks whether it is to stop; cheroot's own half a second adds up over a demo's instances."""
-MAX_BODY_BYTES = 1 << 20
-"""KMS takes documents of up to 262,144 bytes, a third more in base64; nothing else is near."""
+MAX_BODY_BYTES = 16 << 20
+"""Twice what clients of S3 send in one piece (boto3's `multipart_chunksize` is 8 MiB)."""
 MAX_HEADER_BYTES = 32 * 1024
 KEEP_ALIVE_SECONDS = 60
 STOP_SECONDS = 0

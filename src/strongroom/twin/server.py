@@ -24,14 +24,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Request, Response
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.ids import AccountId, CertificateDer, ImageId, Region
@@ -39,18 +36,20 @@ from strongroom.ports import Clock
 from strongroom.twin import sts
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
 from strongroom.twin.clock import SystemClock
-from strongroom.twin.fault import AwsFault
+from strongroom.twin.endpoint import Endpoint, Service
 from strongroom.twin.firmware import Firmware, boot
 from strongroom.twin.identity import IdentitySigner, create_identity_signer
 from strongroom.twin.imds import Imds, InstanceFacts
 from strongroom.twin.kept_ids import KeptIds
-from strongroom.twin.kms import service as kms_service
 from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
 from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
+from strongroom.twin.moto import MAX_BODY_BYTES as MOTO_BODY_BYTES
+from strongroom.twin.moto import SERVICES as MOTO_SERVICES
+from strongroom.twin.moto import Moto
 from strongroom.twin.pki import NitroPki, create_root
-from strongroom.twin.sigv4 import AuthenticCall, SignedCall, verify_signature
+from strongroom.twin.refusals import Wire
 from strongroom.twin.state_file import StateFile
 from strongroom.twin.tls import create_tls_authority
 
@@ -76,19 +75,21 @@ class Twin:
         self.clock = clock or SystemClock()
         self.region = region
         self.directory = directory or Directory()
+        self.moto = Moto()
         now = self.clock.now()
         self._pki = NitroPki(create_root(now))
         self._tls = create_tls_authority(now)
         self._identity: dict[Region, IdentitySigner] = {}
         self._identity_lock = threading.Lock()
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
-        self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
-        self._secure = Listener(self._answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
         self._instances: list[tuple[Instance, Listener]] = []
         with contextlib.ExitStack() as undo:  # a file that turns out to be damaged is let go at once
             self._state = undo.enter_context(StateFile(state)) if state else None
             self.kms = self._start_kms()
             undo.pop_all()
+        endpoint = Endpoint(self._services(), find=self.directory.credentials, clock=self.clock)
+        self._plain = Listener(endpoint.answer, threads=_ENDPOINT_THREADS)
+        self._secure = Listener(endpoint.answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
 
     def __enter__(self) -> Self:
         self.start()
@@ -111,6 +112,7 @@ class Twin:
             list(pool.map(Listener.stop, listeners))
         if self._state is not None:
             self._state.close()
+        self.moto.reset()
 
     @property
     def endpoint_url(self) -> str:
@@ -214,30 +216,10 @@ class Twin:
                 self._identity[region] = create_identity_signer(self.clock.now())
             return self._identity[region]
 
-    def _service(self, name: str) -> Callable[[AuthenticCall], Response]:
-        services: dict[str, Callable[[AuthenticCall], Response]] = {"kms": self.kms.answer, "sts": sts.answer}
-        if name not in services:
-            raise AwsFault("UnknownOperationException", f"The twin knows the services kms and sts, not {name[:64]!r}.")
-        return services[name]
-
-    def _answer(self, request: Request) -> Response:
-        """Authenticate a call and hand it to its service, which is the one the signature is for."""
-        is_json = request.mimetype.startswith("application/x-amz-json-")
-        try:
-            call = _signed_call(request)
-            authentic = verify_signature(call, find=self.directory.credentials, now=self.clock.now())
-            return self._service(authentic.scope.service)(authentic)
-        except AwsFault as fault:
-            return kms_service.refuse(fault) if is_json else sts.refuse(fault)
-        except HTTPException as error:  # werkzeug's own refusals, such as a body that is too large
-            return Response(error.description, status=error.code)
-
-
-def _signed_call(request: Request) -> SignedCall:
-    return SignedCall(
-        method=request.method,
-        path=request.path,
-        query=request.query_string.decode("latin-1"),
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(),
-    )
+    def _services(self) -> dict[str, Service]:
+        """Return what hangs behind the endpoint, by the names that signatures have for it."""
+        services = {
+            name: Service(self.moto.answer, wire, maximum_body_bytes=MOTO_BODY_BYTES)
+            for name, wire in MOTO_SERVICES.items()
+        }
+        return services | {"kms": Service(self.kms.answer, Wire.JSON), "sts": Service(sts.answer, Wire.QUERY)}

@@ -13,14 +13,6 @@ from strongroom.twin.fault import AwsFault
 from strongroom.twin.sigv4 import AuthenticCall
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-_QUERY_NAMES = {
-    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
-    "IncompleteSignatureException": ("IncompleteSignature", 400),
-    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
-    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
-    "ExpiredTokenException": ("ExpiredToken", 403),
-}
-"""The same refusals under the names, and with the statuses, that Query services use."""
 
 
 def answer(call: AuthenticCall) -> Response:
@@ -37,13 +29,3 @@ def answer(call: AuthenticCall) -> Response:
         f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
     )
     return Response(body, mimetype="text/xml")
-
-
-def refuse(fault: AwsFault) -> Response:
-    """Turn a fault into the Query protocol's error reply."""
-    name, status = _QUERY_NAMES.get(fault.name, (fault.name, fault.status))
-    body = (
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{escape(name)}</Code>'
-        f"<Message>{escape(fault.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
-    )
-    return Response(body, status=status, mimetype="text/xml")

@@ -7,7 +7,6 @@ X-Amz-Target names the operation, `TrentService.Decrypt`. What the twin does not
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,10 +38,10 @@ from strongroom.twin.kms.signing import Signing
 from strongroom.twin.kms.store import Keeper, KeyStore
 from strongroom.twin.kms.tags import Tags
 from strongroom.twin.kms.unavailable import Unavailable
+from strongroom.twin.refusals import JSON_MIMETYPE
 from strongroom.twin.sigv4 import AuthenticCall
 from strongroom.twin.tls import LOOPBACK
 
-MIMETYPE = "application/x-amz-json-1.1"
 TARGET = "TrentService."
 _NO_DELAY = timedelta(0)
 
@@ -103,7 +102,7 @@ class Kms:
             raise
         self._log.append(_record(request, operation, reply or {}, None))
         body = "" if reply is None else json.dumps(reply)
-        return Response(body, mimetype=MIMETYPE, headers={"x-amzn-RequestId": request.request_id})
+        return Response(body, mimetype=JSON_MIMETYPE, headers={"x-amzn-RequestId": request.request_id})
 
     def _run(self, operation: Operation, request: Request) -> Reply | None:
         parameters = request.parameters = Parameters.parse(request.authentic.call.body)
@@ -140,13 +139,6 @@ class _Surroundings:
 
     def aliases_of(self, arn: KeyArn) -> Sequence[Alias]:
         return self.store.aliases_of(arn)
-
-
-def refuse(fault: AwsFault) -> Response:
-    """Turn a fault into a JSON 1.1 error reply."""
-    body = json.dumps({"__type": fault.name, "message": fault.message})
-    headers = {"x-amzn-RequestId": str(uuid.uuid4()), "x-amzn-ErrorType": fault.name}
-    return Response(body, status=fault.status, mimetype=MIMETYPE, headers=headers)
 
 
 def _record(request: Request, operation: Operation, reply: Reply, fault: AwsFault | None) -> DecisionRecord:
