@@ -40,6 +40,11 @@ def _unique_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
 
 
+def new_access_key_id() -> str:
+    """Return the id of a new long-term access key, twenty characters."""
+    return _unique_id("AKIA")
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A user or a role, with its identity policies."""
@@ -156,7 +161,7 @@ class Directory:
     def add_key(self, principal: Principal, *, access_key_id: str = "", secret_access_key: str = "") -> Credentials:
         """Give a principal a long-term access key: this one, or a random one."""
         credentials = Credentials(
-            principal, access_key_id or _unique_id("AKIA"), secret_access_key or secrets.token_urlsafe(30)
+            principal, access_key_id or new_access_key_id(), secret_access_key or secrets.token_urlsafe(30)
         )
         with self._lock:
             if credentials.access_key_id in self._credentials:
@@ -177,6 +182,17 @@ class Directory:
         with self._lock:
             self._credentials[credentials.access_key_id] = credentials
         return credentials
+
+    def accounts(self) -> dict[AccountId, str]:
+        """Return the names of all accounts by their ids."""
+        with self._lock:
+            return dict(self._accounts)
+
+    def first_key(self, account_id: AccountId) -> Credentials | None:
+        """Return the long-term access key of an account that was added first, if there is any."""
+        with self._lock:
+            keys = (each for each in self._credentials.values() if each.principal.account_id == account_id)
+            return next((each for each in keys if each.expires is None), None)
 
     def role(self, account_id: AccountId, name: str) -> Principal:
         """Return a role. Raises UsageError when there is none."""

@@ -34,28 +34,59 @@ class Service:
     maximum_body_bytes: int = MAX_BODY_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One call and its end. `caller` is None for a call that nobody was believed to have signed.
+
+    `fault` is what our own services refused with; others, such as moto's, tell it in the reply.
+    """
+
+    call: SignedCall | None
+    service: str
+    caller: Credentials | None
+    status: int
+    fault: AwsFault | None = None
+
+
 class Endpoint:
-    """The handler of both listeners. `services` are found by the name that signatures have for them: `kms`, `ec2`."""
+    """The handler of both listeners. `services` are found by the name that signatures have for them: `kms`, `ec2`.
+
+    `heard` is told each call after it was carried out and before the reply is sent, in the thread of the call.
+    """
 
     def __init__(
-        self, services: Mapping[str, Service], *, find: Callable[[str], Credentials | None], clock: Clock
+        self,
+        services: Mapping[str, Service],
+        *,
+        find: Callable[[str], Credentials | None],
+        clock: Clock,
+        heard: Callable[[Answered], None],
     ) -> None:
         self._services = services
         self._find = find
         self._clock = clock
+        self._heard = heard
 
     def answer(self, request: Request) -> Response:
         """Authenticate a call and have it answered."""
-        claimed = self._services.get(_claimed_service(request))
+        name = _claimed_service(request)
+        claimed = self._services.get(name)
         wire = claimed.wire if claimed else _likely_wire(request)
+        call: SignedCall | None = None
+        caller: Credentials | None = None
+        fault: AwsFault | None = None
         try:
             call = _read(request, claimed.maximum_body_bytes if claimed else MAX_BODY_BYTES)
             authentic = verify_signature(call, find=self._find, now=self._clock.now())
-            return self._service(authentic.scope.service).answer(authentic)
-        except AwsFault as fault:
-            return refuse(wire, fault)
+            caller = authentic.caller
+            response = self._service(authentic.scope.service).answer(authentic)
+        except AwsFault as refusal:
+            fault = refusal
+            response = refuse(wire, refusal)
         except HTTPException as error:  # werkzeug's own refusals, such as a body that is too large
-            return Response(error.description, status=error.code)
+            response = Response(error.description, status=error.code)
+        self._heard(Answered(call, name, caller, response.status_code, fault))
+        return response
 
     def _service(self, name: str) -> Service:
         if name not in self._services:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,14 +30,16 @@ from types import TracebackType
 from typing import Self
 
 from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.errors import LocalFault
 from strongroom.ids import AccountId, CertificateDer, ImageId, Region
 from strongroom.ports import Clock
 from strongroom.twin import sts
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
+from strongroom.twin.addresses import LOOPBACK_ADDRESSES, Addresses
+from strongroom.twin.authorities import Authorities, FreshAuthorities
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.endpoint import Endpoint, Service
 from strongroom.twin.firmware import Firmware, boot
-from strongroom.twin.identity import IdentitySigner, create_identity_signer
 from strongroom.twin.imds import Imds, InstanceFacts
 from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms.keeper import StateKeeper
@@ -48,10 +49,11 @@ from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document,
 from strongroom.twin.moto import MAX_BODY_BYTES as MOTO_BODY_BYTES
 from strongroom.twin.moto import SERVICES as MOTO_SERVICES
 from strongroom.twin.moto import Moto
-from strongroom.twin.pki import NitroPki, create_root
+from strongroom.twin.pki import NitroPki
 from strongroom.twin.refusals import Wire
+from strongroom.twin.request_log import RequestLog
 from strongroom.twin.state_file import StateFile
-from strongroom.twin.tls import create_tls_authority
+from strongroom.twin.status_page import StatusPage
 
 _ENDPOINT_THREADS = 8
 _IMDS_THREADS = 2
@@ -61,7 +63,8 @@ class Twin:
     """AWS on this machine, from `with` to its end.
 
     What KMS holds is kept in the file `state`, where there is one, for the next twin with that file; everything else is
-    in memory and gone afterwards. Raises what `state_file.StateFile` raises.
+    in memory and gone afterwards, roots too unless `authorities` come from elsewhere. Raises what
+    `state_file.StateFile` raises.
     """
 
     def __init__(
@@ -71,25 +74,31 @@ class Twin:
         region: Region = DEFAULT_REGION,
         clock: Clock | None = None,
         state: Path | None = None,
+        authorities: Authorities | None = None,
+        addresses: Addresses = LOOPBACK_ADDRESSES,
+        log: RequestLog | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.region = region
         self.directory = directory or Directory()
         self.moto = Moto()
-        now = self.clock.now()
-        self._pki = NitroPki(create_root(now))
-        self._tls = create_tls_authority(now)
-        self._identity: dict[Region, IdentitySigner] = {}
-        self._identity_lock = threading.Lock()
+        self.log = log or RequestLog(self.clock)
+        self.status = StatusPage(self._counts)
+        self._authorities = authorities or FreshAuthorities(self.clock)
+        self._pki = NitroPki(self._authorities.nitro)
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
         self._instances: list[tuple[Instance, Listener]] = []
         with contextlib.ExitStack() as undo:  # a file that turns out to be damaged is let go at once
             self._state = undo.enter_context(StateFile(state)) if state else None
             self.kms = self._start_kms()
             undo.pop_all()
-        endpoint = Endpoint(self._services(), find=self.directory.credentials, clock=self.clock)
-        self._plain = Listener(endpoint.answer, threads=_ENDPOINT_THREADS)
-        self._secure = Listener(endpoint.answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
+        endpoint = Endpoint(
+            self._services(), find=self.directory.credentials, clock=self.clock, heard=self.log.answered
+        )
+        answer = self.status.before(endpoint.answer)
+        tls = self._authorities.tls.server(self.clock.now(), addresses=addresses.names)
+        self._plain = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.plain)
+        self._secure = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.tls, tls=tls)
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,9 +110,13 @@ class Twin:
         self.stop()
 
     def start(self) -> None:
-        """Listen on both endpoints."""
+        """Listen on both endpoints. Raises LocalFault for a port that is taken: neither listens then."""
         self._plain.start()
-        self._secure.start()
+        try:
+            self._secure.start()
+        except LocalFault:
+            self._plain.stop()
+            raise
 
     def stop(self) -> None:
         """End every listener, those of instances too."""
@@ -127,7 +140,7 @@ class Twin:
     @property
     def tls_root(self) -> CertificateDer:
         """The TLS root of the twin."""
-        return self._tls.der
+        return self._authorities.tls.der
 
     @property
     def nitro_root(self) -> CertificateDer:
@@ -136,7 +149,7 @@ class Twin:
 
     def identity_certificate(self, region: Region | None = None) -> CertificateDer:
         """Return the certificate that signs identity documents in a region."""
-        return self._identity_signer(region or self.region).der
+        return self._authorities.identity(region or self.region).der
 
     def create_account(self, account_id: str, *, name: str) -> AccountId:
         """Add an account of twelve digits."""
@@ -185,12 +198,15 @@ class Twin:
         """All instances, in the order of their launch."""
         return tuple(instance for instance, _ in self._instances)
 
+    def _counts(self) -> dict[str, int]:
+        return {"keys": self.kms.key_count, "requests": self.log.requests, "refused": self.log.refused}
+
     def _start_kms(self) -> Kms:
         keeper = None
         if self._state is not None:
             self.directory.keep_ids(KeptIds(self._state))
             keeper = StateKeeper(self._state)
-        return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper)
+        return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper, heard=self.log.decided)
 
     def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
         document = identity_document(instance, self.clock.now())
@@ -201,20 +217,13 @@ class Twin:
             region=instance.region,
             role=role.name,
             document=document,
-            document_rsa2048=lambda: self._identity_signer(instance.region).sign(document),
+            document_rsa2048=lambda: self._authorities.identity(instance.region).sign(document),
             credentials=lambda: self.directory.open_session(
                 role, session_name=instance.instance_id, now=self.clock.now()
             ),
             user_data=user_data,
         )
         return Imds(facts, self.clock)
-
-    def _identity_signer(self, region: Region) -> IdentitySigner:
-        """Return a region's signer, made when it is first asked for: an RSA key takes as long as all the rest."""
-        with self._identity_lock:  # metadata services ask from their own threads
-            if region not in self._identity:
-                self._identity[region] = create_identity_signer(self.clock.now())
-            return self._identity[region]
 
     def _services(self) -> dict[str, Service]:
         """Return what hangs behind the endpoint, by the names that signatures have for it."""
