@@ -2,8 +2,7 @@
 """EC2, S3, IAM and SSM as moto has them: in this process, in memory, behind the twin's own check of signatures.
 
 moto is handed what it needs to find the right place, and nothing that a caller could choose: the account is that of
-whoever signed, the region that of the signature. It asks nobody for permission, and none of it reaches a network. Its
-state belongs to the process: two twins in one process share it, and a twin that stops empties it.
+whoever signed, the region that of the signature. It asks nobody for permission, and none of it reaches a network.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -38,7 +37,12 @@ _LOCAL_NAMES = (".localhost", ".127.0.0.1")
 
 
 class Moto:
-    """moto's services. It is loaded with the first call, because that takes seconds; one call is served at a time."""
+    """moto's services. It is loaded with the first call, which takes a moment; one call is served at a time.
+
+    Its state belongs to the process, so the first twin of a process that needs it has it until it stops.
+    """
+
+    _owner: ClassVar[Moto | None] = None
 
     def __init__(self) -> None:
         if _ACCOUNT_VARIABLE in os.environ:  # moto would take it for everybody's account
@@ -53,6 +57,7 @@ class Moto:
     def answer(self, call: AuthenticCall) -> Response:
         """Answer one call; what moto does not know, or breaks on, is an error reply too. Raises AwsFault for a body."""
         with self._lock:
+            self._own()
             reply = Response.from_app(self._app(call.scope.service), _environ(call), buffered=True)
         for name in [name for name, _ in reply.headers if name.lower().startswith(_OURS)]:
             del reply.headers[name]
@@ -61,12 +66,18 @@ class Moto:
     def reset(self) -> None:
         """Forget everything, where anything was asked for."""
         with self._lock:
-            if self._apps:
+            if Moto._owner is self:
                 from moto.core.base_backend import BackendDict  # noqa: PLC0415 -- not loaded for its own sake
                 from moto.core.model_instances import reset_model_data  # noqa: PLC0415 -- as above
 
                 BackendDict.reset()
                 reset_model_data()
+                Moto._owner = None
+
+    def _own(self) -> None:
+        if Moto._owner not in {None, self}:
+            raise AwsFault("ServiceUnavailable", "moto serves another twin of this process until that one stops.")
+        Moto._owner = self
 
     def _app(self, service: str) -> Flask:
         if service not in self._apps:

@@ -33,13 +33,13 @@ from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.errors import LocalFault
 from strongroom.ids import AccountId, CertificateDer, ImageId, Region
 from strongroom.ports import Clock
-from strongroom.twin import sts
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
 from strongroom.twin.addresses import LOOPBACK_ADDRESSES, Addresses
 from strongroom.twin.authorities import Authorities, FreshAuthorities
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.endpoint import Endpoint, Service
 from strongroom.twin.firmware import Firmware, boot
+from strongroom.twin.iam import Iam
 from strongroom.twin.imds import Imds, InstanceFacts
 from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms.keeper import StateKeeper
@@ -54,6 +54,7 @@ from strongroom.twin.refusals import Wire
 from strongroom.twin.request_log import RequestLog
 from strongroom.twin.state_file import StateFile
 from strongroom.twin.status_page import StatusPage
+from strongroom.twin.sts import Sts
 
 _ENDPOINT_THREADS = 8
 _IMDS_THREADS = 2
@@ -231,4 +232,8 @@ class Twin:
             name: Service(self.moto.answer, wire, maximum_body_bytes=MOTO_BODY_BYTES)
             for name, wire in MOTO_SERVICES.items()
         }
-        return services | {"kms": Service(self.kms.answer, Wire.JSON), "sts": Service(sts.answer, Wire.QUERY)}
+        return services | {
+            "iam": Service(Iam(self.moto, self.directory, self.clock).answer, Wire.QUERY),
+            "kms": Service(self.kms.answer, Wire.JSON),
+            "sts": Service(Sts(self.directory, self.clock).answer, Wire.QUERY),
+        }
