@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from strongroom.cli.paths import PATH
+from strongroom.cli.project_file import read_project
 from strongroom.errors import LocalFault
 from strongroom.formats.project import FILE_NAME
+from strongroom.ids import Region
 from strongroom.twin.running import Running, find_running
 
 _DEFAULT = Path(".strongroom") / "twin"
@@ -26,6 +28,17 @@ def twin_folder(given: Path | None) -> Path:
     here = Path.cwd()
     project = next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), here)
     return project / _DEFAULT
+
+
+def project_regions(given: Path | None) -> tuple[Region, ...]:
+    """Return the regions of the project that the folder belongs to; none for a folder that was given.
+
+    Raises FormatError for a project file that is none.
+    """
+    project = twin_folder(given).parent.parent / FILE_NAME
+    if given is not None or not project.is_file():
+        return ()
+    return read_project(project).project.product.regions
 
 
 def running_twin(folder: Path) -> Running:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -25,13 +26,18 @@ from strongroom.twin.tls import LOOPBACK
 _IN_MEMORY = "EC2, S3, IAM and SSM are moto's, in memory: gone when the twin ends. KMS keeps its keys in the folder."
 
 
-def serve(home: Home, region: Region, addresses: Addresses, ended: threading.Event, *, as_json: bool) -> None:
-    """Run the twin of a folder until `ended` is set. Raises what `Twin` and its listeners raise."""
+def serve(
+    home: Home, regions: Sequence[Region], addresses: Addresses, ended: threading.Event, *, as_json: bool
+) -> None:
+    """Run the twin of a folder until `ended` is set; profiles are of the first region.
+
+    Raises what `Twin` and its listeners raise.
+    """
     forget_running(home.path)  # of a twin that was killed
     log = RequestLog(SystemClock(), path=home.path / LOG_NAME, heard=None if as_json else _say, unkept=_warn_of_log)
     twin = Twin(
         directory=home.book.directory,
-        region=region,
+        region=regions[0],
         state=home.state_path,
         authorities=home.authorities,
         addresses=addresses,
@@ -39,9 +45,10 @@ def serve(home: Home, region: Region, addresses: Addresses, ended: threading.Eve
     )
     try:
         twin.start()
-        twin.identity_certificate()  # its file is named in trust settings
+        for region in regions:
+            twin.identity_certificate(region)  # trust settings name its file
         running = _running(twin, home)
-        write_configuration(home.path, home.book.profiles, region=region, endpoint=running.endpoint)
+        write_configuration(home.path, home.book.profiles, region=regions[0], endpoint=running.endpoint)
         write_running(home.path, running)
         result = _result(home, running)
         if addresses.plain[0] != LOOPBACK:

@@ -14,7 +14,7 @@ import click
 
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.twin_background import start_in_background
-from strongroom.cli.twin_folder import folder_option, twin_folder
+from strongroom.cli.twin_folder import folder_option, project_regions, twin_folder
 from strongroom.cli.twin_region import parse_region
 from strongroom.cli.twin_serve import print_started, serve
 from strongroom.errors import UsageError
@@ -37,7 +37,10 @@ _EXPOSED = "--exposed-to-everyone-who-reaches"
 )
 @click.option("--account", "accounts", multiple=True, metavar="NAME=ID", help="Add an account. Repeatable.")
 @click.option(
-    "--region", default=DEFAULT_REGION, show_default=True, help="Region of the profiles. Every region is served."
+    "--region",
+    "regions",
+    multiple=True,
+    help=f"Region of the profiles; every one is served. Default: the project's, or {DEFAULT_REGION}. Repeatable.",
 )
 @click.option(
     _EXPOSED, "exposed", metavar="ADDRESS", help="Listen there, an IPv4 address, in place of 127.0.0.1. 0.0.0.0: all."
@@ -50,7 +53,7 @@ def command(
     port: int,
     tls_port: int,
     accounts: tuple[str, ...],
-    region: str,
+    regions: tuple[str, ...],
     exposed: str | None,
     as_json: bool,
 ) -> None:
@@ -66,9 +69,11 @@ def command(
     """
     place = twin_folder(folder).absolute()
     wanted = dict(_parse_account(each) for each in accounts)
+    wanted_regions = tuple(map(parse_region, regions)) or project_regions(folder) or (DEFAULT_REGION,)
     host = LOOPBACK if exposed is None else _parse_address(exposed)
     if detach:
-        options = ["--folder", str(place), "--port", str(port), "--tls-port", str(tls_port), "--region", region]
+        options = ["--folder", str(place), "--port", str(port), "--tls-port", str(tls_port)]
+        options += [part for each in wanted_regions for part in ("--region", each)]
         options += [part for each in accounts for part in ("--account", each)]
         options += [] if exposed is None else [_EXPOSED, host]
         result = start_in_background(place, options)
@@ -79,7 +84,7 @@ def command(
         )
         return
     with _ended() as ended, open_home(place, accounts=wanted, clock=SystemClock()) as home:
-        serve(home, parse_region(region), Addresses((host, port), (host, tls_port)), ended, as_json=as_json)
+        serve(home, wanted_regions, Addresses((host, port), (host, tls_port)), ended, as_json=as_json)
 
 
 def _parse_account(text: str) -> tuple[str, str]:
