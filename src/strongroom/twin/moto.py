@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
+from botocore.model import OperationNotFoundError
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response
@@ -33,6 +34,7 @@ _ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
 _ACCOUNT_HEADER = "x-moto-account-id"
 _OURS = ("x-moto-", "access-control-")
 _UNKNOWN = "has not been implemented"
+_UNKNOWN_ACTION = {Wire.JSON: ("UnknownOperationException", 400), Wire.REST_XML: ("NotImplemented", 501)}
 _LOCAL_NAMES = (".localhost", ".127.0.0.1")
 
 
@@ -94,8 +96,9 @@ def _broken(service: str, error: Exception) -> Response | HTTPException:
     """Tell whoever called what moto does not know or breaks on; its faults are not the twin's."""
     if isinstance(error, HTTPException):  # moto's way to answer with an error of AWS
         return error
-    if _UNKNOWN in str(error):
-        fault = AwsFault("InvalidAction", f"moto, which is {service} here, does not know this: {error}.")
+    if isinstance(error, OperationNotFoundError) or _UNKNOWN in str(error):
+        name, status = _UNKNOWN_ACTION.get(SERVICES[service], ("InvalidAction", 400))
+        fault = AwsFault(name, f"moto, which is {service} here, does not know this: {error}.", status=status)
     else:
         reason = f"{type(error).__name__}: {error}"
         fault = AwsFault("InternalFailure", f"moto, which is {service} here, broke: {reason}", status=500)
