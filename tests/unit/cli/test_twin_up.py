@@ -15,6 +15,7 @@ from tests.processes import ended, wait_until
 from tests.twin_up import ANY_PORTS, AWS, Place
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -61,6 +62,32 @@ def test_a_newcomer_goes_from_init_to_calls(place):
     assert (
         place.shell("aws sts get-caller-identity --query Account --output text", "customer").stdout.strip() == "2" * 12
     )
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("README.md", "## Rehearse without AWS"), ("docs/twin.md", "## Run it")],
+    ids=["README", "twin"],
+)
+def test_the_commands_of_the_pages_run_as_they_stand_there(place, page, heading):
+    """In one shell, line by line; only the ports are any, because the pages' own may be taken."""
+    section = (ROOT / page).read_text().partition(heading)[2]
+    block = section.partition("```text\n")[2].partition("```")[0]
+    assert 'eval "$(strongroom twin env vendor)"' in block
+    script = f"""
+set -e
+aws() {{ {sys.executable} {AWS} "$@"; }}
+strongroom() {{
+    case "$1 $2" in "twin up") set -- "$@" {" ".join(ANY_PORTS)};; esac
+    {sys.executable} -m strongroom "$@"
+}}
+{block}"""
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=place.folder, env=place.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "allowed kms:CreateKey  arn:aws:iam::111111111111:user/admin" in done.stdout
+    assert place.run("twin", "status").returncode == 1
 
 
 def test_what_env_prints_wins_over_what_the_shell_had(place):
