@@ -87,13 +87,15 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(path):
 @pytest.mark.parametrize(
     "text",
     [
-        '[[account]]\nid = "1"\nname = "A B"\n',
+        '[[account]]\nid = "111111111111"\nname = "A B"\n',
         '[[account]]\nid = "111111111111"\nname = "a"\n[[account]]\nid = "222222222222"\nname = "a"\n',
     ],
 )
-def test_a_name_that_is_none_or_anothers_is_refused(text):
-    with pytest.raises(FormatError, match="name"):
-        read_accounts(text.encode())
+def test_a_name_that_is_none_or_anothers_is_refused(path, text):
+    path.write_text(text)
+    with pytest.raises(FormatError) as caught:
+        open_accounts(path, {})
+    assert caught.value.code == "twin.account-name"
 
 
 def test_a_trust_policy_in_the_file_is_looked_at_when_it_is_read():
