@@ -199,7 +199,11 @@ def test_it_listens_on_loopback_and_nowhere_else(place):
 
 
 def test_it_listens_elsewhere_when_told_so_in_words(place):
-    up = place.up("--exposed-to-everyone-who-reaches", "0.0.0.0")
+    words = ("twin", "up", "--detach", *ANY_PORTS, "--exposed-to-everyone-who-reaches", "0.0.0.0", "--json")
+    started = place.run(*words)
+    up = json.loads(started.stdout)
+    place.started.append(up["pid"])
+    assert "WARNING: other machines reach this twin at 0.0.0.0" in started.stderr
     assert listening(up["pid"]) == {"00000000"}
     assert "WARNING: other machines reach this twin at 0.0.0.0" in (place.home / "twin.log").read_text()
     assert place.run("twin", "up", "--listen", "0.0.0.0").returncode == 2
