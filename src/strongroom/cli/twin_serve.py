@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from strongroom.cli.output import emit, error_console
+from strongroom.cli.twin_folder import twin_folder
 from strongroom.cli.twin_log_lines import entry_lines
 from strongroom.ids import Region
 from strongroom.twin.addresses import Addresses
@@ -98,11 +101,16 @@ def print_started(out: Console, result: dict[str, object], *, ends: str) -> None
         f"  folder     {result['folder']}",
         f"  accounts   {named}",
         f"  region     {result['region']}",
-        '  use it     eval "$(strongroom twin env vendor)"',
+        f'  use it     eval "$(strongroom twin env vendor{_folder_words(str(result["folder"]))})"',
         str(result["in_memory"]),
         ends,
     )
     out.print("\n".join(lines), markup=False)
+
+
+def _folder_words(folder: str) -> str:
+    """Return how commands are told of this folder; nothing where they find it by themselves."""
+    return "" if Path(folder) == twin_folder(None).absolute() else f" --folder {shlex.quote(folder)}"
 
 
 def _say(entry: Entry) -> None:

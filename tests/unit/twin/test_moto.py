@@ -151,6 +151,15 @@ def test_what_moto_breaks_on_is_told_and_ends_nothing(world, monkeypatch):
     client(world.twin, "ec2", world.vendor).describe_volumes()
 
 
+def test_an_instance_of_ec2_is_a_record_and_boots_nothing(world):
+    before = world.twin.instances
+    ec2 = client(world.twin, "ec2", world.customer)
+    made = ec2.run_instances(ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1)["Instances"][0]
+    described = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]
+    assert described["OwnerId"] == CUSTOMER
+    assert world.twin.instances == before
+
+
 def test_a_reply_invites_no_other_page(world):
     seen = client(world.twin, "ec2", world.vendor).describe_volumes()["ResponseMetadata"]["HTTPHeaders"]
     assert not [name for name in seen if name.startswith(("access-control-", "x-moto-"))]
