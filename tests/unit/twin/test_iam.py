@@ -185,6 +185,12 @@ def test_who_may_do_everything_with_himself_gets_into_no_group(place):
     assert refused(join, GroupName="admins", UserName="nobody") == "AccessDenied"
 
 
+def test_there_is_one_iam_for_all_regions(place):
+    client(place.twin, "iam", place.admin, region="cn-north-1").create_user(UserName="bob")
+    assert place.iam.get_user(UserName="bob")["User"]["Arn"] == f"arn:aws:iam::{CUSTOMER}:user/bob"
+    assert place.twin.directory.principal(f"arn:aws:iam::{CUSTOMER}:user/bob")
+
+
 def test_accounts_have_books_of_their_own(place):
     place.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust(ROOT))
     assert client(place.twin, "iam", place.vendor).list_roles()["Roles"] == []
