@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from strongroom.errors import FormatError
 from strongroom.twin.accounts import Directory, PrincipalKind
+from strongroom.twin.permissions import parse_trust_policy
 
 MAX_FILE_BYTES = 1 << 20
 _SPEC = "docs/twin.md"
@@ -41,9 +42,12 @@ def _add_account(directory: Directory, table: Mapping[str, object]) -> None:
             secret_access_key=_text(user, "secret_access_key"),
         )
     for role in _tables(table, "role"):
-        _expect_words(role, "[[account.role]]", required={"name"}, optional={"policies"})
+        _expect_words(role, "[[account.role]]", required={"name"}, optional={"policies", "trust"})
+        trust = _text(role, "trust")
+        if trust:
+            parse_trust_policy(trust)
         directory.create_principal(
-            account_id, PrincipalKind.ROLE, _text(role, "name"), policies=_texts(role, "policies")
+            account_id, PrincipalKind.ROLE, _text(role, "name"), policies=_texts(role, "policies"), trust=trust
         )
 
 
