@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m conformance.aws`: asks a real account whether AWS behaves as the twin takes for granted.
+
+Without --confirm it prints the plan and stops. docs/aws-conformance.md says what it does, needs and costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import botocore
+import conformance.aws.probes  # noqa: F401 -- enters the probes
+from botocore.exceptions import BotoCoreError, ClientError
+from conformance.aws.behaviours import load_behaviours
+from conformance.aws.clearing import clear_away
+from conformance.aws.connect import NoRegionError, connect
+from conformance.aws.documents import read_documents
+from conformance.aws.journal import BadJournalError, Journal, JournalInUseError
+from conformance.aws.plan import Plan, questions
+from conformance.aws.principals import IamPrincipals, Principals
+from conformance.aws.report import Report
+from conformance.aws.runner import Run
+from conformance.aws.target import Clients, Target
+
+from strongroom.errors import FormatError
+
+HOME = Path(".cache/aws-conformance")
+USAGE = 2
+_REFUSALS = (BadJournalError, JournalInUseError, NoRegionError, LookupError, OSError, FormatError)
+Make = Callable[[Clients], Principals]
+
+
+def main(arguments: Sequence[str] | None = None, make_principals: Make | None = None) -> int:
+    """Show the plan, or carry it out, and return the exit code. `make_principals` is for targets without an IAM."""
+    options = _parser().parse_args(arguments)
+    try:
+        clients = connect()
+        if options.confirm and options.confirm != clients.account:
+            _say(f"refused: these credentials are of account {clients.account}, and not of {options.confirm}")
+            return USAGE
+        name = f"{clients.account}-{clients.region}.journal"
+        with Journal(options.journal or HOME / name) as journal:
+            return _with_journal(options, clients, journal, make_principals)
+    except (*_REFUSALS, ClientError, BotoCoreError) as error:
+        _say(f"refused: {error}")
+        return USAGE
+
+
+def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journal, make: Make | None) -> int:
+    def by_iam(of: Clients) -> Principals:
+        return IamPrincipals(of.connect("iam"), of.connect("sts"), of.account, patience=options.patience)
+
+    target = Target(
+        clients=clients,
+        principals=(make or by_iam)(clients),
+        journal=journal,
+        documents=read_documents(options.document),
+        run=f"src-{secrets.token_hex(4)}",
+        now=lambda: datetime.now(UTC),
+        patience=options.patience,
+    )
+    plan = Plan(questions(load_behaviours(), target, only=options.only))
+    _say(plan.text(target))
+    if not options.confirm:
+        if journal.left:
+            _say(f"\n{len(journal.left)} things of an earlier run are left. A confirmed run clears them away first.")
+        _say("\nNothing was done. To do it: make aws-conformance CONFIRM=<the account above>")
+        return 0
+    return _carry_out(plan, target, options)
+
+
+def _carry_out(plan: Plan, target: Target, options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    if target.journal.left:
+        _say(f"\nclearing away {len(target.journal.left)} things of an earlier run")
+    earlier = clear_away(target.journal.left, target.journal, target.clients.kms, target.principals)
+    begun, run = target.now(), Run(plan, target, settle=options.settle, tell=_say)
+    run()
+    left = [f"{each.thing.kind} {each.thing.arn or each.thing.name}: {each.why}" for each in (*earlier, *run.left)]
+    versions = {"python": platform.python_version(), "boto3": boto3.__version__, "botocore": botocore.__version__}
+    place = {"account": target.clients.account, "region": target.clients.region}
+    report = Report(
+        run.findings, run=target.run, begun=begun, versions=versions, left=left, interrupted=run.interrupted, **place
+    )
+    _say("\n" + report.text())
+    _keep(report, options.report)
+    return report.exit_code
+
+
+def _keep(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{report.begun:%Y%m%dT%H%M%SZ}-{report.region}"
+    for ending, text in (("json", report.json()), ("md", report.markdown())):
+        (folder / f"{name}.{ending}").write_text(text)
+    _say(f"kept as {folder / name}.json and .md")
+
+
+def _interrupt(*_: object) -> None:
+    """End as Ctrl-C does: whoever stops the process wants it to clear away."""
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m conformance.aws", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--confirm", metavar="ACCOUNT", help="do it, in this account and no other")
+    parser.add_argument(
+        "--document", action="append", type=Path, default=[], metavar="FILE", help="an attestation document; repeatable"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="ID", help="only rows that begin so; repeatable")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help=f"default: one for each account in {HOME}")
+    parser.add_argument(
+        "--report", type=Path, default=Path("build/aws-conformance"), metavar="FOLDER", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--settle", type=float, default=20, metavar="SECONDS", help="between setting up and asking (default: 20)"
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="to ask again, as IAM takes its time (default: 60)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
