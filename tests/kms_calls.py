@@ -23,9 +23,10 @@ from strongroom.ids import AccountId, Region
 from strongroom.twin.accounts import Credentials, Directory, PrincipalKind
 from strongroom.twin.clock import OffsetClock
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.service import MIMETYPE, TARGET, Kms, refuse
+from strongroom.twin.kms.service import TARGET, Kms
 from strongroom.twin.kms.store import Keeper
 from strongroom.twin.machine import DEFAULT_REGION
+from strongroom.twin.refusals import JSON_MIMETYPE, Wire, refuse
 from strongroom.twin.sigv4 import AuthenticCall, Scope, SignedCall
 
 MODEL = get_session().get_service_model("kms")
@@ -87,7 +88,7 @@ class Caller:
         """Call an operation by AWS's name; return the parsed reply, or raise the AwsFault."""
         model = MODEL.operation_model(operation)
         body = _SERIALIZER.serialize_to_request(parameters, model)["body"]
-        headers = {"x-amz-target": TARGET + operation, "user-agent": "tests", "content-type": MIMETYPE}
+        headers = {"x-amz-target": TARGET + operation, "user-agent": "tests", "content-type": JSON_MIMETYPE}
         call = SignedCall("POST", "/", "", headers, body)
         scope = Scope("20260101", Region(self._region), "kms")
         try:
@@ -103,7 +104,7 @@ def expect_declared(operation: str, fault: AwsFault) -> None:
     """Require that an operation may answer with this error, and that clients read it."""
     declared = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
     assert fault.name in declared | COMMON, f"{operation} declares no {fault.name}"
-    response = refuse(fault)
+    response = refuse(Wire.JSON, fault)
     read = _parsed(response.status_code, dict(response.headers), response.get_data(), operation)["Error"]
     assert read["Code"] == fault.name
     assert read["Message"] == fault.message

@@ -41,9 +41,17 @@ default-target = "{target}"
 # rings = ["canary"]            # or tenants = ["globex"]; without either, all tenants
 """
 _TWIN = """\
-[targets.twin]                  # a twin of AWS on this machine, for rehearsal
+[targets.twin]                  # `strongroom twin up`: AWS's services on this machine, for rehearsal
 profile = "rehearsal"
 vendor-account = "{account}"
+endpoint = "http://127.0.0.1:4600"
+aws-profile = "vendor"          # `eval "$(strongroom twin env vendor)"` makes it known to AWS's tools
+
+[targets.twin.trust]            # what images for this target trust in place of AWS
+nitro-root = ".strongroom/twin/nitro-root.pem"
+tls-root = ".strongroom/twin/tls-root.pem"
+kms-endpoint = "https://127.0.0.1:4601"
+identity-certificates = {{ {region} = ".strongroom/twin/identity-{region}.pem" }}
 """
 _AWS = """\
 [targets.aws]
@@ -104,7 +112,7 @@ def _text(*, product: str, target: str, account: str | None, region: str) -> str
             "expected --account with --target aws: the AWS account that holds the keys",
             remedy="`aws sts get-caller-identity` prints the one you use.",
         )
-    twin = _TWIN.format(account=TWIN_ACCOUNT)
+    twin = _TWIN.format(account=TWIN_ACCOUNT, region=region)
     aws = _AWS.format(account=account or "123456789012")
     if account is None:
         aws = "".join(f"# {line}\n" for line in aws.splitlines())

@@ -5,16 +5,23 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.twin_down import command as down
+from strongroom.cli.twin_env import command as env
+from strongroom.cli.twin_log import command as log
+from strongroom.cli.twin_status import command as status
 from strongroom.cli.twin_tpm import command as tpm
+from strongroom.cli.twin_up import command as up
 
 
 @click.group("twin")
 def command() -> None:
-    """Rehearse without AWS: what the twin of its services offers on its own.
+    """Rehearse without AWS: its services on this machine, with accounts and roots of their own.
 
     \b
-    Example:  strongroom twin tpm --ctrl tpm.sock --state tpm/
+    Example:  strongroom twin up --detach
+              eval "$(strongroom twin env vendor)"
     """
 
 
-command.add_command(tpm)
+for each in (down, env, log, status, tpm, up):
+    command.add_command(each)

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
+from strongroom.cli.twin_region import parse_region
 from strongroom.errors import LocalFault, UsageError
-from strongroom.formats.names import REGION
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.ids import Region
 from strongroom.twin.clock import SystemClock
@@ -78,7 +78,7 @@ def command(
             remedy="Add --ctrl SOCKET for QEMU, --swtpm PORT for tpm2-tools, or --device PATH.",
         )
     ended = _on_termination()
-    profile, where = Profile(banks=_parse_banks(banks)), _parse_region(region)
+    profile, where = Profile(banks=_parse_banks(banks)), parse_region(region) if region is not None else None
     with _home(folder, where) as home, run_tpm(home, profile=profile, clock=SystemClock(), on_unkept=_warn) as tpm:
         board = Board(tpm)
         if start:
@@ -132,14 +132,6 @@ def _parse_banks(text: str) -> tuple[Alg, ...]:
             remedy="Separate them by commas, without spaces: --banks sha256,sha384.",
         )
     return tuple(_BANKS[name] for name in names)
-
-
-def _parse_region(text: str | None) -> Region | None:
-    if text is None:
-        return None
-    if not REGION.fullmatch(text):
-        raise UsageError("twin.region", f"expected an AWS region such as eu-central-1, found {text!r}")
-    return Region(text)
 
 
 def _print(out: Console, home: TpmFolder, listening: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from strongroom.errors import UsageError
 from strongroom.formats.names import ACCOUNT_ID, IAM_NAME
 from strongroom.ids import AccountId
-from strongroom.keypolicy.model import IdentityPolicy, parse_identity_policy
+from strongroom.keypolicy.model import IdentityPolicy, parse_identity_policy, parse_identity_policy_leniently
 from strongroom.keypolicy.principals import Caller
 
 PARTITION = "aws"
@@ -40,6 +40,11 @@ def _unique_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
 
 
+def new_access_key_id() -> str:
+    """Return the id of a new long-term access key, twenty characters."""
+    return _unique_id("AKIA")
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A user or a role, with its identity policies."""
@@ -49,6 +54,10 @@ class Principal:
     name: str
     unique_id: str
     policies: tuple[IdentityPolicy, ...] = field(repr=False)
+    documents: tuple[str, ...] = field(default=(), repr=False)
+    """The policies as they were given, in the same order."""
+    trust: str = field(default="", repr=False)
+    """The trust policy of a role, in JSON; empty: nobody may assume it, but instances run under it."""
 
     @property
     def arn(self) -> str:
@@ -66,6 +75,13 @@ class Credentials:
     session_name: str = ""
     session_token: str | None = None
     expires: datetime | None = None
+    life: timedelta = SESSION_LIFE
+    """Of temporary credentials, from their issue to their end."""
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """When temporary credentials were issued; None for others."""
+        return self.expires - self.life if self.expires else None
 
     @property
     def caller_arn(self) -> str:
@@ -131,9 +147,11 @@ class Directory:
         return known
 
     def create_principal(
-        self, account_id: AccountId, kind: PrincipalKind, name: str, *, policies: Sequence[str]
+        self, account_id: AccountId, kind: PrincipalKind, name: str, *, policies: Sequence[str], trust: str = ""
     ) -> Principal:
         """Add a user or a role; `policies` are JSON texts. A name that exists is replaced by one with a new unique id.
+
+        `trust` is a role's trust policy, which is looked at when somebody assumes it.
 
         The first of a name in this life of the twin has the id that it had in the last one (`keep_ids`).
 
@@ -142,7 +160,8 @@ class Directory:
         if not IAM_NAME.fullmatch(name):
             raise UsageError("twin.principal-name", f"expected 1 to 64 letters, digits or +=,.@-_, found {name!r}")
         unique_id = _unique_id("AIDA" if kind is PrincipalKind.USER else "AROA")
-        principal = Principal(account_id, kind, name, unique_id, tuple(map(parse_identity_policy, policies)))
+        parsed = tuple(map(parse_identity_policy, policies))
+        principal = Principal(account_id, kind, name, unique_id, parsed, tuple(policies), trust)
         with self._lock:
             if account_id not in self._accounts:
                 raise UsageError("twin.no-account", f"expected an account of the twin, found {account_id}")
@@ -156,7 +175,7 @@ class Directory:
     def add_key(self, principal: Principal, *, access_key_id: str = "", secret_access_key: str = "") -> Credentials:
         """Give a principal a long-term access key: this one, or a random one."""
         credentials = Credentials(
-            principal, access_key_id or _unique_id("AKIA"), secret_access_key or secrets.token_urlsafe(30)
+            principal, access_key_id or new_access_key_id(), secret_access_key or secrets.token_urlsafe(30)
         )
         with self._lock:
             if credentials.access_key_id in self._credentials:
@@ -164,19 +183,72 @@ class Directory:
             self._credentials[credentials.access_key_id] = credentials
         return credentials
 
-    def open_session(self, role: Principal, *, session_name: str, now: datetime) -> Credentials:
-        """Give temporary credentials for a role, as the metadata service hands them to an instance."""
+    def change_principal(self, arn: str, *, policies: Sequence[str], trust: str) -> None:
+        """Give a principal other policies, as IAM takes them: conditions that are not understood never allow anything.
+
+        Whoever has signed in as this principal has them too. Raises FormatError for a policy.
+        """
+        parsed = tuple(map(parse_identity_policy_leniently, policies))
+        with self._lock:
+            principal = self._principals[arn]
+            self._principals[arn] = replace(principal, policies=parsed, documents=tuple(policies), trust=trust)
+
+    def remove_principal(self, arn: str) -> None:
+        """Forget a principal and all his credentials. One that gets this name later is another one."""
+        with self._lock:
+            del self._principals[arn]
+            self._kept_ids.pop(arn, None)
+            gone = [key_id for key_id, each in self._credentials.items() if each.principal.arn == arn]
+            for key_id in gone:
+                del self._credentials[key_id]
+
+    def remove_key(self, access_key_id: str) -> None:
+        """Forget an access key."""
+        with self._lock:
+            del self._credentials[access_key_id]
+
+    def keys_of(self, arn: str) -> list[Credentials]:
+        """Return the long-term access keys of a principal."""
+        with self._lock:
+            return [each for each in self._credentials.values() if each.principal.arn == arn and each.expires is None]
+
+    def principals_of(self, account_id: AccountId) -> list[Principal]:
+        """Return the users and roles of an account."""
+        with self._lock:
+            return [each for each in self._principals.values() if each.account_id == account_id]
+
+    def principal(self, arn: str) -> Principal | None:
+        """Return a user or a role by its ARN, if it exists."""
+        with self._lock:
+            return self._principals.get(arn)
+
+    def open_session(
+        self, role: Principal, *, session_name: str, now: datetime, life: timedelta = SESSION_LIFE
+    ) -> Credentials:
+        """Give temporary credentials for a role, as the metadata service and AssumeRole do."""
         credentials = Credentials(
             role,
             _unique_id("ASIA"),
             secrets.token_urlsafe(30),
             session_name,
             secrets.token_urlsafe(96),
-            (now + SESSION_LIFE).replace(microsecond=0),
+            (now + life).replace(microsecond=0),
+            life,
         )
         with self._lock:
             self._credentials[credentials.access_key_id] = credentials
         return credentials
+
+    def accounts(self) -> dict[AccountId, str]:
+        """Return the names of all accounts by their ids."""
+        with self._lock:
+            return dict(self._accounts)
+
+    def first_key(self, account_id: AccountId) -> Credentials | None:
+        """Return the long-term access key of an account that was added first, if there is any."""
+        with self._lock:
+            keys = (each for each in self._credentials.values() if each.principal.account_id == account_id)
+            return next((each for each in keys if each.expires is None), None)
 
     def role(self, account_id: AccountId, name: str) -> Principal:
         """Return a role. Raises UsageError when there is none."""
@@ -193,6 +265,10 @@ class Directory:
             return {arn: principal.unique_id for arn, principal in self._principals.items()}
 
     def credentials(self, access_key_id: str) -> Credentials | None:
-        """Return the credentials with this access key id, if there are any."""
+        """Return the credentials with this access key id, if there are any, with the policies that hold now."""
         with self._lock:
-            return self._credentials.get(access_key_id)
+            found = self._credentials.get(access_key_id)
+            now = self._principals.get(found.principal.arn) if found else None
+            if found is None or now is None or now is found.principal or now.unique_id != found.principal.unique_id:
+                return found
+            return replace(found, principal=now)

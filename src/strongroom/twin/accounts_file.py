@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 
 from strongroom.errors import FormatError
 from strongroom.twin.accounts import Directory, PrincipalKind
+from strongroom.twin.permissions import parse_trust_policy
 
 MAX_FILE_BYTES = 1 << 20
+PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""Of an account: it becomes a section of an AWS configuration, and a word in a shell."""
 _SPEC = "docs/twin.md"
 _KEYS = {"access_key_id", "secret_access_key"}
 
@@ -29,7 +33,10 @@ def read_accounts(data: bytes) -> Directory:
 
 def _add_account(directory: Directory, table: Mapping[str, object]) -> None:
     _expect_words(table, "[[account]]", required={"id"}, optional={"name", "user", "role"})
-    account_id = directory.create_account(_text(table, "id"), name=_text(table, "name"))
+    name = _text(table, "name")
+    if name and (not PROFILE_NAME.fullmatch(name) or name in directory.accounts().values()):
+        raise _refuse(f"[[account]]: expected a name of its own, of a-z, 0-9 and -, found {name[:64]!r}")
+    account_id = directory.create_account(_text(table, "id"), name=name)
     for user in _tables(table, "user"):
         _expect_words(user, "[[account.user]]", required={"name"} | _KEYS, optional={"policies"})
         principal = directory.create_principal(
@@ -41,9 +48,12 @@ def _add_account(directory: Directory, table: Mapping[str, object]) -> None:
             secret_access_key=_text(user, "secret_access_key"),
         )
     for role in _tables(table, "role"):
-        _expect_words(role, "[[account.role]]", required={"name"}, optional={"policies"})
+        _expect_words(role, "[[account.role]]", required={"name"}, optional={"policies", "trust"})
+        trust = _text(role, "trust")
+        if trust:
+            parse_trust_policy(trust)
         directory.create_principal(
-            account_id, PrincipalKind.ROLE, _text(role, "name"), policies=_texts(role, "policies")
+            account_id, PrincipalKind.ROLE, _text(role, "name"), policies=_texts(role, "policies"), trust=trust
         )
 
 

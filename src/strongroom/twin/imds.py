@@ -2,12 +2,14 @@
 """The instance metadata service, version 2 only (EC2 User Guide, "Use the Instance Metadata Service").
 
 A PUT with a time to live gives a token; a GET with the token reads; without one the answer is 401. Served are the
-paths that an agent reads; `pkcs7` (DSA) and `signature` (RSA-1024) of the identity document are not, and answer 404.
+paths that an agent reads, no listings of folders and no other versions than `latest`; `pkcs7` (DSA) and `signature`
+(RSA-1024) of the identity document are not, and answer 404.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import re
 import secrets
@@ -70,6 +72,8 @@ class Imds:
 
     def answer(self, request: Request) -> Response:
         """Answer one request."""
+        if not _is_address(request.host):
+            return Response("403 - Forbidden\n", status=403)
         if request.path == _TOKEN_PATH:
             return self._token(request)
         if not self._knows(request.headers.get(_TOKEN_HEADER, "")):
@@ -90,7 +94,9 @@ class Imds:
             return Response("400 - Bad Request\n", status=400)
         token = secrets.token_urlsafe(40)
         with self._lock:
-            self._tokens[token] = self._clock.now() + timedelta(seconds=int(stated))
+            now = self._clock.now()
+            self._tokens = {each: expires for each, expires in self._tokens.items() if now < expires}
+            self._tokens[token] = now + timedelta(seconds=int(stated))
         return Response(token, headers={_TTL_HEADER: stated}, mimetype="text/plain")
 
     def _knows(self, token: str) -> bool:
@@ -121,6 +127,18 @@ class Imds:
             },
             indent=2,
         ).encode()
+
+
+def _is_address(host: str) -> bool:
+    """Say whether a Host header names an address, or this machine.
+
+    A browser that was told a foreign name for 127.0.0.1 (DNS rebinding) sends that name: its page must not get tokens.
+    """
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    try:
+        return name == "localhost" or bool(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        return False
 
 
 def _base64_lines(data: bytes) -> bytes:

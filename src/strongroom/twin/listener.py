@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP server on the loopback address: one function from request to reply, plain or under TLS.
+"""An HTTP server: one function from request to reply, plain or under TLS.
 
 cheroot keeps connections, threads and limits; werkzeug reads requests. A request that is too large gets 413, and
 nothing here looks at what a request says.
@@ -18,15 +18,16 @@ from cheroot.wsgi import Server
 from werkzeug.wrappers import Request, Response
 
 from strongroom.errors import LocalFault
-from strongroom.twin.tls import LOOPBACK, TlsServer
+from strongroom.twin.addresses import ANY_PORT, Address, reachable
+from strongroom.twin.tls import TlsServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 TICK_SECONDS = 0.05
 """How often a listener looks whether it is to stop; cheroot's own half a second adds up over a demo's instances."""
-MAX_BODY_BYTES = 1 << 20
-"""KMS takes documents of up to 262,144 bytes, a third more in base64; nothing else is near."""
+MAX_BODY_BYTES = 16 << 20
+"""Twice what clients of S3 send in one piece (boto3's `multipart_chunksize` is 8 MiB)."""
 MAX_HEADER_BYTES = 32 * 1024
 KEEP_ALIVE_SECONDS = 60
 STOP_SECONDS = 0
@@ -40,12 +41,18 @@ class _Request(Request):
 
 
 class Listener:
-    """Serves one handler on 127.0.0.1, on a port of the system's choice, from `start` to `stop`."""
+    """Serves one handler at an address, from `start` to `stop`; port 0 is one of the system's choice.
 
-    def __init__(self, handler: Handler, *, threads: int, tls: TlsServer | None = None) -> None:
+    Without an address it is 127.0.0.1. IPv4 only.
+    """
+
+    def __init__(
+        self, handler: Handler, *, threads: int, tls: TlsServer | None = None, address: Address = ANY_PORT
+    ) -> None:
         self._handler = handler
+        self._address = address
         self._server = Server(
-            (LOOPBACK, 0),
+            address,
             self._answer,
             numthreads=threads,
             request_queue_size=128,
@@ -65,14 +72,14 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it listens, once it is started: scheme, address and port."""
-        return f"{self._scheme}://{LOOPBACK}:{self._server.bind_addr[1]}"
+        return f"{self._scheme}://{reachable(self._address)}:{self._server.bind_addr[1]}"
 
     def start(self) -> None:
-        """Bind, and serve from a thread of its own. Raises LocalFault when the machine has no port left."""
+        """Bind, and serve from a thread of its own. Raises LocalFault when the port, or every port, is taken."""
         try:
             self._server.prepare()
         except OSError as error:
-            raise LocalFault("twin.no-port", f"expected a free port on {LOOPBACK}, found none: {error}") from error
+            raise self._taken(error) from error
         self._thread = threading.Thread(target=self._server.serve, name=f"twin {self.url}", daemon=True)
         self._thread.start()
 
@@ -83,6 +90,16 @@ class Listener:
         self._server.stop()
         self._thread.join()
         self._thread = None
+
+    def _taken(self, error: OSError) -> LocalFault:
+        host, port = self._address
+        if port == 0:
+            return LocalFault("twin.no-port", f"expected a free port on {host}, found none: {error}")
+        return LocalFault(
+            "twin.port-taken",
+            f"expected port {port} of {host} to be free, found: {error}",
+            remedy=f"`ss -ltnp sport = :{port}` says who has it. Name another with --port or --tls-port; 0 is any.",
+        )
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._handler(_Request(environ))(environ, start_response)

@@ -23,36 +23,38 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Request, Response
-
 from strongroom.appraisal.endorsements import NitroRoots
+from strongroom.errors import LocalFault
 from strongroom.ids import AccountId, CertificateDer, ImageId, Region
 from strongroom.ports import Clock
-from strongroom.twin import sts
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
+from strongroom.twin.addresses import LOOPBACK_ADDRESSES, Addresses
+from strongroom.twin.authorities import Authorities, FreshAuthorities
 from strongroom.twin.clock import SystemClock
-from strongroom.twin.fault import AwsFault
+from strongroom.twin.endpoint import Endpoint, Service
 from strongroom.twin.firmware import Firmware, boot
-from strongroom.twin.identity import IdentitySigner, create_identity_signer
+from strongroom.twin.iam import Iam
 from strongroom.twin.imds import Imds, InstanceFacts
 from strongroom.twin.kept_ids import KeptIds
-from strongroom.twin.kms import service as kms_service
 from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
 from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
-from strongroom.twin.pki import NitroPki, create_root
-from strongroom.twin.sigv4 import AuthenticCall, SignedCall, verify_signature
+from strongroom.twin.moto import MAX_BODY_BYTES as MOTO_BODY_BYTES
+from strongroom.twin.moto import SERVICES as MOTO_SERVICES
+from strongroom.twin.moto import Moto
+from strongroom.twin.pki import NitroPki
+from strongroom.twin.refusals import Wire
+from strongroom.twin.request_log import RequestLog
 from strongroom.twin.state_file import StateFile
-from strongroom.twin.tls import create_tls_authority
+from strongroom.twin.status_page import StatusPage
+from strongroom.twin.sts import Sts
 
 _ENDPOINT_THREADS = 8
 _IMDS_THREADS = 2
@@ -62,7 +64,8 @@ class Twin:
     """AWS on this machine, from `with` to its end.
 
     What KMS holds is kept in the file `state`, where there is one, for the next twin with that file; everything else is
-    in memory and gone afterwards. Raises what `state_file.StateFile` raises.
+    in memory and gone afterwards, roots too unless `authorities` come from elsewhere. Raises what
+    `state_file.StateFile` raises.
     """
 
     def __init__(
@@ -72,23 +75,31 @@ class Twin:
         region: Region = DEFAULT_REGION,
         clock: Clock | None = None,
         state: Path | None = None,
+        authorities: Authorities | None = None,
+        addresses: Addresses = LOOPBACK_ADDRESSES,
+        log: RequestLog | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.region = region
         self.directory = directory or Directory()
-        now = self.clock.now()
-        self._pki = NitroPki(create_root(now))
-        self._tls = create_tls_authority(now)
-        self._identity: dict[Region, IdentitySigner] = {}
-        self._identity_lock = threading.Lock()
+        self.moto = Moto()
+        self.log = log or RequestLog(self.clock)
+        self.status = StatusPage(self._counts)
+        self._authorities = authorities or FreshAuthorities(self.clock)
+        self._pki = NitroPki(self._authorities.nitro)
         self.nitro_roots = NitroRoots(frozenset({hashlib.sha256(self._pki.root).digest()}))
-        self._plain = Listener(self._answer, threads=_ENDPOINT_THREADS)
-        self._secure = Listener(self._answer, threads=_ENDPOINT_THREADS, tls=self._tls.server(now))
         self._instances: list[tuple[Instance, Listener]] = []
         with contextlib.ExitStack() as undo:  # a file that turns out to be damaged is let go at once
             self._state = undo.enter_context(StateFile(state)) if state else None
             self.kms = self._start_kms()
             undo.pop_all()
+        endpoint = Endpoint(
+            self._services(), find=self.directory.credentials, clock=self.clock, heard=self.log.answered
+        )
+        answer = self.status.before(endpoint.answer)
+        tls = self._authorities.tls.server(self.clock.now(), addresses=addresses.names)
+        self._plain = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.plain)
+        self._secure = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.tls, tls=tls)
 
     def __enter__(self) -> Self:
         self.start()
@@ -100,9 +111,13 @@ class Twin:
         self.stop()
 
     def start(self) -> None:
-        """Listen on both endpoints."""
+        """Listen on both endpoints. Raises LocalFault for a port that is taken: neither listens then."""
         self._plain.start()
-        self._secure.start()
+        try:
+            self._secure.start()
+        except LocalFault:
+            self._plain.stop()
+            raise
 
     def stop(self) -> None:
         """End every listener, those of instances too."""
@@ -111,6 +126,7 @@ class Twin:
             list(pool.map(Listener.stop, listeners))
         if self._state is not None:
             self._state.close()
+        self.moto.reset()
 
     @property
     def endpoint_url(self) -> str:
@@ -125,7 +141,7 @@ class Twin:
     @property
     def tls_root(self) -> CertificateDer:
         """The TLS root of the twin."""
-        return self._tls.der
+        return self._authorities.tls.der
 
     @property
     def nitro_root(self) -> CertificateDer:
@@ -134,7 +150,7 @@ class Twin:
 
     def identity_certificate(self, region: Region | None = None) -> CertificateDer:
         """Return the certificate that signs identity documents in a region."""
-        return self._identity_signer(region or self.region).der
+        return self._authorities.identity(region or self.region).der
 
     def create_account(self, account_id: str, *, name: str) -> AccountId:
         """Add an account of twelve digits."""
@@ -183,12 +199,15 @@ class Twin:
         """All instances, in the order of their launch."""
         return tuple(instance for instance, _ in self._instances)
 
+    def _counts(self) -> dict[str, int]:
+        return {"keys": self.kms.key_count, "requests": self.log.requests, "refused": self.log.refused}
+
     def _start_kms(self) -> Kms:
         keeper = None
         if self._state is not None:
             self.directory.keep_ids(KeptIds(self._state))
             keeper = StateKeeper(self._state)
-        return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper)
+        return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper, heard=self.log.decided)
 
     def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
         document = identity_document(instance, self.clock.now())
@@ -199,7 +218,7 @@ class Twin:
             region=instance.region,
             role=role.name,
             document=document,
-            document_rsa2048=lambda: self._identity_signer(instance.region).sign(document),
+            document_rsa2048=lambda: self._authorities.identity(instance.region).sign(document),
             credentials=lambda: self.directory.open_session(
                 role, session_name=instance.instance_id, now=self.clock.now()
             ),
@@ -207,37 +226,14 @@ class Twin:
         )
         return Imds(facts, self.clock)
 
-    def _identity_signer(self, region: Region) -> IdentitySigner:
-        """Return a region's signer, made when it is first asked for: an RSA key takes as long as all the rest."""
-        with self._identity_lock:  # metadata services ask from their own threads
-            if region not in self._identity:
-                self._identity[region] = create_identity_signer(self.clock.now())
-            return self._identity[region]
-
-    def _service(self, name: str) -> Callable[[AuthenticCall], Response]:
-        services: dict[str, Callable[[AuthenticCall], Response]] = {"kms": self.kms.answer, "sts": sts.answer}
-        if name not in services:
-            raise AwsFault("UnknownOperationException", f"The twin knows the services kms and sts, not {name[:64]!r}.")
-        return services[name]
-
-    def _answer(self, request: Request) -> Response:
-        """Authenticate a call and hand it to its service, which is the one the signature is for."""
-        is_json = request.mimetype.startswith("application/x-amz-json-")
-        try:
-            call = _signed_call(request)
-            authentic = verify_signature(call, find=self.directory.credentials, now=self.clock.now())
-            return self._service(authentic.scope.service)(authentic)
-        except AwsFault as fault:
-            return kms_service.refuse(fault) if is_json else sts.refuse(fault)
-        except HTTPException as error:  # werkzeug's own refusals, such as a body that is too large
-            return Response(error.description, status=error.code)
-
-
-def _signed_call(request: Request) -> SignedCall:
-    return SignedCall(
-        method=request.method,
-        path=request.path,
-        query=request.query_string.decode("latin-1"),
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=request.get_data(),
-    )
+    def _services(self) -> dict[str, Service]:
+        """Return what hangs behind the endpoint, by the names that signatures have for it."""
+        services = {
+            name: Service(self.moto.answer, wire, maximum_body_bytes=MOTO_BODY_BYTES)
+            for name, wire in MOTO_SERVICES.items()
+        }
+        return services | {
+            "iam": Service(Iam(self.moto, self.directory, self.clock).answer, Wire.QUERY),
+            "kms": Service(self.kms.answer, Wire.JSON),
+            "sts": Service(Sts(self.directory, self.clock).answer, Wire.QUERY),
+        }

@@ -1,49 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""STS over the AWS Query protocol: GetCallerIdentity (AWS STS API Reference, version 2011-06-15)."""
+"""STS: GetCallerIdentity and AssumeRole (AWS STS API Reference, version 2011-06-15).
+
+The credentials of an assumed role are the twin's own: KMS asks the role's policies, as it does on AWS. What would
+narrow or mark a session (session policies, tags, a source identity, MFA) is refused and never ignored.
+"""
 
 from __future__ import annotations
 
-import uuid
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
+import re
+from collections.abc import Mapping
+from datetime import timedelta
 
 from werkzeug.wrappers import Response
 
+from strongroom.ports import Clock
+from strongroom.twin.accounts import Credentials, Directory, PrincipalKind
 from strongroom.twin.fault import AwsFault
+from strongroom.twin.permissions import ASSUME_ROLE, Question
+from strongroom.twin.query import parameters, reply
 from strongroom.twin.sigv4 import AuthenticCall
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
-_QUERY_NAMES = {
-    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
-    "IncompleteSignatureException": ("IncompleteSignature", 400),
-    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
-    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
-    "ExpiredTokenException": ("ExpiredToken", 403),
-}
-"""The same refusals under the names, and with the statuses, that Query services use."""
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@-]{1,64}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,5}")
+_SHORTEST, _LONGEST = 900, 3600
+"""Seconds. A role's MaxSessionDuration, an hour where nobody sets it, is not kept here."""
+_TAKEN = frozenset({"Action", "Version", "RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId"})
 
 
-def answer(call: AuthenticCall) -> Response:
-    """Answer one call. Raises AwsFault for what the twin does not know."""
-    form = parse_qs(call.call.body.decode("utf-8", "replace"))
-    action = form.get("Action", [""])[0]
-    if action != "GetCallerIdentity":
-        raise AwsFault("InvalidAction", f"The twin's STS knows GetCallerIdentity, not {action!r}.")
-    caller = call.caller
-    body = (
-        f'<GetCallerIdentityResponse xmlns="{_NAMESPACE}"><GetCallerIdentityResult>'
-        f"<Arn>{escape(caller.caller_arn)}</Arn><UserId>{escape(caller.user_id)}</UserId>"
-        f"<Account>{caller.principal.account_id}</Account></GetCallerIdentityResult>"
-        f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
-    )
-    return Response(body, mimetype="text/xml")
+class Sts:
+    """The service."""
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    def answer(self, call: AuthenticCall) -> Response:
+        """Answer one call. Raises AwsFault."""
+        asked = parameters(call)
+        match asked.get("Action", ""):
+            case "GetCallerIdentity":
+                return self._identity(call.caller)
+            case "AssumeRole":
+                return self._assumed(call, asked)
+            case action:
+                raise AwsFault(
+                    "InvalidAction", f"The twin's STS knows AssumeRole and GetCallerIdentity, not {action[:64]!r}."
+                )
+
+    def _identity(self, caller: Credentials) -> Response:
+        members = {"Arn": caller.caller_arn, "UserId": caller.user_id, "Account": caller.principal.account_id}
+        return reply("GetCallerIdentity", _NAMESPACE, members)
+
+    def _assumed(self, call: AuthenticCall, asked: Mapping[str, str]) -> Response:
+        unknown = sorted(asked.keys() - _TAKEN)
+        if unknown:
+            raise AwsFault(
+                "ValidationError", f"The twin's AssumeRole does not know {unknown[0][:64]}: it would not count."
+            )
+        arn = asked.get("RoleArn", "")
+        name = asked.get("RoleSessionName", "")
+        seconds = asked.get("DurationSeconds", str(_LONGEST))
+        if not _ROLE_ARN.fullmatch(arn) or not _SESSION_NAME.fullmatch(name):
+            raise AwsFault("ValidationError", "RoleArn is the ARN of a role, RoleSessionName 2 to 64 of a-z0-9+=,.@-.")
+        if not (_SECONDS.fullmatch(seconds) and _SHORTEST <= int(seconds) <= _LONGEST):
+            raise AwsFault("ValidationError", f"DurationSeconds is {_SHORTEST} to {_LONGEST}, not {seconds[:64]!r}.")
+        now = self._clock.now()
+        role = self._directory.principal(arn)
+        Question(call, ASSUME_ROLE, arn, now).expect_assumable(role)
+        if role is None or role.kind is not PrincipalKind.ROLE:
+            raise RuntimeError(f"{arn} was assumable and is no role")
+        session = self._directory.open_session(role, session_name=name, now=now, life=timedelta(seconds=int(seconds)))
+        return reply("AssumeRole", _NAMESPACE, _session_members(session))
 
 
-def refuse(fault: AwsFault) -> Response:
-    """Turn a fault into the Query protocol's error reply."""
-    name, status = _QUERY_NAMES.get(fault.name, (fault.name, fault.status))
-    body = (
-        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{escape(name)}</Code>'
-        f"<Message>{escape(fault.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
-    )
-    return Response(body, status=status, mimetype="text/xml")
+def _session_members(session: Credentials) -> dict[str, str | Mapping[str, str]]:
+    return {
+        "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.caller_arn},
+        "Credentials": {
+            "AccessKeyId": session.access_key_id,
+            "SecretAccessKey": session.secret_access_key,
+            "SessionToken": session.session_token or "",
+            "Expiration": f"{session.expires:%Y-%m-%dT%H:%M:%SZ}",
+        },
+    }

@@ -14,7 +14,7 @@ from tests.twin_world import client, small_uki
 from strongroom.aws.lean.https import HttpsEndpoint
 from strongroom.errors import ServiceFault, UsageError
 from strongroom.ids import AccountId
-from strongroom.twin import listener
+from strongroom.twin import endpoint
 from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.accounts_file import read_accounts
 from strongroom.twin.clock import OffsetClock
@@ -67,7 +67,7 @@ def test_a_body_beyond_the_limit_is_cut_off(world):
     host = world.twin.endpoint_url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)
     connection.putrequest("POST", "/")
-    connection.putheader("Content-Length", str(listener.MAX_BODY_BYTES + 1))
+    connection.putheader("Content-Length", str(endpoint.MAX_BODY_BYTES + 1))
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
@@ -76,7 +76,7 @@ def test_a_body_beyond_the_limit_is_cut_off(world):
 def test_a_chunked_body_beyond_the_limit_is_not_taken(world):
     host = world.twin.endpoint_url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)
-    chunks = (bytes(1 << 16) for _ in range(listener.MAX_BODY_BYTES // (1 << 16) + 2))
+    chunks = (bytes(1 << 16) for _ in range(endpoint.MAX_BODY_BYTES // (1 << 16) + 2))
     try:
         connection.request("POST", "/", body=chunks, encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
         status = connection.getresponse().status

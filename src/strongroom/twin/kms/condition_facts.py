@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from strongroom.keypolicy.caller_facts import Credentials as CredentialFacts
 from strongroom.keypolicy.key_facts import KeyFacts
-from strongroom.twin.accounts import SESSION_LIFE, Credentials
+from strongroom.twin.accounts import Credentials
 from strongroom.twin.kms.keys import ORIGIN, Alias, Key
 from strongroom.twin.kms.parameters import Parameters
 
@@ -58,7 +58,7 @@ def key_facts(key: Key, aliases: Iterable[Alias]) -> KeyFacts:
 
 def credential_facts(caller: Credentials) -> CredentialFacts:
     """Return what the caller signed with: temporary credentials say when they were issued."""
-    return CredentialFacts(issued_at=caller.expires - SESSION_LIFE if caller.expires else None)
+    return CredentialFacts(issued_at=caller.issued_at)
 
 
 def _text(value: object) -> str:

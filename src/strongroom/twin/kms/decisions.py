@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,15 @@ MAX_RECORDS = 10_000
 _PCR = re.compile(r"kms:RecipientAttestation:NitroTPMPCR(\d+)", re.IGNORECASE)
 _SHOWN_PCRS = (4, 7, 8, 9, 16, 23)
 """The PCRs in AWS's sample events (KMS Developer Guide, "Monitoring attested requests")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """One thing that a statement asked for and the call had not."""
+
+    policy: str
+    statement: str
+    miss: Miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class DecisionRecord:
     decided_by: str = ""
     reason: str = ""
     failed_pcrs: tuple[int, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    """What kept the Allow that came nearest from applying; empty unless nothing allowed the call."""
     error_code: str = ""
     error_message: str = ""
     module_id: str = ""
@@ -76,17 +87,20 @@ class DecisionRecord:
 
 
 class DecisionLog:
-    """The latest records, oldest first. Safe to use from several threads."""
+    """The latest records, oldest first; `heard` is told each. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, heard: Callable[[DecisionRecord], None] | None = None) -> None:
         self._lock = threading.Lock()
         self._records: list[DecisionRecord] = []
+        self._heard = heard
 
     def append(self, record: DecisionRecord) -> None:
         """Add one; beyond MAX_RECORDS the oldest goes."""
         with self._lock:
             self._records.append(record)
             del self._records[:-MAX_RECORDS]
+        if self._heard is not None:
+            self._heard(record)
 
     def records(self) -> tuple[DecisionRecord, ...]:
         """Return all records that are kept."""
@@ -104,6 +118,17 @@ def failed_pcrs(decision: Decision, key_policy: KeyPolicy | None) -> tuple[int, 
         misses = (miss for trace in decision.trace if trace.effect is Effect.ALLOW for miss in trace.missed)
         found = (number for miss in misses for number in _of_miss(miss))
     return tuple(sorted(set(found)))
+
+
+def nearest_misses(decision: Decision) -> tuple[Missed, ...]:
+    """Return why the Allow that missed the least did not apply; empty unless nothing allowed the call."""
+    if decision.outcome is not Outcome.NOT_ALLOWED:
+        return ()
+    allows = [trace for trace in decision.trace if trace.effect is Effect.ALLOW and trace.missed]
+    nearest = min(allows, key=lambda trace: len(trace.missed), default=None)
+    if nearest is None:
+        return ()
+    return tuple(Missed(nearest.policy.value, nearest.statement, miss) for miss in nearest.missed)
 
 
 def _of_miss(miss: Miss) -> Iterator[int]:

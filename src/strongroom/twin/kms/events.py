@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from strongroom.ids import AccountId
-from strongroom.twin.accounts import SESSION_LIFE, Credentials, PrincipalKind
+from strongroom.twin.accounts import Credentials, PrincipalKind
 
 VERSION = "1.11"
 SOURCE = "kms.amazonaws.com"
@@ -63,8 +63,8 @@ def user_identity(caller: Credentials, *, seen_by: AccountId) -> dict[str, objec
         "userName": principal.name,
     }
     session: dict[str, object] = {"sessionIssuer": issuer}
-    if caller.expires is not None:
-        session["attributes"] = {"creationDate": timestamp(caller.expires - SESSION_LIFE), "mfaAuthenticated": "false"}
+    if caller.issued_at is not None:
+        session["attributes"] = {"creationDate": timestamp(caller.issued_at), "mfaAuthenticated": "false"}
     return {"type": "AssumedRole", **said, "sessionContext": session}
 
 

@@ -7,7 +7,6 @@ X-Amz-Target names the operation, `TrentService.Decrypt`. What the twin does not
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +23,7 @@ from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms.administration import Administration
 from strongroom.twin.kms.aliases import Aliases
 from strongroom.twin.kms.data_keys import DataKeys
-from strongroom.twin.kms.decisions import DecisionLog, DecisionRecord
+from strongroom.twin.kms.decisions import DecisionLog, DecisionRecord, nearest_misses
 from strongroom.twin.kms.events import CallFacts
 from strongroom.twin.kms.grant_tokens import MAX_TOKEN, MAX_TOKENS, find_grants
 from strongroom.twin.kms.grants import Grants
@@ -39,10 +38,10 @@ from strongroom.twin.kms.signing import Signing
 from strongroom.twin.kms.store import Keeper, KeyStore
 from strongroom.twin.kms.tags import Tags
 from strongroom.twin.kms.unavailable import Unavailable
+from strongroom.twin.refusals import JSON_MIMETYPE
 from strongroom.twin.sigv4 import AuthenticCall
 from strongroom.twin.tls import LOOPBACK
 
-MIMETYPE = "application/x-amz-json-1.1"
 TARGET = "TrentService."
 _NO_DELAY = timedelta(0)
 
@@ -50,16 +49,25 @@ _NO_DELAY = timedelta(0)
 class Kms:
     """The service. `decisions` is the record of every call, `events` the same as CloudTrail shows it to an account.
 
-    `grant_delay` is how long a new grant counts only for calls that bring its token, as on AWS, where it takes up to
-    five minutes until a grant is known everywhere (KMS Developer Guide, "Grants", eventual consistency).
+    `heard` is told each decision in the thread of its call. `grant_delay` is how long a new grant counts only for calls
+    that bring its token, as on AWS, where it takes up to five minutes until a grant is known everywhere (KMS Developer
+    Guide, "Grants", eventual consistency).
     """
 
-    def __init__(self, directory: Directory, *, roots: NitroRoots, clock: Clock, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        roots: NitroRoots,
+        clock: Clock,
+        keeper: Keeper | None = None,
+        heard: Callable[[DecisionRecord], None] | None = None,
+    ) -> None:
         self.grant_delay = _NO_DELAY
         self._roots = roots
         self._clock = clock
         self._store = KeyStore(keeper)
-        self._log = DecisionLog()
+        self._log = DecisionLog(heard=heard)
         policies = Policies(self._store, directory)
         families = (
             Administration(self._store, policies),
@@ -79,6 +87,11 @@ class Kms:
     def decisions(self) -> tuple[DecisionRecord, ...]:
         """Every call so far, oldest first."""
         return self._log.records()
+
+    @property
+    def key_count(self) -> int:
+        """How many keys there are, in all accounts and regions."""
+        return self._store.key_count
 
     def events(self, account: AccountId) -> tuple[dict[str, object], ...]:
         """Return what CloudTrail shows to an account, oldest first: its callers' calls, and those about its keys."""
@@ -103,7 +116,7 @@ class Kms:
             raise
         self._log.append(_record(request, operation, reply or {}, None))
         body = "" if reply is None else json.dumps(reply)
-        return Response(body, mimetype=MIMETYPE, headers={"x-amzn-RequestId": request.request_id})
+        return Response(body, mimetype=JSON_MIMETYPE, headers={"x-amzn-RequestId": request.request_id})
 
     def _run(self, operation: Operation, request: Request) -> Reply | None:
         parameters = request.parameters = Parameters.parse(request.authentic.call.body)
@@ -142,13 +155,6 @@ class _Surroundings:
         return self.store.aliases_of(arn)
 
 
-def refuse(fault: AwsFault) -> Response:
-    """Turn a fault into a JSON 1.1 error reply."""
-    body = json.dumps({"__type": fault.name, "message": fault.message})
-    headers = {"x-amzn-RequestId": str(uuid.uuid4()), "x-amzn-ErrorType": fault.name}
-    return Response(body, status=fault.status, mimetype=MIMETYPE, headers=headers)
-
-
 def _record(request: Request, operation: Operation, reply: Reply, fault: AwsFault | None) -> DecisionRecord:
     decision, evidence = request.decision, request.recipient.evidence if request.recipient else None
     refused = fault is not None and fault.name != "AccessDeniedException"
@@ -164,6 +170,7 @@ def _record(request: Request, operation: Operation, reply: Reply, fault: AwsFaul
         decided_by=decision.decided_by.value if decision else "",
         reason=decision.reason if decision else "",
         failed_pcrs=request.failed_pcrs,
+        missed=nearest_misses(decision) if decision else (),
         error_code=fault.name if fault else "",
         error_message=fault.message if fault else "",
         module_id=evidence.module_id if evidence else "",

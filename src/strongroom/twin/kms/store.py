@@ -58,6 +58,12 @@ class KeyStore:
 
     # --- keys ---
 
+    @property
+    def key_count(self) -> int:
+        """How many keys there are."""
+        with self._lock:
+            return len(self._keys)
+
     def add_key(self, key: Key) -> None:
         """Add a new key."""
         with self._lock:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A twin that serves from its folder until it is told to end, and says what it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from strongroom.cli.output import console, emit, error_console
+from strongroom.cli.twin_log_lines import entry_lines
+from strongroom.ids import Region
+from strongroom.twin.addresses import Addresses
+from strongroom.twin.authorities import NITRO_ROOT, TLS_ROOT, identity_name
+from strongroom.twin.aws_configuration import write_configuration
+from strongroom.twin.clock import SystemClock
+from strongroom.twin.home import Home
+from strongroom.twin.request_log import LOG_NAME, Entry, RequestLog
+from strongroom.twin.running import Running, birth_of, forget_running, write_running
+from strongroom.twin.server import Twin
+from strongroom.twin.tls import LOOPBACK
+
+_IN_MEMORY = "EC2, S3, IAM and SSM are moto's, in memory: gone when the twin ends. KMS keeps its keys in the folder."
+
+
+def serve(
+    home: Home, regions: Sequence[Region], addresses: Addresses, ended: threading.Event, *, as_json: bool
+) -> None:
+    """Run the twin of a folder until `ended` is set; profiles are of the first region.
+
+    Raises what `Twin` and its listeners raise.
+    """
+    forget_running(home.path)  # of a twin that was killed
+    log = RequestLog(SystemClock(), path=home.path / LOG_NAME, heard=None if as_json else _say, unkept=_warn_of_log)
+    twin = Twin(
+        directory=home.book.directory,
+        region=regions[0],
+        state=home.state_path,
+        authorities=home.authorities,
+        addresses=addresses,
+        log=log,
+    )
+    try:
+        twin.start()
+        for region in regions:
+            twin.identity_certificate(region)  # trust settings name its file
+        running = _running(twin, home)
+        write_configuration(home.path, home.book.profiles, region=regions[0], endpoint=running.endpoint)
+        write_running(home.path, running)
+        result = _result(home, running)
+        if addresses.plain[0] != LOOPBACK:
+            _warn_of_exposure(addresses)
+        emit(result, as_json=as_json, human=lambda out: print_started(out, result, ends="Ctrl-C ends it. Calls:"))
+        sys.stdout.flush()
+        ended.wait()
+    finally:
+        forget_running(home.path)
+        twin.stop()
+
+
+def _running(twin: Twin, home: Home) -> Running:
+    return Running(
+        pid=os.getpid(),
+        born=birth_of(os.getpid()),
+        since=f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
+        endpoint=twin.endpoint_url,
+        tls_endpoint=twin.tls_endpoint,
+        region=twin.region,
+        accounts={name: home.book.accounts[name] for name in home.book.profiles},
+        token=twin.status.token,
+    )
+
+
+def _result(home: Home, running: Running) -> dict[str, object]:
+    return {
+        "folder": str(home.path),
+        "pid": running.pid,
+        "endpoint": running.endpoint,
+        "tls_endpoint": running.tls_endpoint,
+        "region": running.region,
+        "accounts": dict(running.accounts),
+        "nitro_root": str(home.path / NITRO_ROOT),
+        "tls_root": str(home.path / TLS_ROOT),
+        "identity_certificate": str(home.path / identity_name(Region(running.region))),
+        "in_memory": _IN_MEMORY,
+    }
+
+
+def print_started(out: Console, result: dict[str, object], *, ends: str) -> None:
+    """Say where a twin answers; `ends` is how it is ended."""
+    accounts = result["accounts"]
+    named = ", ".join(f"{name} {each}" for name, each in accounts.items()) if isinstance(accounts, dict) else ""
+    lines = (
+        f"The twin answers at {result['endpoint']} and, under TLS, at {result['tls_endpoint']}.",
+        f"  folder     {result['folder']}",
+        f"  accounts   {named}",
+        f"  region     {result['region']}",
+        '  use it     eval "$(strongroom twin env vendor)"',
+        str(result["in_memory"]),
+        ends,
+    )
+    out.print("\n".join(lines), markup=False)
+
+
+def _say(entry: Entry) -> None:
+    console().print("\n".join(entry_lines(entry)), markup=False)
+
+
+def _warn_of_log(error: OSError) -> None:
+    error_console().print(f"WARNING: the request log cannot be written: {error.strerror}. Calls go on.", markup=False)
+
+
+def _warn_of_exposure(addresses: Addresses) -> None:
+    error_console().print(
+        f"WARNING: other machines reach this twin at {addresses.plain[0]}, in plain HTTP too. Whoever does can try its "
+        "keys: keep no secret in it.",
+        markup=False,
+    )

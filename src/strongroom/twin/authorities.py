@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom a twin's users have to trust: the roots of its documents and of its TLS, and its signers of identity documents.
+
+`FreshAuthorities` are new with each twin. `KeptAuthorities` live in a folder, so that images and `trust.json` that were
+made for a twin stay valid after its restart::
+
+    private/nitro.pem             key and certificate, mode 0600; so are the others in there
+    private/tls.pem
+    private/identity-REGION.pem
+    nitro-root.pem                the certificates alone: what `[targets.twin.trust]` names
+    tls-root.pem
+    identity-REGION.pem
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, EllipticCurve, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from strongroom.errors import FormatError
+from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
+from strongroom.ids import Region
+from strongroom.ports import Clock
+from strongroom.twin.identity import IdentitySigner, create_identity_signer
+from strongroom.twin.pki import Authority, create_root
+from strongroom.twin.private_folder import open_private_folder
+from strongroom.twin.tls import TlsAuthority, create_tls_authority
+
+NITRO_ROOT = "nitro-root.pem"
+TLS_ROOT = "tls-root.pem"
+_PRIVATE = "private"
+_MAX_BYTES = 16 * 1024
+_SPEC = "docs/twin.md, the folder of a twin"
+_Key: TypeAlias = EllipticCurvePrivateKey | RSAPrivateKey
+
+
+class Authorities(Protocol):
+    """What a twin signs with."""
+
+    @property
+    def nitro(self) -> Authority:
+        """The root of attestation documents."""
+
+    @property
+    def tls(self) -> TlsAuthority:
+        """The root of the TLS endpoint."""
+
+    def identity(self, region: Region) -> IdentitySigner:
+        """Return the signer of a region's identity documents."""
+
+
+class _Identities:
+    """The regions' signers, each made when it is first asked for: an RSA key takes as long as all the rest."""
+
+    def __init__(self, make: Callable[[Region], IdentitySigner]) -> None:
+        self._make = make
+        self._lock = threading.Lock()  # metadata services ask from their own threads
+        self._made: dict[Region, IdentitySigner] = {}
+
+    def get(self, region: Region) -> IdentitySigner:
+        with self._lock:
+            if region not in self._made:
+                self._made[region] = self._make(region)
+            return self._made[region]
+
+
+class FreshAuthorities:
+    """New roots and signers, in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.nitro = create_root(clock.now())
+        self.tls = create_tls_authority(clock.now())
+        self.identity = _Identities(lambda _: create_identity_signer(clock.now())).get
+
+
+class KeptAuthorities:
+    """The roots and signers in a folder; what is not there yet is made.
+
+    Raises LocalFault where a file cannot be had, FormatError where one is not what it should be: nothing is made anew
+    over it.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        open_private_folder(folder / _PRIVATE)
+        self.nitro = self._nitro()
+        self.tls = self._tls()
+        self.identity = _Identities(self._identity).get
+
+    def _nitro(self) -> Authority:
+        path = self._folder / _PRIVATE / "nitro.pem"
+        key, certificate = _kept(path, lambda: _pair(create_root(self._clock.now())))
+        self._publish(NITRO_ROOT, certificate)
+        return Authority(_on_curve(key, SECP384R1, path), certificate)
+
+    def _tls(self) -> TlsAuthority:
+        path = self._folder / _PRIVATE / "tls.pem"
+        key, certificate = _kept(path, lambda: _pair(create_tls_authority(self._clock.now())))
+        self._publish(TLS_ROOT, certificate)
+        return TlsAuthority(_on_curve(key, SECP256R1, path), certificate)
+
+    def _identity(self, region: Region) -> IdentitySigner:
+        name = identity_name(region)
+        path = self._folder / _PRIVATE / name
+        key, certificate = _kept(path, lambda: _pair(create_identity_signer(self._clock.now())))
+        if not isinstance(key, RSAPrivateKey):
+            raise _damaged(path)
+        self._publish(name, certificate)
+        return IdentitySigner(key, certificate)
+
+    def _publish(self, name: str, certificate: x509.Certificate) -> None:
+        write_file(self._folder / name, certificate.public_bytes(Encoding.PEM), mode=PUBLIC_MODE)
+
+
+def identity_name(region: Region) -> str:
+    """Return the name of the file with a region's certificate."""
+    return f"identity-{region}.pem"
+
+
+def _pair(made: Authority | TlsAuthority | IdentitySigner) -> tuple[_Key, x509.Certificate]:
+    return made.key, made.certificate
+
+
+def _on_curve(key: _Key, curve: type[EllipticCurve], path: Path) -> EllipticCurvePrivateKey:
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, curve):
+        raise _damaged(path)
+    return key
+
+
+def _kept(path: Path, make: Callable[[], tuple[_Key, x509.Certificate]]) -> tuple[_Key, x509.Certificate]:
+    """Return the key and the certificate in a file, after making it where there is none."""
+    if not os.path.lexists(path):
+        made, certificate = make()
+        key_pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_file(path, key_pem + certificate.public_bytes(Encoding.PEM), mode=PRIVATE_MODE)
+    pem = read_file(path, maximum_bytes=_MAX_BYTES)
+    try:
+        key, certificate = load_pem_private_key(pem, password=None), x509.load_pem_x509_certificate(pem)
+    except (ValueError, TypeError) as error:
+        raise _damaged(path) from error
+    if not isinstance(key, (EllipticCurvePrivateKey, RSAPrivateKey)) or key.public_key() != certificate.public_key():
+        raise _damaged(path)
+    return key, certificate
+
+
+def _damaged(path: Path) -> FormatError:
+    return FormatError(
+        "twin.authority",
+        f"expected a private key of the twin and its certificate in {path}, found something else",
+        spec=_SPEC,
+        remedy="The file was left as it is. Put a copy in its place, or move the whole folder away to begin anew.",
+    )

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IAM: moto keeps the books, and KMS decides by the directory; this keeps the two the same.
+
+Before a call, what the directory has and moto has not is entered there; after it, users, roles, policies and access
+keys of the account are taken over from moto. So a `put-role-policy` counts with the next KMS call. What the directory
+cannot express (paths, permissions boundaries, other names for users) is refused, and never kept without effect.
+
+Unlike moto's other services, IAM asks the caller's identity policies: whoever may write them could open every key.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from werkzeug.wrappers import Response
+
+from strongroom.errors import FormatError
+from strongroom.keypolicy.model import parse_identity_policy_leniently
+from strongroom.ports import Clock
+from strongroom.twin.accounts import PARTITION, Directory
+from strongroom.twin.fault import AwsFault
+from strongroom.twin.iam_books import IamBooks
+from strongroom.twin.moto import Moto
+from strongroom.twin.permissions import Question, parse_trust_policy
+from strongroom.twin.query import parameters
+from strongroom.twin.sigv4 import AuthenticCall
+
+_READS = ("Get", "List")
+_WRITES = frozenset(
+    {
+        "AddRoleToInstanceProfile",
+        "AddUserToGroup",
+        "AttachGroupPolicy",
+        "AttachRolePolicy",
+        "AttachUserPolicy",
+        "CreateAccessKey",
+        "CreateGroup",
+        "CreateInstanceProfile",
+        "CreatePolicy",
+        "CreatePolicyVersion",
+        "CreateRole",
+        "CreateUser",
+        "DeleteAccessKey",
+        "DeleteGroup",
+        "DeleteGroupPolicy",
+        "DeleteInstanceProfile",
+        "DeletePolicy",
+        "DeletePolicyVersion",
+        "DeleteRole",
+        "DeleteRolePolicy",
+        "DeleteUser",
+        "DeleteUserPolicy",
+        "DetachGroupPolicy",
+        "DetachRolePolicy",
+        "DetachUserPolicy",
+        "PutGroupPolicy",
+        "PutRolePolicy",
+        "PutUserPolicy",
+        "RemoveRoleFromInstanceProfile",
+        "RemoveUserFromGroup",
+        "SetDefaultPolicyVersion",
+        "TagRole",
+        "TagUser",
+        "UntagRole",
+        "UntagUser",
+        "UpdateAccessKey",
+        "UpdateAssumeRolePolicy",
+        "UpdateRoleDescription",
+    }
+)
+_WITHOUT_EFFECT = {"Path": "/", "PermissionsBoundary": "", "MaxSessionDuration": "3600"}
+"""What the directory cannot express of a user or a role, with the value that says nothing."""
+_TRUST = {"CreateRole": "AssumeRolePolicyDocument", "UpdateAssumeRolePolicy": "PolicyDocument"}
+_OWN = {"CreateAccessKey", "DeleteAccessKey", "GetUser", "ListAccessKeys", "UpdateAccessKey"}
+"""Without a UserName these are about the caller."""
+
+
+class Iam:
+    """The service."""
+
+    def __init__(self, moto: Moto, directory: Directory, clock: Clock) -> None:
+        self._moto = moto
+        self._books = IamBooks(directory)
+        self._clock = clock
+        self._lock = threading.Lock()  # what one call changes is taken over before the next one
+
+    def answer(self, call: AuthenticCall) -> Response:
+        """Answer one call. Raises AwsFault."""
+        asked = parameters(call)
+        action = asked.get("Action", "")
+        writes = action in _WRITES
+        if not writes and not action.startswith(_READS):
+            raise AwsFault("InvalidAction", f"The twin's IAM reads, and knows {', '.join(sorted(_WRITES))}.")
+        _expect_expressible(asked)
+        Question(call, f"iam:{action}", _resource(call, asked), self._clock.now()).expect_allowed()
+        if action in _TRUST:
+            _expect_policy(asked.get(_TRUST[action], ""), trust=True)
+        elif "PolicyDocument" in asked:
+            _expect_policy(asked["PolicyDocument"], trust=False)
+        with self._lock:
+            account = call.caller.principal.account_id
+            self._books.enter(account)
+            if action.startswith("Attach"):
+                self._books.expect_readable(account, asked.get("PolicyArn", ""))
+            reply = self._moto.answer(call)
+            return self._books.take_over(account, reply) if writes else reply
+
+
+def _expect_expressible(asked: dict[str, str]) -> None:
+    if asked["Action"] not in {"CreateRole", "CreateUser"}:
+        return
+    for name, nothing in _WITHOUT_EFFECT.items():
+        if asked.get(name, nothing) != nothing:
+            message = f"The twin has users and roles without {name}: it would be kept, and not count."
+            raise AwsFault("InvalidInput", message)
+
+
+def _expect_policy(text: str, *, trust: bool) -> None:
+    try:
+        if trust:
+            parse_trust_policy(text)
+        else:
+            parse_identity_policy_leniently(text)
+    except FormatError as error:
+        raise AwsFault("MalformedPolicyDocument", str(error)) from error
+
+
+def _resource(call: AuthenticCall, asked: dict[str, str]) -> str:
+    """Return the ARN that the action is about (Service Authorization Reference, IAM), or `*`."""
+    account = f"arn:{PARTITION}:iam::{call.caller.principal.account_id}"
+    for parameter, kind in (
+        ("InstanceProfileName", "instance-profile"),
+        ("RoleName", "role"),
+        ("UserName", "user"),
+        ("GroupName", "group"),
+    ):
+        if parameter in asked:
+            return f"{account}:{kind}/{asked[parameter]}"
+    if "PolicyArn" in asked:
+        return asked["PolicyArn"]
+    if asked.get("Action") == "CreatePolicy":
+        return f"{account}:policy/{asked.get('PolicyName', '')}"
+    if asked.get("Action") in _OWN:
+        return call.caller.principal.arn
+    return "*"
