@@ -11,7 +11,7 @@ import platform
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from conformance.aws.connect import NoRegionError, connect
 from conformance.aws.documents import read_documents
 from conformance.aws.journal import BadJournalError, Journal, JournalInUseError
 from conformance.aws.plan import Plan, questions
-from conformance.aws.principals import IamPrincipals, Principals
+from conformance.aws.principals import Principals
 from conformance.aws.report import Report
 from conformance.aws.runner import Run
 from conformance.aws.target import Clients, Target
@@ -35,11 +35,10 @@ from strongroom.errors import FormatError
 HOME = Path(".cache/aws-conformance")
 USAGE = 2
 _REFUSALS = (BadJournalError, JournalInUseError, NoRegionError, LookupError, OSError, FormatError)
-Make = Callable[[Clients], Principals]
 
 
-def main(arguments: Sequence[str] | None = None, make_principals: Make | None = None) -> int:
-    """Show the plan, or carry it out, and return the exit code. `make_principals` is for targets without an IAM."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show the plan, or carry it out, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         clients = connect()
@@ -48,19 +47,16 @@ def main(arguments: Sequence[str] | None = None, make_principals: Make | None = 
             return USAGE
         name = f"{clients.account}-{clients.region}.journal"
         with Journal(options.journal or HOME / name) as journal:
-            return _with_journal(options, clients, journal, make_principals)
+            return _with_journal(options, clients, journal)
     except (*_REFUSALS, ClientError, BotoCoreError) as error:
         _say(f"refused: {error}")
         return USAGE
 
 
-def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journal, make: Make | None) -> int:
-    def by_iam(of: Clients) -> Principals:
-        return IamPrincipals(of.connect("iam"), of.connect("sts"), of.account, patience=options.patience)
-
+def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journal) -> int:
     target = Target(
         clients=clients,
-        principals=(make or by_iam)(clients),
+        principals=Principals(clients.connect("iam"), clients.connect("sts"), clients.root, patience=options.patience),
         journal=journal,
         documents=read_documents(options.document),
         run=f"src-{secrets.token_hex(4)}",
@@ -81,7 +77,7 @@ def _carry_out(plan: Plan, target: Target, options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     if target.journal.left:
         _say(f"\nclearing away {len(target.journal.left)} things of an earlier run")
-    earlier = clear_away(target.journal.left, target.journal, target.clients.kms, target.principals)
+    earlier = clear_away(target.journal.left, target.journal, target.clients.kms, target.principals, own=False)
     begun, run = target.now(), Run(plan, target, settle=options.settle, tell=_say)
     run()
     left = [f"{each.thing.kind} {each.thing.arn or each.thing.name}: {each.why}" for each in (*earlier, *run.left)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """What a probe may create and send at most. The plan adds these up, and the target holds the probe to them."""
+    """What a probe may create, to which it is held, and what it sends, more or less. The plan adds these up."""
 
     keys: int = 0
     principals: int = 0

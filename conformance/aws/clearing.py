@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from conformance.aws.creation import ALIAS, KEY
 from conformance.aws.journal import Journal, Thing
-from conformance.aws.principals import TAG, Principals
-from conformance.aws.target import ALIAS, KEY, SERIAL_TAG, WAITING_DAYS
+from conformance.aws.principals import SERIAL_TAG, TAG, Principals
 
+WAITING_DAYS = 7
+"""The shortest waiting period of a deletion (KMS API Reference, ScheduleKeyDeletion)."""
 _NOT_THERE = "NotFoundException"
 _UNDER_WAY = "KMSInvalidStateException"
 """What KMS says of a key that waits for its deletion already."""
@@ -29,12 +31,17 @@ class Left:
     why: str
 
 
-def clear_away(things: Sequence[Thing], journal: Journal, kms: Any, principals: Principals) -> tuple[Left, ...]:
-    """Remove these things; return what could not be removed, which stays in the journal. Raises nothing of AWS's."""
+def clear_away(
+    things: Sequence[Thing], journal: Journal, kms: Any, principals: Principals, *, own: bool
+) -> tuple[Left, ...]:
+    """Remove these things; return what could not be removed, which stays in the journal. Raises nothing of AWS's.
+
+    A key of whose creation nothing was heard may not be in KMS's list yet: a run does not forget its own.
+    """
     left = []
     for thing in things:
         try:
-            why = _remove(thing, kms, principals)
+            why = _remove(thing, kms, principals, own=own)
         except (ClientError, BotoCoreError) as error:
             why = str(error)
         if why:
@@ -44,9 +51,12 @@ def clear_away(things: Sequence[Thing], journal: Journal, kms: Any, principals: 
     return tuple(left)
 
 
-def _remove(thing: Thing, kms: Any, principals: Principals) -> str:
+def _remove(thing: Thing, kms: Any, principals: Principals, *, own: bool) -> str:
     if thing.kind == KEY:
-        return _remove_key(thing, kms)
+        arns = [thing.arn] if thing.arn else _find_keys(thing, kms)
+        if own and not arns:
+            return "nobody knows whether it was created; the next run looks for it again"
+        return "".join(dict.fromkeys(_remove_key(arn, thing, kms) for arn in arns))
     if thing.kind == ALIAS:
         return _remove_alias(thing, kms)
     if not principals.remove(thing.kind, thing.name, run=thing.run):
@@ -54,10 +64,7 @@ def _remove(thing: Thing, kms: Any, principals: Principals) -> str:
     return ""
 
 
-def _remove_key(thing: Thing, kms: Any) -> str:
-    arn = thing.arn or _find_key(thing, kms)
-    if not arn:
-        return ""  # it was never created
+def _remove_key(arn: str, thing: Thing, kms: Any) -> str:
     try:
         if _tags(kms, arn) != {TAG: thing.run, SERIAL_TAG: thing.name}:
             return f"it has no tag {TAG} of this run, so it is somebody else's"
@@ -78,17 +85,18 @@ def _remove_alias(thing: Thing, kms: Any) -> str:
     return ""
 
 
-def _find_key(thing: Thing, kms: Any) -> str:
-    """Return the ARN of the key with the tags of `thing`. Keys whose tags this caller may not see are none of ours."""
+def _find_keys(thing: Thing, kms: Any) -> list[str]:
+    """Return the ARNs of keys with the tags of `thing`. Keys whose tags this caller may not see are none of ours."""
+    found = []
     for page in kms.get_paginator("list_keys").paginate():
         for key in page["Keys"]:
             try:
                 if _tags(kms, key["KeyArn"]) == {TAG: thing.run, SERIAL_TAG: thing.name}:
-                    return str(key["KeyArn"])
+                    found.append(str(key["KeyArn"]))
             except ClientError as error:
                 if error.response["Error"]["Code"] not in {"AccessDeniedException", _NOT_THERE}:
                     raise
-    return ""
+    return found
 
 
 def _tags(kms: Any, arn: str) -> dict[str, str]:

@@ -36,6 +36,7 @@ def connect(session: Any = None) -> Clients:
     identity = client("sts").get_caller_identity()
     return Clients(
         kms=client("kms"),
+        creating=client("kms", attempts=1),
         account=identity["Account"],
         region=session.region_name,
         partition=identity["Arn"].split(":")[1],

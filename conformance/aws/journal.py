@@ -98,6 +98,8 @@ def _read(file: Path) -> dict[str, Thing]:
             things.pop(thing.name, None)
         else:
             things[thing.name] = thing
+    if not things:
+        os.truncate(file, 0)  # nothing that it says matters any more
     return things
 
 

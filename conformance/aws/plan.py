@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from conformance.aws.behaviours import Behaviour
 from conformance.aws.budget import Budget
+from conformance.aws.clearing import WAITING_DAYS
 from conformance.aws.policy.asking import case_probe, expected
 from conformance.aws.policy.cases import load_cases
 from conformance.aws.policy.obstacles import obstacle
 from conformance.aws.probe import PROBES, Probe
-from conformance.aws.target import WAITING_DAYS, Target
+from conformance.aws.target import Target
 
 PRICES = "https://aws.amazon.com/kms/pricing/, read in 2026; without the free tier"
 KEY_MONTH = 1.0
@@ -90,7 +91,7 @@ class Plan:
 
     @property
     def dollars(self) -> float:
-        """What that costs at most."""
+        """What that costs: keys at most, requests where no question has to be asked again."""
         budget = self.budget
         stored = (budget.keys + budget.rotations) * KEY_MONTH * HOURS / HOURS_IN_MONTH
         return stored + budget.requests * REQUEST + budget.data_key_pairs * DATA_KEY_PAIR
@@ -108,8 +109,8 @@ It creates at most, and clears away at its end:
   {budget.keys:4} KMS keys, to be deleted after {WAITING_DAYS} days; until then they cannot be used and cost nothing
   {budget.aliases:4} aliases of them
   {budget.principals:4} IAM users and roles, each with at most one inline policy and one access key
-and sends at most {budget.requests} requests to KMS, and to IAM and STS, which are free.
+and sends about {budget.requests} requests to KMS, and to IAM and STS, which are free.
 
-It costs at most ${self.dollars:.2f} ({PRICES}):
+It costs about ${self.dollars:.2f} ({PRICES}):
   a key ${KEY_MONTH:.0f} a month, by the hour; each is counted for {HOURS} hours, and a rotation as a key
   a request ${REQUEST:.6f}, a data key pair ${DATA_KEY_PAIR:.4f}"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users and roles that a run creates, by IAM and STS. `Principals` is what a target needs of them.
+"""Users and roles that a run creates, by IAM and STS.
 
 IAM API Reference and STS API Reference, by the operations' names. IAM is eventually consistent: what was written may be
 unknown for some seconds (IAM User Guide, "Changes that I make are not always immediately visible").
@@ -11,13 +11,15 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 USER, ROLE = "user", "role"
 TAG = "strongroom:aws-conformance"
 """The tag on everything that a run creates. Its value is the name of the run."""
+SERIAL_TAG = TAG + ":name"
+"""The tag with the name that the journal has for a key, which has no name of its own."""
 POLICY = "strongroom-aws-conformance"
 NO_SUCH = "NoSuchEntity"
 _UNKNOWN_YET = ("AccessDenied", "InvalidClientTokenId")
@@ -33,51 +35,41 @@ class AccessKey:
     token: str | None = None
 
 
-class Principals(Protocol):
-    """Creates users and roles of one account, and removes those again that carry a run's tag."""
+class Principals:
+    """Creates users and roles of one account, and removes those again that carry a run's tag.
 
-    def create(self, kind: str, name: str, *, run: str) -> str:
-        """Create a principal with the tag of the run and no policy; return its ARN."""
+    `root` is the account as a principal; `patience` is how many seconds STS may need to know a new role.
+    """
 
-    def allow(self, kind: str, name: str, policy: dict[str, Any]) -> None:
-        """Give it one identity policy, instead of the one that it had."""
-
-    def sign_in(self, kind: str, name: str, session: str) -> AccessKey:
-        """Return a new access key of a user, or the credentials of a session of a role."""
-
-    def remove(self, kind: str, name: str, *, run: str) -> bool:
-        """Remove it; say whether it is gone. One without the run's tag is somebody else's and stays."""
-
-
-class IamPrincipals:
-    """Principals by IAM and STS."""
-
-    def __init__(self, iam: Any, sts: Any, account: str, *, patience: float) -> None:
+    def __init__(self, iam: Any, sts: Any, root: str, *, patience: float) -> None:
         self._iam = iam
         self._sts = sts
-        self._trust = f"arn:{sts.get_caller_identity()['Arn'].split(':')[1]}:iam::{account}:root"
+        self._root = root
         self._arns: dict[str, str] = {}
         self._patience = patience
 
     def create(self, kind: str, name: str, *, run: str) -> str:
-        """Create it. The role trusts its account, so whoever there may assume roles can assume it."""
+        """Create a principal with the tag of the run and no policy; return its ARN.
+
+        A role trusts its account, so whoever there may assume roles can assume it.
+        """
         tags = [{"Key": TAG, "Value": run}]
         if kind == USER:
             arn: str = self._iam.create_user(UserName=name, Tags=tags)["User"]["Arn"]
             return arn
-        trust = {"Effect": "Allow", "Principal": {"AWS": self._trust}, "Action": "sts:AssumeRole"}
+        trust = {"Effect": "Allow", "Principal": {"AWS": self._root}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         made = self._iam.create_role(RoleName=name, AssumeRolePolicyDocument=document, Tags=tags)
         self._arns[name] = made["Role"]["Arn"]
         return self._arns[name]
 
     def allow(self, kind: str, name: str, policy: dict[str, Any]) -> None:
-        """Put one inline policy."""
+        """Give it one identity policy, instead of the one that it had."""
         put = self._iam.put_user_policy if kind == USER else self._iam.put_role_policy
         put(**_named(kind, name), PolicyName=POLICY, PolicyDocument=json.dumps(policy))
 
     def sign_in(self, kind: str, name: str, session: str) -> AccessKey:
-        """Create a key, or assume the role as soon as STS knows it."""
+        """Return a new access key of a user, or the credentials of a session, as soon as STS knows the role."""
         if kind == USER:
             made = self._iam.create_access_key(UserName=name)["AccessKey"]
             return AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
@@ -89,7 +81,10 @@ class IamPrincipals:
         return AccessKey(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
     def remove(self, kind: str, name: str, *, run: str) -> bool:
-        """Remove its keys and policies, and then itself."""
+        """Remove it with its keys and policies; say whether it is gone.
+
+        One without the run's tag is somebody else's and stays.
+        """
         who = _named(kind, name)
         try:
             tags = (self._iam.list_user_tags if kind == USER else self._iam.list_role_tags)(**who)["Tags"]

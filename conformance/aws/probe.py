@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from botocore.exceptions import ClientError
 from conformance.aws.budget import Budget
 from conformance.aws.documents import Need
-from conformance.aws.target import ANSWERED, Workbench
+from conformance.aws.workbench import Workbench
 
 Seen = Mapping[str, str]
 Ask = Callable[[], Seen]
@@ -45,18 +43,3 @@ def probe(name: str, *needs: Need, **budget: int) -> Callable[[Start], Start]:
         return start
 
     return enter
-
-
-def outcome(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the code of the error that a call ends in, or that it was answered."""
-    return error_of(call, **parameters)[0]
-
-
-def error_of(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Return code and message of the error that a call ends in."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        known = error.response["Error"]
-        return known.get("Code", ""), known.get("Message", "")
-    return ANSWERED, ""

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 from conformance.aws.clearing import Left, clear_away
+from conformance.aws.creation import OverBudgetError
 from conformance.aws.plan import Plan, Question
 from conformance.aws.probe import Ask, Seen
 from conformance.aws.report import Finding, Verdict
-from conformance.aws.target import OverBudgetError, Target, Workbench
+from conformance.aws.target import Target
+from conformance.aws.workbench import Workbench
 
 BATCH = 25
 """Questions that are set up together, so that AWS needs its moment once for them all."""
@@ -98,7 +100,7 @@ class Run:
         mine = [thing for thing in self.target.journal.left if thing.run == self.target.run]
         known = {each.thing.name for each in self.left}
         things = [thing for thing in mine if thing.name not in known]
-        self.left += clear_away(things, self.target.journal, self.target.clients.kms, self.target.principals)
+        self.left += clear_away(things, self.target.journal, self.target.clients.kms, self.target.principals, own=True)
 
 
 def _unasked(question: Question) -> Finding:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,14 @@ from typing import Any
 import boto3
 import pytest
 from conformance.aws.__main__ import main
-from conformance.aws.principals import ROLE, USER, AccessKey
 from conformance.aws.probes.attested import peer
-from conformance.aws.target import Clients
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1
 from tests.twin_world import RECIPIENT, small_uki
 
 from strongroom.crypto.key_transport import RecipientKey
 from strongroom.ids import AccountId
-from strongroom.keypolicy.model import parse_identity_policy
-from strongroom.twin.accounts import FULL_ACCESS, Principal, PrincipalKind
+from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.server import Twin
 
 ACCOUNT = AccountId("111122224444")
@@ -33,49 +30,11 @@ LONG_KEY = RecipientKey(rsa.generate_private_key(65537, 3072))
 
 
 @dataclass
-class DirectoryPrincipals:
-    """Principals straight in the twin's directory: what IAM and STS do, without their calls."""
-
-    twin: Twin
-    made: dict[str, tuple[Principal, str]] = field(default_factory=dict)
-    removed: list[str] = field(default_factory=list)
-
-    def create(self, kind: str, name: str, *, run: str) -> str:
-        assert kind in {USER, ROLE}
-        principal = self.twin.directory.create_principal(ACCOUNT, PrincipalKind(kind), name, policies=())
-        self.made[name] = principal, run
-        return principal.arn
-
-    def allow(self, kind: str, name: str, policy: dict[str, Any]) -> None:
-        principal, run = self.made[name]
-        self.made[name] = replace(principal, policies=(parse_identity_policy(json.dumps(policy)),)), run
-
-    def sign_in(self, kind: str, name: str, session: str) -> AccessKey:
-        principal, directory = self.made[name][0], self.twin.directory
-        if kind == USER:
-            given = directory.add_key(principal)
-        else:
-            given = directory.open_session(principal, session_name=session, now=self.twin.clock.now())
-        return AccessKey(given.access_key_id, given.secret_access_key, given.session_token)
-
-    def remove(self, kind: str, name: str, *, run: str) -> bool:
-        if name in self.made:
-            if self.made[name][1] != run:
-                return False
-            principal = self.made.pop(name)[0]
-            del self.twin.directory._principals[principal.arn]
-            self.twin.directory._kept_ids.pop(principal.arn, None)
-            self.removed.append(name)
-        return True
-
-
-@dataclass
 class Account:
     """A twin's account, the program that asks it, and what came of that."""
 
     twin: Twin
     folder: Path
-    principals: DirectoryPrincipals
     documents: list[str]
 
     @property
@@ -92,18 +51,28 @@ class Account:
         given = ["--journal", str(self.journal), "--report", str(self.folder / "report"), "--settle", "0"]
         if confirm:
             given += ["--confirm", confirm]
-        return main([*given, "--patience", "0", *arguments], self.make_principals)
-
-    def make_principals(self, clients: Clients) -> DirectoryPrincipals:
-        return self.principals
+        return main([*given, "--patience", "0", *arguments])
 
     def make_client(self, service: str) -> Any:
         """A client of the account's administrator."""
-        session: Any = boto3.Session()
+        admin = self.twin.create_user(ACCOUNT, "admin", policies=[FULL_ACCESS])
+        session: Any = boto3.Session(admin.access_key_id, admin.secret_access_key)
         return session.client(service)
 
     def verdicts(self) -> dict[str, str]:
         return {each["id"]: each["verdict"] for each in self.report["findings"]}
+
+    def created(self) -> list[str]:
+        """The kinds of everything that runs have created, by their journal."""
+        lines = map(json.loads, self.journal.read_text().splitlines())
+        return [line["kind"] for line in lines if line["state"] == "created"]
+
+    def principals(self) -> list[str]:
+        """The users and roles that runs have created and not removed."""
+        iam = self.make_client("iam")
+        names = [each["RoleName"] for each in iam.list_roles()["Roles"]]
+        names += [each["UserName"] for each in iam.list_users()["Users"]]
+        return [name for name in names if name.startswith("src-")]
 
     def keys_in_use(self) -> list[str]:
         return [arn for arn, key in self.twin.kms._store._keys.items() if key.deletion is None]
@@ -127,15 +96,15 @@ def make_documents(twin: Twin, folder: Path) -> list[str]:
 
 
 @contextmanager
-def account(folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Run a twin, and point boto3 at it as its administrator, until the end of the block."""
+def account(folder: Path, environment: pytest.MonkeyPatch, *, policy: str = FULL_ACCESS) -> Iterator[Account]:
+    """Run a twin, and point boto3 at it as a user with this policy, until the end of the block."""
     with Twin(region=REGION) as twin:
         twin.create_account(ACCOUNT, name="tried")
-        admin = twin.create_user(ACCOUNT, "admin", policies=[FULL_ACCESS])
+        runner = twin.create_user(ACCOUNT, "runner", policies=[policy])
         settings = {
             "AWS_ENDPOINT_URL": twin.endpoint_url,
-            "AWS_ACCESS_KEY_ID": admin.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": admin.secret_access_key,
+            "AWS_ACCESS_KEY_ID": runner.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": runner.secret_access_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_CONFIG_FILE": "/nowhere",
@@ -143,4 +112,4 @@ def account(folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Account]:
         }
         for name, value in settings.items():
             environment.setenv(name, value)
-        yield Account(twin, folder, DirectoryPrincipals(twin), make_documents(twin, folder))
+        yield Account(twin, folder, make_documents(twin, folder))

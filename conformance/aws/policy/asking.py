@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from conformance.aws.answers import ANSWERED, error_of
 from conformance.aws.budget import Budget
 from conformance.aws.policy.calls import CALLS, grant_parameters, key_of, parameters
 from conformance.aws.policy.cases import (
@@ -22,8 +23,9 @@ from conformance.aws.policy.cases import (
     translated,
     with_key,
 )
-from conformance.aws.probe import Ask, Probe, Seen, error_of
-from conformance.aws.target import ANSWERED, Actor, Statement, Workbench, allow
+from conformance.aws.probe import Ask, Probe, Seen
+from conformance.aws.statements import Statement, allow
+from conformance.aws.workbench import Actor, Workbench
 
 DRY_RUN = "DryRunOperationException"
 _PASSED = {ANSWERED, DRY_RUN, "KMSInvalidSignatureException", "KMSInvalidMacException"}
@@ -35,7 +37,7 @@ _SAYS_NOTHING_ALLOWS = re.compile(r"because no [a-z -]+ allows")
 def case_probe(case: Json) -> Probe:
     """Return the probe of a case that has no obstacle."""
     pairs = 1 if "DataKeyPair" in case["request"]["action"] else 0
-    budget = Budget(keys=1, principals=len(_names(case)), requests=12 + 6 * len(_names(case)), data_key_pairs=pairs)
+    budget = Budget(keys=1, principals=len(names_of(case)), requests=12 + 6 * len(names_of(case)), data_key_pairs=pairs)
     return Probe(f"policy:{case['id']}", lambda bench: _start(bench, case), budget)
 
 
@@ -44,7 +46,7 @@ def expected(case: Json) -> Seen:
     return {"decision": case["expect"]["decision"]}
 
 
-def _names(case: Json) -> list[Name]:
+def names_of(case: Json) -> list[Name]:
     """Return the users and roles that a case needs, each once, without sessions."""
     arns = {case["request"]["caller"]["arn"], *principals_named(case)}
     found = filter(None, map(own_principal, arns))
@@ -55,10 +57,10 @@ def _start(bench: Workbench, case: Json) -> Ask:
     caller = own_principal(case["request"]["caller"]["arn"])
     if caller is None:
         raise RuntimeError(f"{case['id']} has an obstacle")
-    actors = {each: bench.principal(each.kind, each.name, session=caller.session) for each in _names(case)}
+    actors = {each: bench.principal(each.kind, each.name, session=caller.session) for each in names_of(case)}
     clients = bench.target.clients
     place = {"account": clients.account, "region": clients.region, "partition": clients.partition}
-    local: Json = translated(case, **place, prefix=bench.prefix())
+    local: Json = translated(case, **place, prefix=bench.prefix)
     key = _key(bench, local) if case["key_policy"] is not None else bench.key()
     made = [bench.kms.create_grant(**grant_parameters(each, key))["GrantId"] for each in _to_make(local)]
     actor = actors[Name(caller.kind, caller.name)]

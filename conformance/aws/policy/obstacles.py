@@ -22,7 +22,7 @@ from conformance.aws.policy.cases import (
     shown,
     statements,
 )
-from conformance.aws.target import MANAGE
+from conformance.aws.statements import MANAGE
 
 _AROUND = {
     "boundary": "it has a permissions boundary",

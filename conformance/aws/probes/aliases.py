@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.aws.probe import Ask, error_of, outcome, probe
-from conformance.aws.target import Workbench, document, may
+from conformance.aws.answers import error_of, outcome
+from conformance.aws.probe import Ask, probe
+from conformance.aws.statements import document, may
+from conformance.aws.workbench import Workbench
 
 
 @probe("bare-names", keys=1, aliases=1)
@@ -48,17 +50,15 @@ def no_alias_sentence(bench: Workbench) -> Ask:
     return lambda: {"sentence": error_of(bench.kms.disable_key, KeyId=alias)[1].replace(alias, "ALIAS")}
 
 
-@probe("alias-permissions", keys=1, principals=2, aliases=1)
+@probe("alias-permissions", keys=1, principals=2, aliases=2)
 def alias_permissions(bench: Workbench) -> Ask:
     """A new alias, by somebody who may do that to the key alone, and to the alias alone."""
     key, first, second = bench.key(), bench.role("key"), bench.role("alias")
-    name = f"alias/{bench.prefix()}refused"
+    by_first = bench.refused_alias(key, "first", by=lambda: first.kms)
+    by_second = bench.refused_alias(key, "second", by=lambda: second.kms)
     first.allow(may("kms:CreateAlias", key))
-    second.allow(may("kms:CreateAlias", key.rpartition(":")[0] + ":" + name))
-    return lambda: {
-        "key_alone": bench.refused_alias(name, key, by=first.kms),
-        "alias_alone": bench.refused_alias(name, key, by=second.kms),
-    }
+    second.allow(may("kms:CreateAlias", f"{key.rpartition(':')[0]}:alias/{bench.prefix}second"))
+    return lambda: {"key_alone": by_first(), "alias_alone": by_second()}
 
 
 @probe("alias-type", keys=2, aliases=1)

@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from conformance.aws.answers import error_of, outcome
 from conformance.aws.documents import Document, Need
-from conformance.aws.probe import Ask, Seen, error_of, outcome, probe
-from conformance.aws.target import Statement, Workbench, allow
+from conformance.aws.probe import Ask, Seen, probe
+from conformance.aws.statements import Statement, allow
+from conformance.aws.workbench import Workbench
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

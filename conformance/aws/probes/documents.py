@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from conformance.aws.documents import Need
 from conformance.aws.probe import Ask, Seen, probe
-from conformance.aws.target import Workbench
+from conformance.aws.workbench import Workbench
 
 from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, PcrIndex
 

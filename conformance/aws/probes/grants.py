@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.aws.probe import Ask, Seen, outcome, probe
+from conformance.aws.answers import outcome
+from conformance.aws.probe import Ask, Seen, probe
 from conformance.aws.probes.attested import PCR4
-from conformance.aws.target import Actor, Workbench, deny, may
+from conformance.aws.statements import deny, may
+from conformance.aws.workbench import Actor, Workbench
 
 
 def _grant(bench: Workbench, key: str, actor: Actor, *operations: str, **more: Any) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def grant_operations(bench: Workbench) -> Ask:
 def grantee_missing(bench: Workbench) -> Ask:
     """Granting to nobody."""
     key = bench.key()
-    missing = bench.account_root.removesuffix("root") + f"role/{bench.prefix()}missing"
+    missing = bench.account_root.removesuffix("root") + f"role/{bench.prefix}missing"
 
     def granting(grantee: str) -> str:
         return outcome(bench.kms.create_grant, KeyId=key, GranteePrincipal=grantee, Operations=["Encrypt"], DryRun=True)

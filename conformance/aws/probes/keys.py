@@ -7,8 +7,10 @@ import json
 import uuid
 from typing import Any
 
-from conformance.aws.probe import Ask, Seen, error_of, outcome, probe
-from conformance.aws.target import MANAGE, Workbench, document
+from conformance.aws.answers import error_of, outcome
+from conformance.aws.probe import Ask, Seen, probe
+from conformance.aws.statements import MANAGE, document
+from conformance.aws.workbench import Workbench
 
 _ALL_BUT_PUTTING = tuple(action for action in MANAGE if action != "kms:PutKeyPolicy")
 """Of a policy that should be refused, and under which the key could be deleted if it were not."""
@@ -28,13 +30,15 @@ def lockout(bench: Workbench) -> Ask:
 def lockout_at_creation(bench: Workbench) -> Ask:
     """The same for a new key."""
     policy = json.dumps(document([bench.delegated(*_ALL_BUT_PUTTING)]))
-    return lambda: {"error": bench.refused_key(Policy=policy)}
+    refused = bench.refused_key(Policy=policy)
+    return lambda: {"error": refused()}
 
 
 @probe("custom-key-store", keys=1)
 def custom_key_store(bench: Workbench) -> Ask:
     """A key in a store that nobody has."""
-    return lambda: {"error": bench.refused_key(Origin="AWS_CLOUDHSM", CustomKeyStoreId=f"cks-{uuid.uuid4().hex[:17]}")}
+    refused = bench.refused_key(Origin="AWS_CLOUDHSM", CustomKeyStoreId=f"cks-{uuid.uuid4().hex[:17]}")
+    return lambda: {"error": refused()}
 
 
 @probe("key-states", keys=2)

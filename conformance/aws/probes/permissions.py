@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import uuid
 
-from conformance.aws.probe import Ask, Seen, error_of, outcome, probe
-from conformance.aws.target import Workbench, allow, deny, may
+from conformance.aws.answers import error_of, outcome
+from conformance.aws.probe import Ask, Seen, probe
+from conformance.aws.statements import allow, deny, may
+from conformance.aws.workbench import Workbench
 
 GARBAGE = b"no ciphertext of anybody's"
 
@@ -64,10 +66,11 @@ def identity_policies_only(bench: Workbench) -> Ask:
     """Operations without a key, by somebody who may and by somebody who may not."""
     may_do, may_not = bench.role("may"), bench.role("may-not")
     may_do.allow(may("kms:GenerateRandom"))
+    refused = bench.refused_key(by=lambda: may_not.kms)
     return lambda: {
         "allowed": outcome(may_do.kms.generate_random, NumberOfBytes=1),
         "random_without": outcome(may_not.kms.generate_random, NumberOfBytes=1),
-        "create_without": bench.refused_key(by=may_not.kms),
+        "create_without": refused(),
     }
 
 

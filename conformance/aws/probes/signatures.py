@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
+from conformance.aws.answers import ANSWERED
 from conformance.aws.probe import Ask, probe
-from conformance.aws.target import ANSWERED, Workbench
+from conformance.aws.workbench import Workbench
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _OK = 200

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.aws.probe import Ask, Seen, error_of, outcome, probe
+from conformance.aws.answers import error_of, outcome
+from conformance.aws.probe import Ask, Seen, probe
 from conformance.aws.probes.attested import AGREEMENT_KEY, peer
-from conformance.aws.target import Workbench
+from conformance.aws.workbench import Workbench
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
