@@ -14,7 +14,7 @@ from conformance.aws.budget import Budget
 from conformance.aws.creation import ALIAS, KEY, Creation
 from conformance.aws.documents import Document, Need
 from conformance.aws.journal import Thing
-from conformance.aws.principals import ROLE, SERIAL_TAG, TAG, Principals, patiently
+from conformance.aws.principals import ROLE, SERIAL_TAG, TAG, AccessKey, Principals, patiently
 from conformance.aws.statements import MANAGE, Statement, allow, document, may
 from conformance.aws.target import Target
 
@@ -132,6 +132,7 @@ class Actor:
     arn: str
     session: str
     _has_policy: bool = False
+    _key: AccessKey | None = None
     _kms: Any = None
 
     @property
@@ -148,11 +149,16 @@ class Actor:
     def kms(self) -> Any:
         """A KMS client that signs as this principal, as soon as KMS knows its policy or patience is over."""
         if self._kms is None:
-            key = self._principals.sign_in(self.thing.kind, self.thing.name, self.session)
-            self._kms = self.target.clients.connect("kms", key)
+            self._kms = self.client("kms")
             if self._has_policy:
                 self._await_policy()
         return self._kms
+
+    def client(self, service: str) -> Any:
+        """Return a client of a service that signs as this principal."""
+        if self._key is None:
+            self._key = self._principals.sign_in(self.thing.kind, self.thing.name, self.session)
+        return self.target.clients.connect(service, self._key)
 
     def _await_policy(self) -> None:
         """Wait until the policy counts: what is not known yet would be taken for what does not allow."""
@@ -170,7 +176,7 @@ class Actor:
         """Remove the principal and create another one under the same name. Sessions of the first one end."""
         self._principals.remove(self.thing.kind, self.thing.name, run=self.thing.run)
         self.arn = self._principals.create(self.thing.kind, self.thing.name, run=self.thing.run)
-        self._kms, self._has_policy = None, False
+        self._key, self._kms, self._has_policy = None, None, False
 
 
 def tags_of(thing: Thing) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signature Version 4: signed at another time, and with a header that the signature does not cover.
+"""Requests that botocore would not send: signed at another time, with headers that were not signed, of no operation.
 
-botocore always signs everything, and now, so these requests are built by its parts.
+They are built by its parts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _TIME = "%Y%m%dT%H%M%SZ"
 _OK = 200
 
 
-def _send(bench: Workbench, at: datetime, unsigned: dict[str, str]) -> str:
-    """Send a GenerateRandom that is signed as at `at`, with further headers; return what it ends in."""
+def _send(bench: Workbench, at: datetime, unsigned: dict[str, str], operation: str = "GenerateRandom") -> str:
+    """Send a call that is signed as at `at`, with further headers; return what it ends in."""
     kms = bench.kms
     credentials = kms._request_signer._credentials.get_frozen_credentials()  # noqa: SLF001 -- no public way to them
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.GenerateRandom"}
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}"}
     headers |= {"X-Amz-Date": at.strftime(_TIME)}
     if credentials.token:
         headers["X-Amz-Security-Token"] = credentials.token
@@ -58,3 +58,9 @@ def signature_skew(bench: Workbench) -> Ask:
 def signature_headers(bench: Workbench) -> Ask:
     """A header of AWS's that was added after signing."""
     return lambda: {"unsigned": _send(bench, bench.target.now(), {"X-Amz-Probe": "1"})}
+
+
+@probe("unknown-operation")
+def unknown_operation(bench: Workbench) -> Ask:
+    """An operation that no service has."""
+    return lambda: {"kms": _send(bench, bench.target.now(), {}, operation="NoSuchThing")}
