@@ -20,7 +20,7 @@ import botocore
 import conformance.aws.probes  # noqa: F401 -- enters the probes
 from botocore.exceptions import BotoCoreError, ClientError
 from conformance.aws.behaviours import load_behaviours
-from conformance.aws.clearing import clear_away
+from conformance.aws.clearing import Left, clear_away
 from conformance.aws.connect import NoRegionError, connect
 from conformance.aws.documents import read_documents
 from conformance.aws.journal import BadJournalError, Journal, JournalInUseError
@@ -33,7 +33,7 @@ from conformance.aws.target import Clients, Target
 from strongroom.errors import FormatError
 
 HOME = Path(".cache/aws-conformance")
-USAGE = 2
+USAGE, UNWHOLE = 2, 3
 _REFUSALS = (BadJournalError, JournalInUseError, NoRegionError, LookupError, OSError, FormatError)
 
 
@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (*_REFUSALS, ClientError, BotoCoreError) as error:
         _say(f"refused: {error}")
         return USAGE
+    except KeyboardInterrupt:
+        _say("interrupted before everything was cleared away: the next run does that, by the journal")
+        return UNWHOLE
 
 
 def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journal) -> int:
@@ -74,21 +77,34 @@ def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journa
 
 
 def _carry_out(plan: Plan, target: Target, options: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
     if target.journal.left:
         _say(f"\nclearing away {len(target.journal.left)} things of an earlier run")
     earlier = clear_away(target.journal.left, target.journal, target.clients.kms, target.principals, own=False)
     begun, run = target.now(), Run(plan, target, settle=options.settle, tell=_say)
-    run()
-    left = [f"{each.thing.kind} {each.thing.arn or each.thing.name}: {each.why}" for each in (*earlier, *run.left)]
-    versions = {"python": platform.python_version(), "boto3": boto3.__version__, "botocore": botocore.__version__}
-    place = {"account": target.clients.account, "region": target.clients.region}
-    report = Report(
-        run.findings, run=target.run, begun=begun, versions=versions, left=left, interrupted=run.interrupted, **place
-    )
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    report = _report(run, target, begun, [*earlier, *run.left])
     _say("\n" + report.text())
     _keep(report, options.report)
     return report.exit_code
+
+
+def _report(run: Run, target: Target, begun: datetime, left: Sequence[Left]) -> Report:
+    return Report(
+        run.findings,
+        run=target.run,
+        account=target.clients.account,
+        caller_arn=target.clients.caller_arn,
+        region=target.clients.region,
+        endpoint=target.clients.kms.meta.endpoint_url,
+        begun=begun,
+        versions={"python": platform.python_version(), "boto3": boto3.__version__, "botocore": botocore.__version__},
+        left=[f"{each.thing.kind} {each.thing.arn or each.thing.name}: {each.why}" for each in left],
+        interrupted=run.interrupted,
+    )
 
 
 def _keep(report: Report, folder: Path) -> None:

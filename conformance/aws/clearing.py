@@ -14,13 +14,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from conformance.aws.creation import ALIAS, KEY
 from conformance.aws.journal import Journal, Thing
-from conformance.aws.principals import SERIAL_TAG, TAG, Principals
+from conformance.aws.principals import SERIAL_TAG, TAG, Principals, Removal
 
 WAITING_DAYS = 7
 """The shortest waiting period of a deletion (KMS API Reference, ScheduleKeyDeletion)."""
 _NOT_THERE = "NotFoundException"
 _UNDER_WAY = "KMSInvalidStateException"
 """What KMS says of a key that waits for its deletion already."""
+
+
+_FOREIGN = f"it has no tag {TAG} of this run, so it is somebody else's"
+_UNKNOWN = "AWS does not know it, or not yet; the next run looks for it again"
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,16 @@ def clear_away(
 ) -> tuple[Left, ...]:
     """Remove these things; return what could not be removed, which stays in the journal. Raises nothing of AWS's.
 
-    A key of whose creation nothing was heard may not be in KMS's list yet: a run does not forget its own.
+    What AWS does not know may have been created just now: a run does not forget its own, and leaves it to the next one.
     """
     left = []
     for thing in things:
         try:
-            why = _remove(thing, kms, principals, own=own)
+            why = _remove(thing, kms, principals)
         except (ClientError, BotoCoreError) as error:
             why = str(error)
+        if why == _UNKNOWN and not own:
+            why = ""
         if why:
             left.append(Left(thing, why))
         else:
@@ -51,32 +57,32 @@ def clear_away(
     return tuple(left)
 
 
-def _remove(thing: Thing, kms: Any, principals: Principals, *, own: bool) -> str:
+def _remove(thing: Thing, kms: Any, principals: Principals) -> str:
+    """Return why a thing is still there, and nothing when it is gone."""
     if thing.kind == KEY:
         arns = [thing.arn] if thing.arn else _find_keys(thing, kms)
-        if own and not arns:
-            return "nobody knows whether it was created; the next run looks for it again"
-        return "".join(dict.fromkeys(_remove_key(arn, thing, kms) for arn in arns))
+        return max((_remove_key(arn, thing, kms) for arn in arns), default=_UNKNOWN)
     if thing.kind == ALIAS:
         return _remove_alias(thing, kms)
-    if not principals.remove(thing.kind, thing.name, run=thing.run):
-        return f"it has no tag {TAG} of this run, so it is somebody else's"
-    return ""
+    removal = principals.remove(thing.kind, thing.name, run=thing.run)
+    return {Removal.DONE: "", Removal.UNKNOWN: _UNKNOWN, Removal.FOREIGN: _FOREIGN}[removal]
 
 
 def _remove_key(arn: str, thing: Thing, kms: Any) -> str:
     try:
         if _tags(kms, arn) != {TAG: thing.run, SERIAL_TAG: thing.name}:
-            return f"it has no tag {TAG} of this run, so it is somebody else's"
+            return _FOREIGN
         kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=WAITING_DAYS)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {_NOT_THERE, _UNDER_WAY}:
+        if error.response["Error"]["Code"] == _NOT_THERE:
+            return _UNKNOWN
+        if error.response["Error"]["Code"] != _UNDER_WAY:
             raise
     return ""
 
 
 def _remove_alias(thing: Thing, kms: Any) -> str:
-    """Delete an alias. It can carry no tag; its name begins with that of the run, and the journal has it."""
+    """Delete an alias. It can carry no tag, but its name is the run's, and it ends with its key at the latest."""
     try:
         kms.delete_alias(AliasName=f"alias/{thing.name}")
     except ClientError as error:

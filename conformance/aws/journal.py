@@ -35,7 +35,7 @@ class Thing:
 
 
 class Journal:
-    """The journal of one account and region, from `with` to its end. Raises JournalInUseError, BadJournalError."""
+    """The journal of one account and region, from `with` to its end. Raises JournalInUseError and BadJournalError."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -43,10 +43,10 @@ class Journal:
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._things = _read(file)
-        except OSError as error:
+        except BlockingIOError as error:
             self._stream.close()
             raise JournalInUseError(f"another run has {file}; wait for its end") from error
-        except BadJournalError:
+        except (OSError, BadJournalError):
             self._stream.close()
             raise
 

@@ -7,6 +7,7 @@ unknown for some seconds (IAM User Guide, "Changes that I make are not always im
 
 from __future__ import annotations
 
+import enum
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,14 @@ POLICY = "strongroom-aws-conformance"
 NO_SUCH = "NoSuchEntity"
 _UNKNOWN_YET = ("AccessDenied", "InvalidClientTokenId")
 """How STS refuses a role or a key of which it has not heard yet."""
+
+
+class Removal(enum.Enum):
+    """What became of a principal that was to be removed. IAM may not know yet what was created just now."""
+
+    DONE = enum.auto()
+    UNKNOWN = enum.auto()
+    FOREIGN = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -80,22 +89,20 @@ class Principals:
         )["Credentials"]
         return AccessKey(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
-    def remove(self, kind: str, name: str, *, run: str) -> bool:
-        """Remove it with its keys and policies; say whether it is gone.
-
-        One without the run's tag is somebody else's and stays.
-        """
+    def remove(self, kind: str, name: str, *, run: str) -> Removal:
+        """Remove it with its keys and policies. One without the run's tag is somebody else's and stays."""
         who = _named(kind, name)
         try:
             tags = (self._iam.list_user_tags if kind == USER else self._iam.list_role_tags)(**who)["Tags"]
             if {"Key": TAG, "Value": run} not in tags:
-                return False
+                return Removal.FOREIGN
             self._empty(kind, who)
             (self._iam.delete_user if kind == USER else self._iam.delete_role)(**who)
         except ClientError as error:
             if error.response["Error"]["Code"] != NO_SUCH:
                 raise
-        return True
+            return Removal.UNKNOWN
+        return Removal.DONE
 
     def _empty(self, kind: str, who: dict[str, str]) -> None:
         if kind == USER:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run found: for a terminal, as JSON, and as a page to keep.
 
-Page and JSON name no account and no ARN of it, so that they can be published.
+Page and JSON name neither the account nor who ran it, so that they can be published.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Report:
     findings: Sequence[Finding]
     run: str
     account: str
+    caller_arn: str
     region: str
+    endpoint: str
     begun: datetime
     versions: Mapping[str, str]
     left: Sequence[str] = ()
@@ -107,7 +109,7 @@ class Report:
             f"| {_cell(_what(each))} |"
             for each in self.findings
         ]
-        lines = ["# What AWS answered", "", *head, "", "| verdict | rows |", "|---|---|", *counts, ""]
+        lines = [f"# What {self.endpoint} answered", "", *head, "", "| verdict | rows |", "|---|---|", *counts, ""]
         lines += [
             "| row | behaviour | evidence so far | verdict | expected, seen, or why not |",
             "|---|---|---|---|---|",
@@ -119,6 +121,7 @@ class Report:
             "run": self.run,
             "begun": self.begun.isoformat(timespec="seconds"),
             "region": self.region,
+            "endpoint": self.endpoint,
             "versions": dict(self.versions),
             "interrupted": self.interrupted,
             "not_cleared_away": list(self.left),
@@ -132,7 +135,7 @@ class Report:
         return collections.Counter(each.why for each in self.findings if each.verdict is Verdict.NOT_REPLAYED)
 
     def _anonymous(self, text: str) -> str:
-        return text.replace(self.account, "ACCOUNT")
+        return text.replace(self.caller_arn, "CALLER").replace(self.account, "ACCOUNT")
 
 
 def _line(finding: Finding) -> str:

@@ -20,7 +20,8 @@ from conformance.aws.target import Target
 
 _NOT_KNOWN_YET = ("MalformedPolicyDocumentException", "ThrottlingException")
 """How KMS refuses a policy that names a principal of whom it has not heard yet, and too many keys in a second."""
-_NOT_ALLOWED_YET = ("AccessDeniedException",)
+_NOT_ALLOWED_YET = ("AccessDeniedException", "UnrecognizedClientException")
+"""How KMS refuses whose policy, or access key, it does not know yet."""
 
 
 class Workbench:

@@ -4,6 +4,8 @@
 import dataclasses
 import json
 import re
+import shlex
+import subprocess
 from collections import Counter
 from datetime import timedelta
 
@@ -209,6 +211,13 @@ def test_two_runs_do_not_share_a_journal(tried, capsys):
     with Journal(tried.journal):
         assert tried.run() == 2
     assert "another run has" in capsys.readouterr().out
+
+
+def test_make_hands_over_what_it_is_given():
+    command = ["make", "-ns", "aws-conformance", "CONFIRM=1", "DOCUMENTS=a b", "ONLY=grant- pages"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(said[said.index("conformance.aws") :].replace("\\\n", " "))
+    assert words[1:] == ["--confirm", "1", "--document", "a", "--document", "b", "--only", "grant-", "--only", "pages"]
 
 
 def test_the_cost_is_that_of_keys_requests_and_data_key_pairs():

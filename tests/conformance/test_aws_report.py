@@ -8,10 +8,11 @@ import pytest
 from conformance.aws.plan import Question
 from conformance.aws.report import Finding, Report, Verdict
 
+WHO = "arn:aws:sts::123456789012:assumed-role/Admin/alice@example.com"
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 QUESTION = Question("row", "It | answers", "assumed", None, {"answer": "yes"}, left_out="half of it")
 CONFIRMED = Finding(QUESTION, Verdict.CONFIRMED, {"answer": "yes"})
-DIFFERS = Finding(QUESTION, Verdict.DIFFERS, {"answer": "no, 123456789012", "more": "x"})
+DIFFERS = Finding(QUESTION, Verdict.DIFFERS, {"answer": "no, 123456789012", "more": f"x, {WHO}"})
 BROKEN = Finding(QUESTION, Verdict.BROKEN, why="setting up: no")
 NOT_REPLAYED = Finding(QUESTION, Verdict.NOT_REPLAYED, why="it needs a second account")
 
@@ -20,6 +21,8 @@ def report(*findings, **changes):
     facts = {
         "run": "src-1",
         "account": "123456789012",
+        "caller_arn": WHO,
+        "endpoint": "https://kms",
         "region": "eu-central-1",
         "begun": NOW,
         "versions": {"boto3": "1"},
@@ -46,7 +49,7 @@ def test_only_a_whole_run_in_which_nothing_differs_ends_with_0(found, code):
 
 
 def test_a_difference_is_told_for_what_is_missing_and_what_is_too_much():
-    assert DIFFERS.differences == [("answer", "yes", "no, 123456789012"), ("more", "nothing", "x")]
+    assert DIFFERS.differences == [("answer", "yes", "no, 123456789012"), ("more", "nothing", f"x, {WHO}")]
 
 
 def test_the_three_forms_say_the_same():
@@ -61,10 +64,13 @@ def test_the_three_forms_say_the_same():
     assert body["not_cleared_away"] == ["key k: somebody else's"]
     assert "2026-11-25T00:00:00+00:00" in page
     assert "boto3 1" in page
+    assert page.startswith("# What https://kms answered"), "a twin is not AWS"
 
 
 def test_what_is_kept_names_no_account():
     found = report(DIFFERS)
     assert "no, ACCOUNT" in found.json()
     assert "no, ACCOUNT" in found.markdown()
+    assert "x, CALLER" in found.json()
     assert "123456789012" not in found.json() + found.markdown()
+    assert "alice" not in found.json() + found.markdown()

@@ -153,3 +153,42 @@ def test_only_what_may_change_is_waited_for():
     with pytest.raises(ClientError):
         patiently(refusing(["NotYet"] * 10**6), refused=("NotYet",), patience=0.2, pause=0.05)
     assert time.monotonic() - begun < 5
+
+
+def test_what_was_created_just_now_and_is_not_known_yet_is_not_forgotten(tried, monkeypatch):
+    """KMS and IAM may say that something is not there when it is."""
+    find = tried.twin.kms._store.resolve_key
+
+    def not_yet(place, name):
+        raise AwsFault("NotFoundException", f"Key '{name}' does not exist")
+
+    def start(bench):
+        bench.key()
+        bench.role()
+        monkeypatch.setattr(tried.twin.kms._store, "resolve_key", not_yet)
+        raise LookupError("the end")
+
+    planted(monkeypatch, start, keys=1, principals=1)
+    assert tried.run("--only", "pages") == 3
+    with Journal(tried.journal) as journal:
+        assert [thing.kind for thing in journal.left] == ["key"]
+    monkeypatch.setattr(tried.twin.kms._store, "resolve_key", find)
+    assert len(tried.keys_in_use()) == 1
+    assert tried.run("--only", "quotas") == 0
+    assert tried.keys_in_use() == []
+
+
+def test_a_second_interruption_ends_the_program_and_the_next_run_clears_away(tried, monkeypatch, capsys):
+    remove = Principals.remove
+
+    def interrupted(*given, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Principals, "remove", interrupted)
+    assert tried.run("--only", "grant-allows") == 3
+    assert "the next run does that" in capsys.readouterr().out
+    monkeypatch.setattr(Principals, "remove", remove)
+    assert tried.principals()
+    assert tried.run("--only", "quotas") == 0
+    assert tried.principals() == []
+    assert tried.keys_in_use() == []
