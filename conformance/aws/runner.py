@@ -56,8 +56,8 @@ class Run:
     def _ask_batch(self, batch: Sequence[tuple[int, Question]]) -> None:
         try:
             asks = [(question, self._start(number, question)) for number, question in batch]
-            if any(asks for _, asks in asks):
-                time.sleep(self.settle)
+            if any(question.probe and question.probe.budget.principals for _, question in batch):
+                time.sleep(self.settle)  # IAM needs its moment; KMS knows its own keys
             for question, ask in asks:
                 if ask is not None:
                     self._conclude(question, ask)
@@ -87,10 +87,18 @@ class Run:
         """Ask, and again while AWS may not know yet what is new and the answer is not the expected one."""
         end = time.monotonic() + self.target.patience
         while True:
+            self._expect_documents(question)
             seen = ask()
             if dict(seen) == dict(question.expect) or time.monotonic() >= end:
                 return seen
             time.sleep(PAUSE)
+
+    def _expect_documents(self, question: Question) -> None:
+        """Raise LookupError when a document has become too old for its question while others were asked."""
+        needs = question.probe.needs if question.probe else ()
+        lacking = self.target.documents.lacking(needs, self.target.now())
+        if lacking:
+            raise LookupError(f"by now it needs another {' and '.join(lacking)}".replace("another a ", "another "))
 
     def _found(self, finding: Finding) -> None:
         self.findings.append(finding)

@@ -22,6 +22,7 @@ from tests.twin_world import RECIPIENT, small_uki
 from strongroom.crypto.key_transport import RecipientKey
 from strongroom.ids import AccountId
 from strongroom.twin.accounts import FULL_ACCESS
+from strongroom.twin.machine import Instance
 from strongroom.twin.server import Twin
 
 ACCOUNT = AccountId("111122224444")
@@ -36,6 +37,11 @@ class Account:
     twin: Twin
     folder: Path
     documents: list[str]
+
+    @property
+    def instance(self) -> Instance:
+        """The instance whose documents they are."""
+        return self.twin.instances[0]
 
     @property
     def journal(self) -> Path:

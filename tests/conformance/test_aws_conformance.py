@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 import subprocess
+import time
 from collections import Counter
 from datetime import timedelta
 
 import pytest
+from conformance.aws import documents
 from conformance.aws.behaviours import load_behaviours
 from conformance.aws.budget import Budget
 from conformance.aws.journal import Journal, Thing
@@ -19,6 +21,7 @@ from conformance.aws.probe import PROBES, Probe
 from tests.conformance.aws_world import ACCOUNT, account
 from tests.conformance.kms_policy_bugs import BUGS
 from tests.conformance.suite import ROOT
+from tests.twin_world import RECIPIENT
 
 from strongroom.twin import sigv4
 from strongroom.twin.kms import authorization, policies, recipient, service, tags
@@ -312,6 +315,22 @@ def test_a_document_that_became_too_old_is_told(tried, monkeypatch):
     monkeypatch.setattr(Plan, "text", later)
     assert tried.run(*tried.documents, "--only", "recipient-answer") == 3
     assert tried.verdicts() == {"recipient-answer": "could not be asked"}
+
+
+def test_a_document_that_becomes_too_old_before_it_is_asked_with_is_told(tried, monkeypatch):
+    monkeypatch.setattr(documents, "YOUNG", timedelta(seconds=2))
+    start = PROBES["attested-answer"].start
+
+    def slowly(bench):
+        ask = start(bench)
+        time.sleep(2.1)
+        return ask
+
+    monkeypatch.setitem(PROBES, "attested-answer", dataclasses.replace(PROBES["attested-answer"], start=slowly))
+    (tried.folder / "young").write_bytes(tried.instance.attest(public_key=RECIPIENT.public_key))
+    assert tried.run("--document", str(tried.folder / "young"), "--only", "recipient-answer") == 3
+    (finding,) = tried.report["findings"]
+    assert finding["why"].startswith("asking: by now it needs another document with an RSA key")
 
 
 def left_over(tried, **thing):
