@@ -50,6 +50,15 @@ def test_what_is_made_belongs_to_the_callers_account(world, who, account):
     assert found["ARN"] == f"arn:aws:ssm:{world.twin.region}:{account}:parameter/place"
 
 
+def test_a_bucket_of_another_account_is_shut(world, bucket):
+    client(world.twin, "s3", world.vendor).put_object(Bucket=bucket, Key="shut", Body=b"x")
+    stranger = client(world.twin, "s3", world.customer)
+    for call in (stranger.get_object, stranger.put_object):
+        with pytest.raises(ClientError) as caught:
+            call(Bucket=bucket, Key="shut")
+        assert caught.value.response["Error"]["Code"] == "AccessDenied"
+
+
 def test_a_header_does_not_choose_the_account(world):
     ec2 = client(world.twin, "ec2", world.customer)
     ec2.meta.events.register("before-send", lambda request, **_: request.headers.update({"x-moto-account-id": VENDOR}))
@@ -140,6 +149,15 @@ def test_what_moto_breaks_on_is_told_and_ends_nothing(world, monkeypatch):
         client(world.twin, "ec2", world.vendor).describe_volumes()
     monkeypatch.undo()
     client(world.twin, "ec2", world.vendor).describe_volumes()
+
+
+def test_an_instance_of_ec2_is_a_record_and_boots_nothing(world):
+    before = world.twin.instances
+    ec2 = client(world.twin, "ec2", world.customer)
+    made = ec2.run_instances(ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1)["Instances"][0]
+    described = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]
+    assert described["OwnerId"] == CUSTOMER
+    assert world.twin.instances == before
 
 
 def test_a_reply_invites_no_other_page(world):
