@@ -11,7 +11,8 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from conformance.aws import documents
+from conformance.aws import __main__ as program
+from conformance.aws import documents, plan
 from conformance.aws.behaviours import load_behaviours
 from conformance.aws.budget import Budget
 from conformance.aws.journal import Journal, Thing
@@ -66,11 +67,11 @@ def test_the_twin_behaves_as_every_row_says_and_nothing_is_left_behind(documente
     assert tried.keys_in_use() == []
     assert not tried.twin.kms._store._aliases
     assert not tried.principals()
-    plan, created = planned(capsys.readouterr().out), Counter(tried.created())
-    assert created["key"] == len(tried.twin.kms._store._keys) <= plan["keys"]
-    assert created["alias"] <= plan["aliases"]
-    assert created["role"] + created["user"] <= plan["principals"]
-    assert len(tried.twin.kms.decisions) <= plan["requests"]
+    budget, created = planned(capsys.readouterr().out), Counter(tried.created())
+    assert created["key"] == len(tried.twin.kms._store._keys) <= budget["keys"]
+    assert created["alias"] <= budget["aliases"]
+    assert created["role"] + created["user"] <= budget["principals"]
+    assert len(tried.twin.kms.decisions) <= budget["requests"]
     with Journal(tried.journal) as journal:
         assert journal.left == ()
 
@@ -156,11 +157,29 @@ def test_a_difference_is_told_by_name_with_both_sides(tried, monkeypatch, capsys
     assert "| differs | tags: expected 'LimitExceededException', seen 'answered' |" in page
 
 
-@pytest.mark.parametrize("name", sorted(PROBES))
-def test_whoever_sees_something_else_than_the_row_expects_differs(name):
-    """No row expects what any answer would do."""
-    row = next(row for row in load_behaviours() if row.probe == name)
-    assert all(value or name.endswith("_message") for name, value in row.expect.items())
+OTHERWISE = {"allow": "deny", "deny": "implicit-deny", "implicit-deny": "allow"}
+
+
+@pytest.mark.slow
+def test_every_single_thing_that_a_row_expects_is_compared_with_what_was_seen(tried, monkeypatch):
+    """With each expectation changed in turn into another one, every question differs in exactly that."""
+    for place in range(max(len(row.expect) for row in load_behaviours())):
+        rows = [spoilt(row, place) for row in load_behaviours() if len(row.expect) > place]
+        monkeypatch.setattr(program, "load_behaviours", lambda rows=rows: rows)
+        only = [part for row in rows for part in ("--only", row.id)] + ["--only", "policy:"] * (place == 0)
+        monkeypatch.setattr(plan, "expected", lambda case: {"decision": OTHERWISE[case["expect"]["decision"]]})
+        assert tried.run(*tried.documents, *only) == 1
+        asked = [each for each in tried.report["findings"] if each["verdict"] != "not replayed"]
+        assert {each["verdict"] for each in asked} == {"differs"}
+        for row in rows:
+            (found,) = (each for each in asked if each["id"] == row.id)
+            name = list(row.expect)[place]
+            assert {**found["seen"], name: "spoilt"} == {**row.expect, name: "spoilt"}
+
+
+def spoilt(row, place):
+    name = list(row.expect)[place]
+    return dataclasses.replace(row, expect={**row.expect, name: "spoilt"})
 
 
 # --- before it does anything ------------------------------------------------------------------------------------------
@@ -173,9 +192,9 @@ def calls(tried) -> list[str]:
 def test_without_confirmation_it_shows_the_plan_and_stops(tried, capsys):
     assert tried.run(*tried.documents, confirm=None) == 0
     output = capsys.readouterr().out
-    plan = planned(output)
+    numbers = planned(output)
     assert f"account    {ACCOUNT}, as arn:aws:iam::{ACCOUNT}:user/runner" in output
-    assert plan["keys"] > 150
+    assert numbers["keys"] > 150
     assert "Nothing was done." in output
     assert calls(tried) == []
     assert not tried.principals()

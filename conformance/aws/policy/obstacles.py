@@ -47,6 +47,20 @@ _ABSENT = (
 )
 """Condition keys that a plain call from outside AWS does not have."""
 
+_WITHHELD: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("kms:recipientattestation:*",),
+        "it needs a document with the PCRs of the table; `recipient-pcrs` has a real one",
+    ),
+    (("aws:currenttime", "aws:epochtime", "aws:tokenissuetime"), "it is about a fixed time"),
+    (("aws:sourceip", "aws:sourcevpc*", "aws:vpcsourceip"), "it is about the network of the caller"),
+    (("aws:username", "aws:userid"), "it compares a name or an id that is another one in an account"),
+    (("aws:principaltag/*", "aws:sourceidentity", "aws:multifactorauth*"), "it is about marks of a session"),
+    (("kms:viaservice", "aws:calledvia*", "aws:sourcearn", "aws:sourceaccount"), "an AWS service makes the call"),
+    (("*",), "it asks for another condition key that a run cannot give the value of the table"),
+)
+"""Why condition keys cannot have the value that a case gives them. The first pattern that fits tells."""
+
 
 def obstacle(case: Json, region: str = REGION) -> str:
     """Return why a case cannot be asked in a Region, and nothing when it can."""
@@ -133,7 +147,7 @@ def _conditions(case: Json) -> str:
         if given and ONLY_VALUES.get(key, context[key]) != context[key]:
             given = False
         if key not in _ALWAYS_SO and not absent and not given:
-            return "it asks for a condition key that a run cannot give the value of the table"
+            return next(why for names, why in _WITHHELD if any(fnmatch.fnmatchcase(key, name) for name in names))
     return ""
 
 
