@@ -15,6 +15,18 @@ from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.server import Twin
 
 
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Nothing in this process, moto included, reaches anything but this machine."""
+    real = socket.socket.connect
+
+    def connect(self, address):
+        assert self.family == socket.AF_UNIX or address[0] in {"127.0.0.1", "::1"}, address
+        return real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
 @pytest.fixture(scope="module")
 def bucket(world):
     name = "a-bucket"
