@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export STRONGROOM_VECTORS ?= $(abspath ../shared/vectors)
 
-.PHONY: help setup demo check test fuzz mutants bench lint fix reference lock
+.PHONY: help setup demo check test fuzz mutants bench aws-conformance lint fix reference lock
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 23
 
-setup: .venv/.ready ## the virtual environment, and what the slow tests need besides
+setup: .venv/.ready ## the virtual environment, and what slow tests need besides
 	@tools/setup system
 	@$(MAKE) --no-print-directory .venv/.esys
 
@@ -32,11 +32,15 @@ test: setup ## everything, as CI runs it
 fuzz: .venv/.ready ## fuzz every reader for a minute (docs/testing.md)
 	@$(BIN)/python tools/fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(TARGET)
 
-mutants: .venv/.ready ## change the source a thousand times: what does no test notice?
+mutants: .venv/.ready ## change the source a thousand times: what goes unnoticed?
 	@$(BIN)/python tools/mutants
 
 bench: .venv/.ready ## how fast we are, and others (docs/benchmarks.md)
 	@$(BIN)/python -m bench
+
+aws-conformance: .venv/.ready ## ask AWS what the twin assumes: a plan, or CONFIRM=account
+	@$(BIN)/python -m conformance.aws $(if $(CONFIRM),--confirm "$(CONFIRM)") \
+	  $(foreach file,$(DOCUMENTS),--document "$(file)") $(foreach row,$(ONLY),--only "$(row)")
 
 lint: .venv/.ready ## ruff, mypy and the layering contracts
 	@tools/check lint
@@ -45,8 +49,9 @@ fix: .venv/.ready ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix --quiet src tests conformance bench
 	$(BIN)/ruff format --quiet src tests conformance bench
 
-reference: .venv/.ready ## write docs/reference again, after a new code or command
+reference: .venv/.ready ## write docs/reference and the tables of behaviours again
 	@$(BIN)/python tools/reference
+	@$(BIN)/python tools/behaviours
 
 LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
   --custom-compile-command "make lock"

@@ -49,6 +49,10 @@ def test_a_reply_for_32_bytes_is_as_long_as_a_genuine_one():
     assert len(encrypt_to_recipient(KEY.public_key, SECRET)) == 493
 
 
+def test_the_longest_answer_comes_in_one_piece():
+    assert len(parse_enveloped_data(encrypt_to_recipient(KEY.public_key, bytes(4096))).chunks) == 1
+
+
 def test_openssl_opens_what_we_write(tmp_path):
     pem = KEY._private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "key.pem").write_bytes(pem)
