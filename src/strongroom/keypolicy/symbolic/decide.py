@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is there a request that is allowed? Searched over all of them, and proved, shown, or left open.
+
+1. Every request becomes a choice of cases (`space`), every policy a set of clauses over them (`encoding`).
+2. For each action and each Allow, or grant, the search looks for cases that satisfy all clauses. First without any
+   assumption about what could not be read.
+3. What it finds is made a real request, and `evaluate` decides that. Only what it allows is a witness.
+4. Where nothing is found, the search tries again with every assumption free. If there is nothing even then, this Allow
+   is closed; else the question stays undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from strongroom.errors import StrongroomError
+from strongroom.ids import KeyArn
+from strongroom.keypolicy.context import Call, EnclavePcrs, NitroTpmPcrs, kms_request
+from strongroom.keypolicy.decision import Outcome
+from strongroom.keypolicy.evaluate import evaluate
+from strongroom.keypolicy.operations import CREATE_GRANT, OPERATIONS
+from strongroom.keypolicy.symbolic.answer import Answer, Closed, Doubt, Impossible, Undecided, Witness
+from strongroom.keypolicy.symbolic.demands import OPENS, pcr_is
+from strongroom.keypolicy.symbolic.encoding import Encoding, Way
+from strongroom.keypolicy.symbolic.patterns import Unreadable
+from strongroom.keypolicy.symbolic.proof import closing
+from strongroom.keypolicy.symbolic.question import Question
+from strongroom.keypolicy.symbolic.relations import domains, relations
+from strongroom.keypolicy.symbolic.resource import RESOURCE
+from strongroom.keypolicy.symbolic.solver import MAX_STEPS, Clause, Search, Term, TooLong
+from strongroom.keypolicy.symbolic.space import CALLER, DOCUMENT, ENCLAVE, NITROTPM, NONE, Space, space_of
+from strongroom.keypolicy.symbolic.variables import Literal, merged
+from strongroom.keypolicy.symbolic.witness import Found, call_of
+
+
+def decide(question: Question, actions: Iterable[str]) -> Answer:
+    """Answer whether some request for one of these actions is allowed without an allowed document."""
+    try:
+        space = space_of(question)
+    except Unreadable as error:
+        return Undecided((Doubt("every action", "of every policy", "", str(error)),))
+    unallowed = tuple(_without_allowed_document(space))
+    closed: list[Closed] = []
+    doubts: list[Doubt] = []
+    for action in actions:
+        for found in _Action(space, action, unallowed).answers():
+            if isinstance(found, Witness):
+                return found
+            if isinstance(found, Closed):
+                closed.append(found)
+            else:
+                doubts.append(found)
+    return Undecided(tuple(dict.fromkeys(doubts))) if doubts else Impossible(tuple(dict.fromkeys(closed)))
+
+
+def _without_allowed_document(space: Space) -> Iterator[Clause]:
+    """Yield that the document is none of NitroTPM, or differs in some PCR from each tuple that is allowed."""
+    other = (space.document(NONE, ENCLAVE),)
+    allowed = space.question.allowed
+    if allowed is None:
+        yield Clause((other,))
+        return
+    differs = {pair: (_negated(space, space.demand(pcr_is(*pair))),) for each in allowed for pair in each.items()}
+    for each in allowed:
+        yield Clause((other, *(differs[pair] for pair in each.items())))
+
+
+def _negated(space: Space, literal: Literal) -> Literal:
+    return Literal(literal.variable, space.variables[literal.variable].every & ~literal.cases)
+
+
+class _Action:
+    """The search for one action."""
+
+    def __init__(self, space: Space, action: str, unallowed: Sequence[Clause]) -> None:
+        self._space, self._action, self._search = space, action, Search()
+        self._encoding = Encoding(space, action)
+        self._domains = domains(space, action)
+        attested = unallowed if OPERATIONS[action].attested else ()
+        self._common = [*self._encoding.common(), *relations(space, action), *attested]
+        if action == CREATE_GRANT:
+            self._common.append(Clause(((space.demand(OPENS),),)))
+
+    def answers(self) -> Iterator[Witness | Closed | Doubt]:
+        """Yield what becomes of each way: a witness ends the search."""
+        for way in self._encoding.ways():
+            try:
+                yield from self._way(way)
+            except TooLong:
+                yield Doubt(self._action, way.allow, "", f"the search was given up after {MAX_STEPS} steps")
+
+    def _way(self, way: Way) -> Iterator[Witness | Closed | Doubt]:
+        clauses = [*self._common, *way.clauses]
+        sure = [Clause(tuple(filter(self._is_sure, clause.terms)), clause.of) for clause in clauses]
+        solution = self._search.solve(self._domains, sure)
+        if solution is None:
+            solution = self._search.solve(self._domains, clauses)
+        if solution is None:
+            yield Closed(self._action, way.allow, closing(self._search, self._domains, clauses))
+            return
+        found = self._confirmed(solution, way)
+        if isinstance(found, Witness):
+            yield found
+            return
+        assumed = [at for at in self._space.origin if solution[at] != self._space.variables[at].every]
+        for at in assumed:
+            yield Doubt(self._action, *self._space.origin[at], self._space.variables[at].assumption)
+        if not assumed:
+            yield Doubt(self._action, way.allow, "", found)
+
+    def _is_sure(self, term: Term) -> bool:
+        """Tell whether a term needs no assumption."""
+        variables = self._space.variables
+        return not any(variables[at].assumption and cases != variables[at].every for at, cases in term)
+
+    def _confirmed(self, solution: Sequence[int], way: Way) -> Witness | str:
+        """Make a solution a request and ask `evaluate`. Returns why it is no witness where it is none."""
+        found = self._found(solution, way)
+        try:
+            call = call_of(found)
+            request = kms_request(call)
+        except (StrongroomError, ValueError) as error:
+            return f"a request that it may allow has facts that do not go together: {error}"
+        question = self._space.question
+        if _has_allowed_document(call, question):
+            raise RuntimeError(f"expected a request without an allowed document, found {call}")
+        decision = evaluate(
+            request,
+            key_policy=question.policy,
+            identity_policies=question.identity_policies,
+            grants=question.grants,
+            guardrails=question.guardrails,
+        )
+        if decision.outcome is not Outcome.ALLOWED:
+            return f"it may allow a request that is denied when it is made: {decision.reason}"
+        return Witness(call, request, decision)
+
+    def _found(self, solution: Sequence[int], way: Way) -> Found:
+        space = self._space
+        first = [(cases & -cases).bit_length() - 1 for cases in solution]
+        facts = merged(variable.cases[at] for variable, at in zip(space.variables, first, strict=True))
+        names = {each.name: at for each, at in zip(space.variables, first, strict=True)}
+        kinds = {NONE: None, ENCLAVE: EnclavePcrs, NITROTPM: NitroTpmPcrs}
+        parents = (grant for grant in space.question.grants if way.allow == f"grant {grant.grant_id}")
+        return Found(
+            self._action,
+            space.callers[names[CALLER]],
+            KeyArn(facts.pop(RESOURCE)[0]),
+            kinds[facts.pop(DOCUMENT)[0]],
+            facts,
+            frozenset(key for key, _ in space.asked_keys()),
+            next(parents, None),
+        )
+
+
+def _has_allowed_document(call: Call, question: Question) -> bool:
+    if not isinstance(call.attestation, NitroTpmPcrs):
+        return False
+    pcrs = call.attestation.pcrs
+    return question.allowed is None or any(
+        all(pcrs.get(index) == value for index, value in each.items()) for each in question.allowed
+    )
