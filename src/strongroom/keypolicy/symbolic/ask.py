@@ -54,8 +54,9 @@ def opening_without_allowed_document(
 ) -> Answer:
     """Answer whether there is any request for `operations`, without an allowed document, that is allowed.
 
-    `operations` is OPENING, or OPENING_SYMMETRIC for a key that is known to be symmetric. `allowed` lists tuples of PCRs; a NitroTPM document is allowed that has every value of one of them. With None every
-    NitroTPM document is. Raises RuntimeError for a key of another account, and for a tuple without a PCR.
+    `operations` is OPENING, or OPENING_SYMMETRIC for a key that is known to be symmetric. `allowed` lists tuples of
+    PCRs; a NitroTPM document is allowed that has every value of one of them. With None every NitroTPM document is.
+    Raises RuntimeError for a key of another account, and for a tuple without a PCR.
     """
     question = Question.of(
         policy,

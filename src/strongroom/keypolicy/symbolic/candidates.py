@@ -65,8 +65,9 @@ class Sketch:
 
     @property
     def tests(self) -> list[CaseTest]:
-        """Return all of it as tests of a case."""
-        return [*(each.condition.holds for each in self.readings), *(each.holds for each in self.demands)]
+        """Return all of it as tests of a case, and what `relations` asks of every key: is it there, is it true?"""
+        asked = [*(each.condition.holds for each in self.readings), *(each.holds for each in self.demands)]
+        return [*asked, bool, lambda facts: ("true",) in facts.values()]
 
     def patterns(self) -> list[Pattern]:
         """Return the texts that it tells from others. Raises Unreadable."""

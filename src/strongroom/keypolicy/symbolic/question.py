@@ -75,8 +75,8 @@ class Question:
         guardrails = self.guardrails
         around: list[KeyPolicy | IdentityPolicy | ResourcePolicy] = [self.policy, *self.identity_policies]
         around += guardrails.session_policies
-        for level in (*guardrails.service_control, *guardrails.resource_control):
-            around += level
+        around += [policy for level in guardrails.service_control for policy in level]
+        around += [policy for level in guardrails.resource_control for policy in level]
         around += [each for each in (guardrails.boundary, guardrails.endpoint) if each is not None]
         for policy in around:
             yield from policy.statements
