@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.key_lint import command as lint
+
 
 @click.group("key")
 def command() -> None:
@@ -13,3 +15,6 @@ def command() -> None:
     \b
     Example:  strongroom key simulate policy.json --key ARN --caller ARN
     """
+
+
+command.add_command(lint)
