@@ -6,23 +6,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.errors import Severity
-from strongroom.ids import AccountId
 from strongroom.keypolicy.lint.rule import Rule
 from strongroom.keypolicy.lint.subject import Subject
-from strongroom.keypolicy.lint.views import ConditionView, Fault, StatementView
+from strongroom.keypolicy.lint.views import ACCOUNT_PART, ConditionView, Fault, StatementView, account_of
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.patterns import ARN_PARTS, has_wildcard
 from strongroom.keypolicy.principals import Principal, PrincipalKind, Sense
+from strongroom.keypolicy.variables import has_variable
 
-_PUT_KEY_POLICY = "kms:PutKeyPolicy"
 _BY_NAME = frozenset(
     {"aws:principalaccount", "kms:calleraccount", "aws:principalorgid", "aws:principalorgpaths", "aws:userid"}
 )
 _BY_ARN = frozenset({"aws:principalarn", "ec2:sourceinstancearn"})
+_ENDS = {"aws:principalorgpaths": "/", "aws:userid": ":"}
+"""Where the organization, or the id of the role, ends in a value: what follows may be a pattern."""
+_OF_THE_KEY = "${aws:Resource"
+"""Variables that are facts of the key, and not of the caller."""
 _SHOWN = 4
 """Actions named in a message."""
-_ACCOUNT = 4
-"""Where the account stands in an ARN."""
 
 
 def anyone(subject: Subject) -> Iterator[Fault]:
@@ -44,14 +45,18 @@ def _fences_in(fence: ConditionView) -> bool:
 
 
 def _names_accounts(each: ConditionView) -> bool:
-    """Tell whether each value is of one account or organization."""
+    """Tell whether each value is of one account or organization: no pattern of them, and not the caller's own."""
+    if any(has_variable(value) and _OF_THE_KEY not in value for value in each.values):
+        return False
     if each.lookup in _BY_ARN:
         return all(
-            len(parts := value.split(":", ARN_PARTS - 1)) == ARN_PARTS and not has_wildcard(parts[_ACCOUNT])
+            len(parts := value.split(":", ARN_PARTS - 1)) == ARN_PARTS and not has_wildcard(parts[ACCOUNT_PART])
             for value in each.values
         )
-    literal = each.base is not None and "Like" not in each.base.name
-    return each.lookup in _BY_NAME and (literal or not any(value[:1] in "*?" for value in each.values))
+    likes = each.base is not None and "Like" in each.base.name
+    end = _ENDS.get(each.lookup, "")
+    leading = (value.partition(end)[0] if end else value for value in each.values)
+    return each.lookup in _BY_NAME and not (likes and any(map(has_wildcard, leading)))
 
 
 def _few(actions: list[str]) -> str:
@@ -64,9 +69,9 @@ def foreign_role(subject: Subject) -> Iterator[Fault]:
 
     Without --key and without anybody who may manage the key, nobody knows which account is another.
     """
-    home = _home(subject)
+    home = subject.home
     for view, each in _members(subject) if home else ():
-        if each.kind is PrincipalKind.ENTITY and _account(each) not in home:
+        if each.kind is PrincipalKind.ENTITY and account_of(each) not in home:
             yield view.fault(view.place("Principal"), f"names {each.value}, which KMS stores as an id of today")
 
 
@@ -86,23 +91,7 @@ def all_but(subject: Subject) -> Iterator[Fault]:
 
 
 def _members(subject: Subject) -> Iterator[tuple[StatementView, Principal]]:
-    for view in subject.allows:
-        principals = view.statement.principals
-        for each in principals.members if principals is not None else ():
-            yield view, each
-
-
-def _home(subject: Subject) -> frozenset[AccountId]:
-    """Return the key's account, or those that may administer it: only a principal of the key's account can."""
-    if subject.key_arn is not None:
-        return frozenset({AccountId(subject.key_arn.split(":")[_ACCOUNT])})
-    managing = (each for view, each in _members(subject) if _PUT_KEY_POLICY in view.covered)
-    return frozenset(_account(each) for each in managing if each.kind in {PrincipalKind.ACCOUNT, PrincipalKind.ENTITY})
-
-
-def _account(principal: Principal) -> AccountId:
-    parts = principal.value.split(":")
-    return AccountId(parts[_ACCOUNT] if len(parts) >= ARN_PARTS else principal.value)
+    return ((view, each) for view in subject.allows for each in view.members)
 
 
 RULES: tuple[Rule, ...] = (

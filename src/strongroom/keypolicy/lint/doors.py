@@ -10,17 +10,17 @@ from strongroom.errors import Severity
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.lint.openings import ATTESTATION, opens_by_role
 from strongroom.keypolicy.lint.rule import BOTH, Rule
-from strongroom.keypolicy.lint.subject import Subject, is_for_all
-from strongroom.keypolicy.lint.views import Fault, StatementView
+from strongroom.keypolicy.lint.subject import PUT_KEY_POLICY, Subject, is_for_all
+from strongroom.keypolicy.lint.views import ConditionView, Fault, StatementView
 from strongroom.keypolicy.operations import CREATE_GRANT, OPERATIONS
 from strongroom.keypolicy.patterns import has_wildcard, wildcard
 from strongroom.keypolicy.principals import PrincipalKind, Sense
 from strongroom.keypolicy.statements import ATTESTED
+from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
 
-_PUT_KEY_POLICY = "kms:PutKeyPolicy"
-_TAKEOVER = (_PUT_KEY_POLICY, "kms:ScheduleKeyDeletion", "kms:DisableKey")
-_PRINCIPAL_ARN = "aws:principalarn"
-_GRANTABLE_SECRETS = frozenset(action.partition(":")[2] for action in (*ATTESTED, "kms:ReEncryptFrom", CREATE_GRANT))
+_TAKEOVER = (PUT_KEY_POLICY, "kms:ScheduleKeyDeletion", "kms:DisableKey")
+_BY_NAME = frozenset({"aws:principalarn", "aws:userid"})
+_ALL_OF_THEM = "ForAllValues:StringEquals"
 
 
 def _side_door(actions: Sequence[str], why: str, subject: Subject) -> Iterator[Fault]:
@@ -31,48 +31,42 @@ def _side_door(actions: Sequence[str], why: str, subject: Subject) -> Iterator[F
 
 
 def _grants_nothing_secret(view: StatementView, found: list[str]) -> bool:
-    """Tell whether CreateGrant is limited to a named grantee, or to operations that give no secret."""
-    if found != [CREATE_GRANT]:
-        return False
-    to_whom = view.on("kms:granteeprincipal", "kms:granteeserviceprincipal")
-    limited = [each for each in view.on("kms:grantoperations") if each.quantifier is not None and not each.unread]
-    harmless = (not _GRANTABLE_SECRETS & set(each.values) and _all_of_them(each.condition.operator) for each in limited)
-    return any(each.exact for each in to_whom) or any(harmless)
+    """Tell whether CreateGrant is limited to operations that give no secret.
 
-
-def _all_of_them(operator: str) -> bool:
-    return operator == "ForAllValues:StringEquals"
+    That it is limited to a grantee does not help: he then has the key without a document.
+    """
+    limits = (each for each in view.on("kms:grantoperations") if each.condition.operator == _ALL_OF_THEM)
+    return found == [CREATE_GRANT] and any(not OPENING_OPERATIONS & set(each.values) for each in limits)
 
 
 def anyone_changes(subject: Subject) -> Iterator[Fault]:
     """Yield each Allow that lets everybody in the key's account replace the policy, or shut or delete the key."""
     for view in subject.allows:
-        found = [action for action in _TAKEOVER if action in view.covered - subject.shut]
-        if found and view.anyone and not view.conditions:
+        open_to = (action for action in _TAKEOVER if action in view.covered - subject.shut)
+        found = [action for action in open_to if not any(map(_names_callers, subject.fences.get(action, ())))]
+        if found and view.anyone and not any(each.exact and _names_callers(each) for each in view.conditions):
             yield view.fault(view.place("Principal"), f"lets everybody in the key's account call {', '.join(found)}")
 
 
 def account_changes(subject: Subject) -> Iterator[Fault]:
     """Yield each Allow that leaves it to the IAM of an account who replaces the policy."""
-    if _PUT_KEY_POLICY in subject.shut or any(_names_changers(view) for view in subject.denies):
+    if PUT_KEY_POLICY in subject.shut or any(map(_names_callers, subject.fences.get(PUT_KEY_POLICY, ()))):
         return
     for view in subject.allows:
-        principals = view.statement.principals
-        accounts = (
-            [each.value for each in principals.members if each.kind is PrincipalKind.ACCOUNT] if principals else []
-        )
-        if accounts and _PUT_KEY_POLICY in view.covered and not any(each.exact for each in view.on(_PRINCIPAL_ARN)):
+        accounts = [each.value for each in view.members if each.kind is PrincipalKind.ACCOUNT]
+        if (
+            accounts
+            and PUT_KEY_POLICY in view.covered
+            and not any(each.exact and _names_callers(each) for each in view.conditions)
+        ):
             yield view.fault(
                 view.place("Principal"), f"lets the IAM policies of {accounts[0]} decide who replaces this policy"
             )
 
 
-def _names_changers(view: StatementView) -> bool:
-    """Tell whether a statement denies PutKeyPolicy to everybody but principals that it names."""
-    if not is_for_all(view) or _PUT_KEY_POLICY not in view.covered or len(view.conditions) != 1:
-        return False
-    (only,) = view.conditions
-    return only.lookup == _PRINCIPAL_ARN and only.negated and only.holds_without_key
+def _names_callers(each: ConditionView) -> bool:
+    """Tell whether a condition is about which role or user calls, and lets none of its values be a pattern."""
+    return each.lookup in _BY_NAME and not each.unread and not any(map(has_wildcard, each.values))
 
 
 def every_action(subject: Subject) -> Iterator[Fault]:
@@ -86,12 +80,12 @@ def every_action(subject: Subject) -> Iterator[Fault]:
 
 def _is_wide(text: str) -> bool:
     matches = wildcard(text.lower()).fullmatch
-    return all(matches(action.lower()) for action in ("kms:Encrypt", _PUT_KEY_POLICY))
+    return all(matches(action.lower()) for action in ("kms:Encrypt", PUT_KEY_POLICY))
 
 
 def _what_it_opens(view: StatementView, subject: Subject) -> str:
     left = view.covered - subject.shut
-    telling = (*ATTESTED[:1], "kms:Encrypt", CREATE_GRANT, "kms:ReEncryptFrom", "kms:ReplicateKey", _PUT_KEY_POLICY)
+    telling = (*ATTESTED[:1], "kms:Encrypt", CREATE_GRANT, "kms:ReEncryptFrom", "kms:ReplicateKey", PUT_KEY_POLICY)
     named = [
         action.partition(":")[2] for action in telling if action in left and not any(subject.fences.get(action, ()))
     ]
@@ -111,15 +105,15 @@ def all_but(subject: Subject) -> Iterator[Fault]:
 def bricks(subject: Subject) -> Iterator[Fault]:
     """Yield each Deny that keeps everybody from repairing the policy, for ever."""
     for view in subject.denies:
-        if _PUT_KEY_POLICY in view.covered and is_for_all(view) and all(_always(view)):
-            yield view.fault(view.place("Action"), f"denies {_PUT_KEY_POLICY} to everybody, for ever")
+        if PUT_KEY_POLICY in view.covered and is_for_all(view) and all(_always(view)):
+            yield view.fault(view.place("Action"), f"denies {PUT_KEY_POLICY} to everybody, for ever")
 
 
 def _always(view: StatementView) -> Iterator[bool]:
     """Yield whether each condition of a Deny holds for every PutKeyPolicy, because its key is never there."""
     for each in view.conditions:
         row = find_condition_key(each.key)
-        yield row is not None and _PUT_KEY_POLICY not in row.operations and each.holds_without_key
+        yield row is not None and PUT_KEY_POLICY not in row.operations and each.holds_without_key
 
 
 def bootstrap_window(subject: Subject) -> Iterator[Fault]:

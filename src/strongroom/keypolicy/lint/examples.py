@@ -124,7 +124,7 @@ def _gating() -> Iterator[tuple[str, Example]]:
     yield "lint.unattested", _example(_open({"StringEquals": _FIELDS}), _GOOD)
     escrow = _allow("EscrowOpen", {"AWS": _ROLE}, "kms:Decrypt", {"StringEquals": _FIELDS})
     others = _deny("DenyOthers", list(ATTESTED), {"ArnNotEquals": {"aws:PrincipalArn": _ROLE}})
-    yield "lint.opens-by-role", _example((escrow, others), (escrow, others, _CLOSED))
+    yield "lint.opens-by-role", _example((_ADMIN, escrow, others), (_ADMIN, escrow, others, _CLOSED))
     for code, index in (
         ("lint.pcr2-not-gated", 2),
         ("lint.pcr4-not-gated", 4),

@@ -66,11 +66,18 @@ def passes_when_missing(subject: Subject) -> Iterator[Fault]:
 
 
 def deny_needs_key(subject: Subject) -> Iterator[Fault]:
-    """Yield each condition of a Deny on a document that holds back the Deny when there is none."""
+    """Yield each condition of a Deny on a document that holds back the Deny when there is none, and no other denies."""
     for view in subject.denies:
-        for each in view.on(ATTESTATION):
-            if each.demands and view.covered & set(ATTESTED):
+        open_to = [action for action in ATTESTED if action in view.covered and not _asks_everybody(subject, action)]
+        for each in view.on(ATTESTATION) if open_to else ():
+            if each.demands:
                 yield view.fault(each.path, f"does not deny a request without a document: {each.key} is missing then")
+
+
+def _asks_everybody(subject: Subject, action: str) -> bool:
+    """Tell whether a Deny elsewhere keeps out everybody without a document."""
+    fences = subject.fences.get(action, ())
+    return action in subject.shut or any(each.lookup.startswith(ATTESTATION) for each in fences)
 
 
 def negated_together(subject: Subject) -> Iterator[Fault]:

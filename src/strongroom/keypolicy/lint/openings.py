@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.keypolicy.lint.subject import Subject
-from strongroom.keypolicy.lint.views import StatementView
+from strongroom.keypolicy.lint.views import StatementView, account_of
 from strongroom.keypolicy.patterns import has_wildcard
-from strongroom.keypolicy.principals import PrincipalKind, Sense
+from strongroom.keypolicy.principals import PrincipalKind
 from strongroom.keypolicy.statements import ATTESTED
 
 ATTESTATION = "kms:recipientattestation:"
@@ -39,17 +39,17 @@ def openings(subject: Subject) -> Iterator[Opening]:
 
 
 def opens_by_role(allow: StatementView, subject: Subject) -> bool:
-    """Tell whether a statement opens for named roles and users, and a Deny keeps everybody else out.
+    """Tell whether a statement opens for named roles and users of the key's account, and a Deny keeps all others out.
 
     That is what an escrow key does on purpose (docs/formats/key-policy.md): a person opens, outside any instance.
     """
-    principals = allow.statement.principals
-    if principals is None or principals.sense is Sense.EXCEPT or not allow.covered & set(ATTESTED):
+    opened = allow.covered & set(ATTESTED)
+    if not opened or not allow.members:
         return False
-    if any(member.kind is not PrincipalKind.ENTITY for member in principals.members):
+    if any(each.kind is not PrincipalKind.ENTITY or account_of(each) not in subject.home for each in allow.members):
         return False
-    named = {member.value for member in principals.members}
-    return all(_only_for(action, named, subject) for action in allow.covered & set(ATTESTED))
+    named = {member.value for member in allow.members}
+    return all(_only_for(action, named, subject) for action in opened)
 
 
 def _only_for(action: str, named: set[str], subject: Subject) -> bool:

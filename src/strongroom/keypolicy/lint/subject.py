@@ -9,13 +9,17 @@ from datetime import datetime
 from functools import cached_property
 
 from strongroom.formats.pcrs import PcrDigests
-from strongroom.ids import KeyArn
+from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.grants import Grant
-from strongroom.keypolicy.lint.views import ConditionView, StatementView
+from strongroom.keypolicy.lint.views import ACCOUNT_PART, ConditionView, StatementView, account_of
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.operators import NULL
 from strongroom.keypolicy.patterns import has_wildcard
+from strongroom.keypolicy.principals import PrincipalKind
 from strongroom.keypolicy.symbolic.answer import Answer
+
+PUT_KEY_POLICY = "kms:PutKeyPolicy"
+_WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY})
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ class Subject:
         """Return the actions that are denied to everybody, whatever the request."""
         flat = (each for each in (*self.statements, *self.beside) if is_for_all(each) and not each.conditions)
         return frozenset(action for each in flat for action in each.covered)
+
+    @cached_property
+    def home(self) -> frozenset[AccountId]:
+        """Return the account of the key, or else of those who may replace its policy: nobody in another account can."""
+        if self.key_arn is not None:
+            return frozenset({AccountId(self.key_arn.split(":")[ACCOUNT_PART])})
+        changing = (each for each in self.allows if PUT_KEY_POLICY in each.covered and each.statement.principals)
+        members = (member for each in changing for member in each.members)
+        return frozenset(account_of(each) for each in members if each.kind in _WITH_ACCOUNT)
 
     @cached_property
     def fences(self) -> Mapping[str, tuple[ConditionView, ...]]:

@@ -9,19 +9,21 @@ from functools import cached_property
 
 from strongroom.formats.pcrs import PCR_COUNT, PcrIndex
 from strongroom.formats.tree import Node, Path
-from strongroom.ids import KeyArn
+from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.conditions import Condition
 from strongroom.keypolicy.grammar import one_or_more, parse_policy_text
 from strongroom.keypolicy.kms_keys import NITROTPM_PCR
 from strongroom.keypolicy.model import Effect, Statement
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.operators import OPERATORS, Operator, Quantifier
-from strongroom.keypolicy.patterns import has_wildcard
-from strongroom.keypolicy.principals import PrincipalKind, Sense
-from strongroom.keypolicy.variables import Context
+from strongroom.keypolicy.patterns import ARN_PARTS, has_wildcard
+from strongroom.keypolicy.principals import Principal, PrincipalKind, Sense
+from strongroom.keypolicy.variables import Context, has_variable
 
 _PCR_OF = {f"{NITROTPM_PCR}{index}".lower(): PcrIndex(index) for index in range(PCR_COUNT)}
 _IF_EXISTS = "IfExists"
+ACCOUNT_PART = 4
+"""Where the account stands in an ARN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,10 @@ class ConditionView:
 
     @property
     def exact(self) -> bool:
-        """Tell whether it demands one of its values: a positive string or ARN operator, and no live wildcard."""
+        """Tell whether it demands one of its values: a positive operator on text, without live wildcards or itself."""
         if self.base is None or self.negated or not self.base.takes_variables or not self.demands:
+            return False
+        if any(has_variable(value) and self.lookup in value.lower() for value in self.values):
             return False
         likes = "Like" in self.base.name or self.base.name.startswith("Arn")
         return not (likes and any(map(has_wildcard, self.values)))
@@ -127,12 +131,15 @@ class StatementView:
         return actions.texts if actions.sense is Sense.LISTED else ()
 
     @property
+    def members(self) -> tuple[Principal, ...]:
+        """Return the principals that it lists; none for NotPrincipal, and in an identity policy."""
+        principals = self.statement.principals
+        return () if principals is None or principals.sense is Sense.EXCEPT else principals.members
+
+    @property
     def anyone(self) -> bool:
         """Tell whether its principals include everybody."""
-        principals = self.statement.principals
-        if principals is None or principals.sense is Sense.EXCEPT:
-            return False
-        return any(member.kind is PrincipalKind.ANYONE for member in principals.members)
+        return any(member.kind is PrincipalKind.ANYONE for member in self.members)
 
     @property
     def covers_this_key(self) -> bool:
@@ -185,3 +192,9 @@ def _condition(condition: Condition, path: Path) -> ConditionView:
     return ConditionView(
         condition, path, quantifier, OPERATORS.get(bare.removesuffix(_IF_EXISTS)), bare.endswith(_IF_EXISTS)
     )
+
+
+def account_of(principal: Principal) -> AccountId:
+    """Return the account in an ARN, or the account id that stands for itself. Of other principals it says nothing."""
+    parts = principal.value.split(":")
+    return AccountId(parts[ACCOUNT_PART] if len(parts) >= ARN_PARTS else principal.value)

@@ -14,18 +14,15 @@ from strongroom.keypolicy.decision import DecidedBy, Word
 from strongroom.keypolicy.lint.openings import opens_by_role
 from strongroom.keypolicy.lint.rule import Rule
 from strongroom.keypolicy.lint.subject import Subject
-from strongroom.keypolicy.lint.views import Fault
-from strongroom.keypolicy.operations import CREATE_GRANT, PREFIX
-from strongroom.keypolicy.patterns import ARN_PARTS
-from strongroom.keypolicy.principals import PrincipalKind
-from strongroom.keypolicy.statements import ATTESTED
+from strongroom.keypolicy.lint.views import Fault, StatementView, account_of
+from strongroom.keypolicy.principals import Principal, PrincipalKind
 from strongroom.keypolicy.symbolic.answer import Answer, Undecided, Witness
 from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
+from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
 
 _NOBODYS = AccountId("000000000000")
 """Stands for an account that the policy does not name."""
-_ACCOUNT = 4
-_SECRETS = frozenset(action.removeprefix(PREFIX) for action in (*ATTESTED, "kms:ReEncryptFrom", CREATE_GRANT))
+_WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, PrincipalKind.SESSION})
 
 
 def ask(subject: Subject) -> Iterator[Answer]:
@@ -78,14 +75,13 @@ def _allowing(witness: Witness) -> str:
 
 def _accounts(subject: Subject) -> tuple[AccountId, ...]:
     if subject.key_arn is not None:
-        return (AccountId(subject.key_arn.split(":")[_ACCOUNT]),)
-    members = (m for each in subject.statements if each.statement.principals for m in each.statement.principals.members)
-    arns = (each.value.split(":") for each in members if each.kind in _WITH_ACCOUNT)
-    named = (AccountId(parts[_ACCOUNT] if len(parts) >= ARN_PARTS else parts[0]) for parts in arns)
+        return tuple(subject.home)
+    named = (account_of(m) for each in subject.statements for m in _named(each) if m.kind in _WITH_ACCOUNT)
     return tuple(dict.fromkeys((*named, _NOBODYS)))
 
 
-_WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, PrincipalKind.SESSION})
+def _named(view: StatementView) -> tuple[Principal, ...]:
+    return view.statement.principals.members if view.statement.principals else ()
 
 
 def _place(subject: Subject, label: str, condition: str = "") -> Path:
@@ -120,7 +116,7 @@ def _document(call: Call) -> str:
 def planted_grant(subject: Subject) -> Iterator[Fault]:
     """Yield each grant on the key that gives out secrets."""
     for each in subject.grants:
-        found = sorted(each.operations & _SECRETS)
+        found = sorted(each.operations & OPENING_OPERATIONS)
         if found:
             yield Fault(
                 (), f"grant {each.grant_id} lets {each.grantee.value} call {', '.join(found)} without a document"

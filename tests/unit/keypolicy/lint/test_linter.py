@@ -192,3 +192,92 @@ def test_a_policy_that_is_none_is_refused_and_not_linted():
 
 def test_every_severity_is_one_of_three():
     assert {rule.severity for rule in RULES.values()} == set(Severity)
+
+
+def test_a_role_of_another_account_is_no_escrow(world):
+    """Whoever writes its Deny as an escrow key has it opens the key for a customer's role, without a document."""
+
+    def elsewhere(body):
+        thief = role(CUSTOMER, "thief")
+        body["EscrowOpen"]["Principal"] = {"AWS": thief}
+        body["DenyOthers"]["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": thief}}
+
+    text = encode_key_policy(world.edited(escrow(world), elsewhere))
+    for known in ({}, {"key_arn": KEY}):
+        assert {"lint.unattested", "lint.opens"} <= serious(lint_of(text, **known))
+    nobodys = json.loads(text)
+    nobodys["Statement"] = [each for each in nobodys["Statement"] if each["Sid"] != "Admin"]
+    assert "lint.unattested" in serious(lint_of(json.dumps(nobodys)))
+
+
+GATED = {PCR + str(index): "4a" * 48 for index in (2, 4, 12, 13)}
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "found"),
+    [
+        ({"StringEquals": {"aws:PrincipalAccount": CUSTOMER}}, False),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}}, False),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{CUSTOMER}:role/*"}}, False),
+        ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/r-ab12/*"}}, False),
+        ({"StringLike": {"aws:userid": "AROAABCDEFGHIJKLMNOPQ:*"}}, False),
+        ({"StringLike": {"aws:PrincipalAccount": "1*"}}, True),
+        ({"StringLike": {"aws:PrincipalOrgID": "o-*"}}, True),
+        ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*/r-ab12/"}}, True),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:PrincipalOrgID}"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/app"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "*"}}, True),
+        ({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}, True),
+        ({"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+    ],
+)
+def test_who_may_be_anyone(world, narrowing, found):
+    condition = {"StringEqualsIgnoreCase": GATED, **narrowing}
+    allow = HURRIED | {"Action": "kms:Decrypt", "Condition": condition}
+    assert ("lint.anyone" in serious(lint_of(world.document(allow)))) == found
+    (operator, keys), *_ = narrowing.items()
+    if operator == "StringEquals":
+        fence = FENCE | {"Condition": {"StringNotEquals": keys}}
+        fenced = world.document(HURRIED | {"Action": "kms:Decrypt"}, fence)
+        assert ("lint.anyone" in serious(lint_of(fenced))) == found
+
+
+def test_a_narrowed_allow_to_everybody_still_lets_everybody_change_the_policy(world):
+    organization = {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    allow = HURRIED | {"Action": "kms:PutKeyPolicy", "Condition": organization}
+    assert "lint.anyone-changes" in serious(lint_of(world.document(allow)))
+    named = HURRIED | {"Action": "kms:PutKeyPolicy", "Condition": {"ArnEquals": {"aws:PrincipalArn": CHANGE}}}
+    assert "lint.anyone-changes" not in serious(lint_of(world.document(named)))
+    fence = FENCE | {"Action": "kms:PutKeyPolicy", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": CHANGE}}}
+    assert "lint.anyone-changes" not in serious(lint_of(world.document(allow, fence)))
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "DescribeKey"]}}, False),
+        ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "Decrypt"]}}, True),
+        ({"ForAnyValue:StringEquals": {"kms:GrantOperations": ["Encrypt"]}}, True),
+        ({"ForAllValues:StringEqualsIfExists": {"kms:GrantOperations": ["Encrypt"]}}, True),
+        ({"ArnEquals": {"kms:GranteePrincipal": CHANGE}}, True),
+    ],
+)
+def test_a_grant_that_gives_no_secret_is_no_side_door(world, condition, found):
+    allow = HURRIED | {"Principal": {"AWS": VENDOR}, "Action": "kms:CreateGrant", "Condition": condition}
+    assert ("lint.create-grant" in serious(lint_of(world.document(allow)))) == found
+
+
+def test_a_deny_of_one_old_value_is_fine_beside_gates(world):
+    old = FENCE | {"Action": "kms:Decrypt", "Condition": {"StringEquals": {PCR + "4": "0d" * 48}}}
+    assert serious(lint_of(world.document(old))) == {"lint.deny-needs-document"}
+    policy = json.loads(encode_key_policy(world.policy()))
+    assert serious(lint_of(json.dumps({**policy, "Statement": [*policy["Statement"], old]}))) == set()
+
+
+def test_a_field_that_is_compared_with_itself_is_not_compared(world):
+    itself = {"StringEquals": {"kms:EncryptionContext:tenant": "${kms:EncryptionContext:tenant}"}}
+    of_caller = {"StringEquals": {"kms:EncryptionContext:tenant": "${aws:PrincipalAccount}"}}
+    for condition, found in ((itself, True), (of_caller, False)):
+        allow = HURRIED | {"Principal": {"AWS": VENDOR}, "Action": "kms:Encrypt", "Condition": condition}
+        assert ("lint.seals-any-context" in serious(lint_of(world.document(allow)))) == found
