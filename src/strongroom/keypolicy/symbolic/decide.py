@@ -32,6 +32,9 @@ from strongroom.keypolicy.symbolic.space import CALLER, DOCUMENT, ENCLAVE, NITRO
 from strongroom.keypolicy.symbolic.variables import Literal, merged
 from strongroom.keypolicy.symbolic.witness import Found, call_of
 
+_PROOF_STEPS = 300
+"""Branches for making the proofs of one action short. It is apart from the search: a long proof is a proof, too."""
+
 
 def decide(question: Question, actions: Iterable[str]) -> Answer:
     """Answer whether some request for one of these actions is allowed without an allowed document."""
@@ -73,7 +76,8 @@ class _Action:
     """The search for one action."""
 
     def __init__(self, space: Space, action: str, unallowed: Sequence[Clause]) -> None:
-        self._space, self._action, self._search = space, action, Search()
+        self._space, self._action = space, action
+        self._search, self._proofs = Search(), Search(_PROOF_STEPS)
         self._encoding = Encoding(space, action)
         self._domains = domains(space, action)
         attested = unallowed if OPERATIONS[action].attested else ()
@@ -96,7 +100,7 @@ class _Action:
         if solution is None:
             solution = self._search.solve(self._domains, clauses)
         if solution is None:
-            yield Closed(self._action, way.allow, closing(self._search, self._domains, clauses))
+            yield Closed(self._action, way.allow, closing(self._proofs, self._domains, clauses))
             return
         found = self._confirmed(solution, way)
         if isinstance(found, Witness):
