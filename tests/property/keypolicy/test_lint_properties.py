@@ -2,21 +2,33 @@
 """What the lint does with every policy: it never fails, and what opens without a document never passes it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, find, given, settings
 from hypothesis import strategies as st
 from tests.lint_examples import NOW, lint_of
-from tests.property.keypolicy.test_keypolicy_properties import ALL, callers, policies, request_of, statements
+from tests.property.keypolicy.test_keypolicy_properties import (
+    ALL,
+    CUSTOMER,
+    VENDOR,
+    callers,
+    policies,
+    request_of,
+    statements,
+)
 
 from strongroom.errors import FormatError, Severity
 from strongroom.formats.json_places import find_spans
+from strongroom.ids import AccountId
 from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.evaluate import evaluate
 from strongroom.keypolicy.lint.examples import EXAMPLES
 from strongroom.keypolicy.lint.linter import LintQuestion, lint_statements
 from strongroom.keypolicy.model import encode_key_policy, parse_key_policy_leniently
+from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
 
+ANYWHERE = ALL.statements[0]
 EXAMPLE_TEXTS = [text for each in EXAMPLES.values() for text in (each.fires, each.silent)]
 
 
@@ -70,3 +82,15 @@ def test_a_flat_deny_never_makes_a_policy_open(policy, deny):
     body = json.loads(text)
     stricter = json.dumps({**body, "Statement": [*body["Statement"], deny]})
     assert by_rules(stricter) - {"lint.bricks-key"} <= by_rules(text)
+
+
+@pytest.mark.slow
+@settings(max_examples=25)
+@given(policies)
+def test_in_which_account_a_key_is_makes_no_difference_to_a_policy_that_does_not_ask(policy):
+    """So the lint may ask about two accounts, and not about all that a policy names."""
+    everywhere = tuple(replace(each, resources=ANYWHERE.resources) for each in policy.statements)
+    indifferent = replace(policy, statements=everywhere)
+    accounts = (VENDOR, CUSTOMER, AccountId("000000000000"))
+    answers = [opening_without_allowed_document(indifferent, key_account=each) for each in accounts]
+    assert len({type(each) for each in answers}) == 1

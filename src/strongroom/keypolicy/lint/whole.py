@@ -22,6 +22,8 @@ from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
 
 _NOBODYS = AccountId("000000000000")
 """Stands for an account that the policy does not name."""
+_OF_RESOURCE = "aws:resource"
+"""How condition keys begin that are facts of the key's account."""
 _WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, PrincipalKind.SESSION})
 
 
@@ -74,10 +76,17 @@ def _allowing(witness: Witness) -> str:
 
 
 def _accounts(subject: Subject) -> tuple[AccountId, ...]:
+    """Return the accounts that the key may be in, as far as they make a difference.
+
+    Everybody's own policies allow everything, so whom a statement names may do the same from anywhere. The account
+    matters where a Resource or a condition asks for it; else one that is named and one that is not stand for all.
+    """
     if subject.key_arn is not None:
         return tuple(subject.home)
     named = (account_of(m) for each in subject.statements for m in _named(each) if m.kind in _WITH_ACCOUNT)
-    return tuple(dict.fromkeys((*named, _NOBODYS)))
+    known = tuple(dict.fromkeys((*sorted(subject.home), *named)))
+    asked = any(each.on(_OF_RESOURCE) or each.statement.resources.texts != ("*",) for each in subject.statements)
+    return (*(known if asked else known[:1]), _NOBODYS)
 
 
 def _named(view: StatementView) -> tuple[Principal, ...]:
