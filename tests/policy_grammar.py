@@ -6,6 +6,7 @@ nothing. Every operator of the table takes part with every form of it, and so do
 """
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -16,8 +17,9 @@ from strongroom.keypolicy.caller_facts import Credentials
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.context import Call, EnclavePcrs, NitroTpmPcrs, Sender, kms_request
 from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal
+from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.key_facts import KeyFacts
-from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy
+from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy, parse_resource_policy
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.operators import NULL, OPERATORS, Quantifier, ValueKind
 from strongroom.keypolicy.principals import Caller
@@ -32,6 +34,8 @@ ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey", "kms:DeriveSharedSecret", "kms:
 CONTEXT = "kms:EncryptionContext:"
 TEXTS = ("a", "A", "b", "ab")
 PATTERNS = (*TEXTS, "a*", "*b", "?", "*")
+VARIABLE_IN = 20
+"""One condition in so many, of those that can, compares with a policy variable."""
 VARIABLES = ("${aws:username}", "x${aws:PrincipalTag/team}", "${aws:SourceVpce, 'a'}")
 
 
@@ -107,15 +111,15 @@ def condition(draw):
         quantifier = ""  # KMS refuses it
     name = quantifier + operator.name + draw(st.sampled_from(["", "", "IfExists"]))
     values = VALUES[key]
-    if operator.takes_variables and row.kind is ValueKind.STRING and draw(st.integers(0, 19)) == 0:
+    if operator.takes_variables and row.kind is ValueKind.STRING and draw(st.integers(1, VARIABLE_IN)) == 1:
         values = VARIABLES
     return name, key, draw(one_or_more(values))
 
 
 @st.composite
-def condition_blocks(draw, most=3):
+def condition_blocks(draw, most=3, least=0):
     block = {}
-    for operator, key, values in draw(st.lists(condition(), max_size=most)):
+    for operator, key, values in draw(st.lists(condition(), min_size=least, max_size=most)):
         block.setdefault(operator, {})[key] = values
     return block
 
@@ -154,8 +158,51 @@ def policy_texts(draw, *, named=True):
     return json.dumps({"Version": "2012-10-17", "Statement": [*allows, *denies]})
 
 
+@st.composite
+def narrow_policy_texts(draw, *, named=True):
+    """Draw a policy that allows everything but what a few Denies with one condition each deny."""
+    everything = {"Action": "*", "Resource": "*", **({"Principal": "*"} if named else {})}
+    denies = [
+        {**everything, "Effect": "Deny", "Condition": draw(condition_blocks(1, 1))}
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**everything, "Effect": "Allow"}, *denies]})
+
+
 key_policies = policy_texts().map(parse_key_policy)
 identity_policies = policy_texts(named=False).map(parse_identity_policy)
+
+
+@st.composite
+def guardrail_texts(draw, *, named=False):
+    """Draw a policy that takes away, and sometimes nothing but that: it allows everything else."""
+    text = json.loads(draw(policy_texts(named=named)))
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*", **({"Principal": "*"} if named else {})}
+    if draw(st.booleans()):
+        text["Statement"].append(everything)
+    return json.dumps(text)
+
+
+own_guardrails = guardrail_texts().map(parse_identity_policy)
+resource_guardrails = guardrail_texts(named=True).map(parse_resource_policy)
+
+
+def few(policies):
+    return st.lists(policies, min_size=1, max_size=1).map(tuple)
+
+
+@st.composite
+def guardrails(draw):
+    """Draw what stands around a request: one or two kinds of it."""
+    optional = {
+        "boundary": own_guardrails,
+        "session_policies": few(own_guardrails),
+        "service_control": few(few(own_guardrails)),
+        "resource_control": few(few(resource_guardrails)),
+        "endpoint": resource_guardrails,
+    }
+    chosen = draw(st.lists(st.sampled_from(sorted(optional)), unique=True, min_size=1, max_size=2))
+    return Guardrails(**{name: draw(optional[name]) for name in chosen})
 
 
 @st.composite
@@ -172,77 +219,82 @@ def grants(draw):
     )
 
 
-def callers():
-    """Draw any kind of caller, of those that the vocabulary names and of others."""
-    account, name, session = st.sampled_from([HOME, AWAY, AccountId("777788889999")]), st.sampled_from, ["s", "ab", "x"]
-    ids = name(["", UNIQUE_ID, "AROAOTHEROTHEROTHER00"])
-    return st.one_of(
-        st.builds(
-            lambda a, r, s, i: Caller(a, f"arn:aws:sts::{a}:assumed-role/{r}/{s}", role(a, r), i),
-            account,
-            name(["app", "a"]),
-            name(session),
-            ids,
-        ),
-        st.builds(lambda a, u, i: Caller(a, f"arn:aws:iam::{a}:user/{u}", unique_id=i), account, name(TEXTS), ids),
-        st.builds(
-            lambda a, u, behind: Caller(a, f"arn:aws:sts::{a}:federated-user/{u}", user_arn=user(a) if behind else ""),
-            account,
-            name(TEXTS),
-            st.booleans(),
-        ),
-        st.builds(lambda a: Caller(a, f"arn:aws:iam::{a}:root"), account),
-        name([SERVICE, "other.amazonaws.com"]).map(Caller.of_service),
+def a_caller(pick):
+    """Return any kind of caller, of those that the vocabulary names and of others."""
+    account, unique_id = pick([HOME, AWAY, AccountId("777788889999")]), pick(["", UNIQUE_ID, "AROAOTHEROTHEROTHER00"])
+    kind = pick(["role", "role", "user", "federated", "root", "service"])
+    if kind == "role":
+        name = pick(["app", "a"])
+        arn = f"arn:aws:sts::{account}:assumed-role/{name}/{pick(['s', 'ab', 'x'])}"
+        return Caller(account, arn, role(account, name), unique_id)
+    if kind == "user":
+        return Caller(account, f"arn:aws:iam::{account}:user/{pick(TEXTS)}", unique_id=unique_id)
+    if kind == "federated":
+        behind = pick(["", user(account)])
+        return Caller(account, f"arn:aws:sts::{account}:federated-user/{pick(TEXTS)}", user_arn=behind)
+    if kind == "root":
+        return Caller(account, f"arn:aws:iam::{account}:root")
+    return Caller.of_service(pick([SERVICE, "other.amazonaws.com"]))
+
+
+def a_document(pick):
+    """Return no document, an enclave's or a NitroTPM's, with some of the PCRs that the vocabulary names."""
+    kind, indices = pick([(None, ()), (EnclavePcrs, (0,)), (NitroTpmPcrs, (4, 7))])
+    values = {index: pick([GOOD, EVIL, b"\xcc" * 48, b""]) for index in indices}
+    return kind and kind(PcrDigests.of({index: value for index, value in values.items() if value}))
+
+
+def _pairs(pick, *names):
+    return {name: pick([*TEXTS, "", "zz"]) for name in names if pick([True, False])}
+
+
+def _few(pick):
+    return tuple({pick([*TEXTS, "zz"]) for _ in range(pick([0, 0, 1, 2]))})
+
+
+def a_sender(pick):
+    """Return what AWS knows of a request beside its parameters."""
+    text = ["", "", *TEXTS, "zz"]
+    return Sender(
+        Region("eu-central-1"),
+        secure_transport=pick(["true", "false"]),
+        organization=pick(text),
+        source_ip=pick(["", "10.0.0.1", "10.1.2.3", "10.1.9.9", "11.0.0.0", "2001:db8::1", "::1"]),
+        source_vpce=pick(text),
+        via_service=pick(text),
+        called_via=_few(pick),
+        source_arn=pick(["", "arn:aws:s3:::a", "arn:aws:s3:::ab", "arn:aws:ec2:::i"]),
     )
 
 
-def pcrs(*indices):
-    values = st.fixed_dictionaries({}, optional=dict.fromkeys(indices, st.sampled_from([GOOD, EVIL, b"\xcc" * 48])))
-    return values.map(PcrDigests.of)
+_SECONDS = (-40_000_000, -3_000_000, -1, 0, 1, 20_000_000, 999_999_999)
 
 
-unallowed_documents = st.none() | pcrs(0).map(EnclavePcrs)
-any_documents = unallowed_documents | pcrs(4, 7).map(NitroTpmPcrs)
-optional_text = st.sampled_from(["", "", *TEXTS, "zz"])
-few_texts = st.lists(st.sampled_from([*TEXTS, "zz"]), unique=True, max_size=2).map(tuple)
-moments = st.sampled_from([NOW + timedelta(seconds=n) for n in (-40_000_000, -3_000_000, -1, 0, 1, 20_000_000, 999_999_999)])
-senders = st.builds(
-    Sender,
-    st.just(Region("eu-central-1")),
-    secure_transport=st.sampled_from(["true", "false"]),
-    organization=optional_text,
-    source_ip=st.sampled_from(["", "10.0.0.1", "10.1.2.3", "10.1.9.9", "11.0.0.0", "2001:db8::1", "::1"]),
-    source_vpce=optional_text,
-    via_service=optional_text,
-    called_via=few_texts,
-    source_arn=st.sampled_from(["", "arn:aws:s3:::a", "arn:aws:s3:::ab", "arn:aws:ec2:::i"]),
-)
-credentials = st.builds(
-    Credentials,
-    issued_at=st.none() | moments,
-    multi_factor=st.none() | st.booleans(),
-    multi_factor_at=st.none() | st.sampled_from([NOW - timedelta(seconds=n) for n in (0, 10, 30, 60, 3600, 3601)]),
-    tags=st.dictionaries(st.just("team"), st.sampled_from(TEXTS), max_size=1),
-    organization_paths=few_texts,
-)
-keys = st.none() | st.builds(KeyFacts, spec=st.sampled_from(["SYMMETRIC_DEFAULT", *TEXTS]))
-contexts = st.dictionaries(st.sampled_from(["a", "Tenant", "b", "zz"]), st.sampled_from([*TEXTS, "", "zz"]), max_size=2)
-
-
-@st.composite
-def requests(draw, documents=unallowed_documents, actions=ACTIONS):
-    """Draw a request that somebody could make."""
-    action = draw(st.sampled_from(actions))
-    return kms_request(
-        Call(
-            action,
-            draw(callers()),
-            KEY,
-            draw(moments),
-            draw(senders),
-            attestation=draw(documents) if OPERATIONS[action].attested else None,
-            encryption_context=draw(contexts) if OPERATIONS[action].takes_context else {},
-            credentials=draw(credentials),
-            key=draw(keys),
-        )
+def a_call(pick):
+    """Return a document and a request with it that somebody could make. `pick` takes one of a list."""
+    action, document = pick(ACTIONS), a_document(pick)
+    operation = OPERATIONS[action]
+    moments = [None, *(NOW + timedelta(seconds=seconds) for seconds in _SECONDS)]
+    ages = [None, *(NOW - timedelta(seconds=age) for age in (0, 10, 30, 60, 3600, 3601))]
+    call = Call(
+        action,
+        a_caller(pick),
+        KEY,
+        pick(moments) or NOW,
+        a_sender(pick),
+        attestation=document if operation.attested else None,
+        encryption_context=_pairs(pick, "a", "Tenant", "b", "zz") if operation.takes_context else {},
+        credentials=Credentials(
+            issued_at=pick(moments),
+            multi_factor=pick([None, True, False]),
+            multi_factor_at=pick(ages),
+            tags=_pairs(pick, "team"),
+            organization_paths=_few(pick),
+        ),
+        key=pick([None, KeyFacts(), KeyFacts(spec="a"), KeyFacts(spec="ab")]),
     )
+    return call.attestation, kms_request(call)
+
+
+CALLS = [a_call(random.Random(seed).choice) for seed in range(4000)]
+"""Documents and requests. Drawing them anew for each policy would leave no time to try many on each."""

@@ -1,30 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No request that the symbolic answer calls impossible is allowed by the evaluator, and every witness is."""
+"""No request that the symbolic answer calls impossible is allowed by the evaluator, and every witness is.
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+That the property can fail is shown with planted bugs: it has to find each.
+"""
+
+import pytest
+from hypothesis import Phase, given, settings
 from tests import policy_grammar as grammar
+from tests.property.keypolicy.symbolic_bugs import BUGS
+from tests.property.keypolicy.symbolic_contract import EVERY
 
-from strongroom.keypolicy.context import NitroTpmPcrs
-from strongroom.keypolicy.decision import Outcome
-from strongroom.keypolicy.evaluate import evaluate
-from strongroom.keypolicy.symbolic.answer import Impossible, Witness
-from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
-from strongroom.keypolicy.symbolic.question import ALLOW_ALL
-import collections
-S=collections.Counter()
-import atexit
-atexit.register(lambda: print(S))
-R=collections.Counter()
-atexit.register(lambda: [print(x) for x in R.most_common(60)])
 
-@settings(max_examples=1000, deadline=None)
-@given(grammar.key_policies, st.lists(grammar.requests(), min_size=10, max_size=10))
-def test_what_is_impossible_is_never_allowed(policy, requests):
-    answer = opening_without_allowed_document(policy, key_account=grammar.HOME, key_arn=grammar.KEY)
-    S[type(answer).__name__]+=1
-    if hasattr(answer,'doubts'):
-        for d in answer.doubts: R[d.why[:150]]+=1
-    allowed = [request for request in requests if evaluate(request, key_policy=policy, identity_policies=[ALLOW_ALL]).outcome is Outcome.ALLOWED]
-    if allowed: S["allowed"]+=1
-    assert not (isinstance(answer, Impossible) and allowed)
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_is_impossible_is_never_allowed_and_what_is_witnessed_is(kind):
+    @settings(max_examples=80, deadline=None)
+    @given(EVERY[kind])
+    def holds(asked):
+        assert asked.broken() is None
+
+    holds()
+
+
+class BrokenError(Exception):
+    """The property was broken."""
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name, monkeypatch):
+    bug = BUGS[name]
+    if bug.keys:
+        monkeypatch.setattr(grammar, "VALUES", {key: grammar.VALUES[key] for key in bug.keys})
+    bug.plant(monkeypatch)
+
+    @settings(max_examples=300, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @given(EVERY[bug.kind])
+    def finds(asked):
+        if asked.broken() is not None:
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        finds()

@@ -86,31 +86,36 @@ class _Action:
             self._common.append(Clause(((space.demand(OPENS),),)))
 
     def answers(self) -> Iterator[Witness | Closed | Doubt]:
-        """Yield what becomes of each way: a witness ends the search."""
+        """Yield what becomes of each Allow and each grant: a witness ends the search."""
+        closed: dict[str, dict[str, None]] = {}
         for way in self._encoding.ways():
             try:
-                yield from self._way(way)
+                found = self._followed(way)
             except TooLong:
-                yield Doubt(self._action, way.allow, "", f"the search was given up after {MAX_STEPS} steps")
+                found = Doubt(self._action, way.allow, "", f"the search was given up after {MAX_STEPS} steps")
+            if found is None:
+                closed.setdefault(way.allow, {}).update(dict.fromkeys(self._closing(way)))
+            else:
+                yield from [found] if isinstance(found, Witness | Doubt) else found
+        yield from (Closed(self._action, allow, tuple(by)) for allow, by in closed.items())
 
-    def _way(self, way: Way) -> Iterator[Witness | Closed | Doubt]:
+    def _followed(self, way: Way) -> Witness | Doubt | list[Doubt] | None:
+        """Return a witness, or what is doubtful; None when nothing can come this way."""
         clauses = [*self._common, *way.clauses]
         sure = [Clause(tuple(filter(self._is_sure, clause.terms)), clause.of) for clause in clauses]
-        solution = self._search.solve(self._domains, sure)
+        solution = self._search.solve(self._domains, sure) or self._search.solve(self._domains, clauses)
         if solution is None:
-            solution = self._search.solve(self._domains, clauses)
-        if solution is None:
-            yield Closed(self._action, way.allow, closing(self._proofs, self._domains, clauses))
-            return
+            return None
         found = self._confirmed(solution, way)
         if isinstance(found, Witness):
-            yield found
-            return
-        assumed = [at for at in self._space.origin if solution[at] != self._space.variables[at].every]
-        for at in assumed:
-            yield Doubt(self._action, *self._space.origin[at], self._space.variables[at].assumption)
-        if not assumed:
-            yield Doubt(self._action, way.allow, "", found)
+            return found
+        space = self._space
+        assumed = [at for at in space.origin if solution[at] != space.variables[at].every]
+        doubts = [Doubt(self._action, *space.origin[at], space.variables[at].assumption) for at in assumed]
+        return doubts or Doubt(self._action, way.allow, "", found)
+
+    def _closing(self, way: Way) -> tuple[str, ...]:
+        return closing(self._proofs, self._domains, [*self._common, *way.clauses])
 
     def _is_sure(self, term: Term) -> bool:
         """Tell whether a term needs no assumption."""

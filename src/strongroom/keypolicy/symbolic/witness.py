@@ -81,16 +81,19 @@ def call_of(found: Found) -> Call:
 
 
 def _sender(found: Found) -> Sender:
-    chain = _chain(found)
-    by_service = found.text("kms:grantisforawsresource") == "true"
-    by_service |= found.text("aws:viaawsservice") == "true" and not chain
+    chain, via = _chain(found), found.text("kms:viaservice")
+    if found.text("kms:grantisforawsresource") == "true":
+        via = via or _SERVICE
+    if found.text("aws:viaawsservice") == "true" and not chain and not via:
+        # Some service is in between: under the name that is left to it.
+        via, chain = ("", (_SERVICE,)) if "kms:viaservice" in found.asked else (_SERVICE, ())
     return Sender(
         Region(found.text("aws:requestedregion", found.key_arn.split(":")[3])),
         secure_transport=found.text("aws:securetransport", "true"),
         organization=found.text("aws:principalorgid"),
         source_ip=found.text("aws:sourceip"),
         source_vpce=found.text("aws:sourcevpce"),
-        via_service=found.text("kms:viaservice") or (_SERVICE if by_service else ""),
+        via_service=via,
         source_vpc=found.text("aws:sourcevpc"),
         vpc_source_ip=found.text("aws:vpcsourceip"),
         called_via=chain,
