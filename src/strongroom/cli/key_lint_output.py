@@ -59,7 +59,9 @@ class Report:
             return ""
         document = "one of the given documents" if self.question.allowed else "a document of a NitroTPM"
         spared = any(each.rule.code == "lint.opens-by-role" for each in self.findings)
-        return f"without {document} no request opens the key{', but those of the roles below' if spared else ''}"
+        but = ", but those of the roles below" if spared else ""
+        grants = "; its grants were not looked at" if self.question.grants is None else ""
+        return f"without {document} no request opens the key{but}{grants}"
 
 
 def is_counted(finding: LintFinding, accepted: Collection[str]) -> bool:

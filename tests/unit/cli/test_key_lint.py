@@ -58,7 +58,8 @@ def test_a_clean_policy_is_said_to_be_one(lint):
     code, printed = lint(SHUT)
     assert code == 0
     assert printed.out == (
-        "policy.json: nothing found\n  proved: without a document of a NitroTPM no request opens the key\n"
+        "policy.json: nothing found\n"
+        "  proved: without a document of a NitroTPM no request opens the key; its grants were not looked at\n"
     )
 
 
@@ -123,6 +124,9 @@ def test_an_identity_policy_is_linted_beside_it_with_lines_of_its_own(lint, tmp_
 def test_grants_in_a_file_are_looked_at(lint, tmp_path):
     (tmp_path / "grants.json").write_text(EXAMPLES["lint.planted-grant"].grants)
     assert rules(as_json(lint(EXAMPLES["lint.planted-grant"].silent, "--json"))[1]) == []
+    (tmp_path / "none.json").write_text('{"Grants": []}')
+    said = as_json(lint(EXAMPLES["lint.planted-grant"].silent, "--grants", "none.json", "--json"))[1]
+    assert said["proved"] == "without a document of a NitroTPM no request opens the key"
     found = rules(as_json(lint(EXAMPLES["lint.planted-grant"].silent, "--grants", "grants.json", "--json"))[1])
     assert "lint.planted-grant" in found
 
@@ -132,12 +136,15 @@ def measurements(pcr4):
     return encode_measurements(Measurements(pcrs=PcrDigests.of({**gates, 4: pcr4})))
 
 
+PROVED = "without one of the given documents no request opens the key"
+
+
 def test_allowed_measurements_bound_the_question(lint, tmp_path):
     policy = EXAMPLES["lint.not-allowed"].silent
     for name, pcr4 in (("its", b"\x4a" * 48), ("other", b"\x4b" * 48)):
         (tmp_path / f"{name}.json").write_bytes(measurements(pcr4))
     code, said = as_json(lint(policy, "--allowed", "its.json", "--json"))
-    assert (code, said["proved"]) == (0, "without one of the given documents no request opens the key")
+    assert (code, said["proved"]) == (0, f"{PROVED}; its grants were not looked at")
     code, said = as_json(lint(policy, "--allowed", "other.json", "--json"))
     assert (code, {"lint.not-allowed", "lint.opens"} <= set(rules(said)), said["proved"]) == (1, True, "")
     assert as_json(lint(policy, "--allowed", "other.json", "--allowed", "its.json", "--json"))[0] == 0

@@ -8,6 +8,7 @@ from functools import partial
 
 from strongroom.errors import Severity
 from strongroom.formats.pcrs import RESETTABLE, PcrIndex
+from strongroom.keypolicy.kms_keys import ENCRYPTION_CONTEXT
 from strongroom.keypolicy.lint.openings import ATTESTATION, Opening, openings, opens_by_role
 from strongroom.keypolicy.lint.rule import BOTH, Rule
 from strongroom.keypolicy.lint.subject import Subject
@@ -16,7 +17,7 @@ from strongroom.keypolicy.operators import Quantifier
 from strongroom.keypolicy.principals import PrincipalKind
 from strongroom.keypolicy.statements import ATTESTED
 
-_CONTEXT = "kms:encryptioncontext"
+_CONTEXT = ENCRYPTION_CONTEXT.lower()
 _OF_IMAGE = frozenset(map(PcrIndex, (4, 7)))
 """What tells one image, or the keys that it was signed with, from another; the other gates are constants."""
 _OF_FIRMWARE = frozenset(map(PcrIndex, (0, 1, 3, 5, 6)))
@@ -51,9 +52,10 @@ def _not_gated(index: int, subject: Subject) -> Iterator[Fault]:
 def constants_only(subject: Subject) -> Iterator[Fault]:
     """Yield each opening that asks only for what every instance shows."""
     for view, found in _by_statement(subject):
-        pins = [each.pins for each in found if each.pins]
-        if any(not each & (_OF_IMAGE | _OF_SYSTEM | RESETTABLE) for each in pins):
-            shown = ", ".join(f"PCR{index}" for index in sorted(pins[0]))
+        pins = (each.pins for each in found if each.pins)
+        constant = next((each for each in pins if not each & (_OF_IMAGE | _OF_SYSTEM | RESETTABLE)), None)
+        if constant is not None:
+            shown = ", ".join(f"PCR{index}" for index in sorted(constant))
             yield view.fault(view.path, f"asks for {shown} alone, which every instance of EC2 shows")
 
 

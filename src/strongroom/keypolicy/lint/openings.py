@@ -44,7 +44,7 @@ def opens_by_role(allow: StatementView, subject: Subject) -> bool:
     That is what an escrow key does on purpose (docs/formats/key-policy.md): a person opens, outside any instance.
     """
     opened = allow.covered & set(ATTESTED)
-    if not opened or not allow.members:
+    if not opened or not allow.members or len(subject.home) != 1:
         return False
     if any(each.kind is not PrincipalKind.ENTITY or account_of(each) not in subject.home for each in allow.members):
         return False

@@ -61,7 +61,7 @@ class Subject:
         """Return the account of the key, or else of those who may replace its policy: nobody in another account can."""
         if self.key_arn is not None:
             return frozenset({AccountId(self.key_arn.split(":")[ACCOUNT_PART])})
-        changing = (each for each in self.allows if PUT_KEY_POLICY in each.covered and each.statement.principals)
+        changing = (each for each in self.allows if PUT_KEY_POLICY in each.covered)
         members = (member for each in changing for member in each.members)
         return frozenset(account_of(each) for each in members if each.kind in _WITH_ACCOUNT)
 

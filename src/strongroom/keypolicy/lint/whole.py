@@ -30,8 +30,7 @@ _WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, Principa
 def ask(subject: Subject) -> Iterator[Answer]:
     """Yield the answer for each account that the key may be in, until there is a witness.
 
-    Where nobody says which account it is, these are all that the policy names, and one that it does not. What opens for
-    named roles on purpose is left out: `lint.opens-by-role` speaks of that.
+    What opens for named roles on purpose is left out: `lint.opens-by-role` speaks of that.
     """
     kept = (each.statement for each in subject.statements if not (each.allows and opens_by_role(each, subject)))
     policy = replace(subject.policy, statements=tuple(kept))

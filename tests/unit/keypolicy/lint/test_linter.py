@@ -281,3 +281,22 @@ def test_a_field_that_is_compared_with_itself_is_not_compared(world):
     for condition, found in ((itself, True), (of_caller, False)):
         allow = HURRIED | {"Principal": {"AWS": VENDOR}, "Action": "kms:Encrypt", "Condition": condition}
         assert ("lint.seals-any-context" in serious(lint_of(world.document(allow)))) == found
+
+
+def test_where_two_accounts_may_change_the_policy_neither_is_known_to_be_at_home(world):
+    def shared(body):
+        body["Admin"]["Principal"] = {"AWS": [f"arn:aws:iam::{each}:root" for each in (VENDOR, CUSTOMER)]}
+
+    text = encode_key_policy(world.edited(escrow(world), shared))
+    assert "lint.unattested" in serious(lint_of(text))
+    assert "lint.unattested" not in serious(lint_of(text, key_arn=KEY))
+
+
+def test_names_of_fields_alone_may_be_a_list_that_nothing_has_to_be_on(world):
+    """AWS's own pattern for "no other fields": it limits what there is, and asks for nothing."""
+    names = {"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["strongroom:tenant"]}}
+
+    def limited(body):
+        body["Open1General"]["Condition"].update(names)
+
+    assert serious(lint_of(encode_key_policy(world.edited(world.policy(), limited)))) == set()
