@@ -159,16 +159,16 @@ def policy_texts(draw, *, named=True):
 
 
 @st.composite
-def narrow_policy_texts(draw, *, named=True):
-    """Draw a policy that allows everything but what a few Denies with one condition each deny."""
-    everything = {"Action": "*", "Resource": "*", **({"Principal": "*"} if named else {})}
-    denies = [
-        {**everything, "Effect": "Deny", "Condition": draw(condition_blocks(1, 1))}
-        for _ in range(draw(st.integers(1, 4)))
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": [{**everything, "Effect": "Allow"}, *denies]})
+def narrow_policies(draw, allowed=st.just("*")):
+    """Draw a policy that allows `allowed` everything but what a few short Denies deny to everybody."""
+    everything = {"Principal": "*", "Action": "*", "Resource": "*"}
+    blocks = draw(st.lists(condition_blocks(2, 1), max_size=4))
+    denies = [{**everything, "Effect": "Deny", "Condition": block} for block in blocks]
+    allow = {**everything, "Effect": "Allow", "Principal": draw(allowed)}
+    return parse_key_policy(json.dumps({"Version": "2012-10-17", "Statement": [allow, *denies]}))
 
 
+one_principal = st.sampled_from([*_AWS, *_SESSIONS]).map(lambda value: {"AWS": value})
 key_policies = policy_texts().map(parse_key_policy)
 identity_policies = policy_texts(named=False).map(parse_identity_policy)
 

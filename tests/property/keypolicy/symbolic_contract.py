@@ -11,7 +11,7 @@ from strongroom.keypolicy.context import NitroTpmPcrs
 from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.evaluate import evaluate
 from strongroom.keypolicy.guardrails import NO_GUARDRAILS, Guardrails
-from strongroom.keypolicy.model import KeyPolicy, parse_key_policy
+from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.symbolic.answer import Impossible, Witness
 from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
 from strongroom.keypolicy.symbolic.question import ALLOW_ALL
@@ -79,5 +79,14 @@ guarded = st.builds(
     guardrails=grammar.guardrails(),
 )
 """Questions by what is given beside the key policy."""
-narrow = st.builds(Asked, grammar.narrow_policy_texts().map(parse_key_policy))
-EVERY = {"narrow": narrow, "plain": plain, "gated": gated, "granted": granted, "owned": owned, "guarded": guarded}
+narrow = st.builds(Asked, grammar.narrow_policies())
+named = st.builds(Asked, grammar.narrow_policies(grammar.one_principal))
+EVERY = {
+    "narrow": narrow,
+    "named": named,
+    "plain": plain,
+    "gated": gated,
+    "granted": granted,
+    "owned": owned,
+    "guarded": guarded,
+}

@@ -124,9 +124,10 @@ def _of_principal(principal: Principal) -> Iterator[Pattern]:
     elif principal.kind is PrincipalKind.ENTITY:
         yield exactly(principal.value)
     elif principal.kind is PrincipalKind.SESSION and ":assumed-role/" in principal.value:
-        account, role = exactly(account_in(principal.value)), exactly(principal.value.split("/")[1])
-        yield _named(":iam::", ROLE, role, account)
-        yield _named(":iam::", ROLE, (*ANYTHING, *exactly("/"), *role), account)
+        behind, name = principal.value.replace(":sts:", ":iam:", 1).split(":assumed-role/")
+        role = exactly(name.partition("/")[0])
+        yield (*exactly(f"{behind}:role/"), *role)
+        yield (*exactly(f"{behind}:role/"), *ANYTHING, *exactly("/"), *role)
     elif principal.kind is PrincipalKind.SESSION:
         yield exactly(principal.value)
 
@@ -146,9 +147,13 @@ def _behind(arn: str, asked: Asked) -> Iterator[Caller]:
     elif kind == FEDERATED:
         yield from _federated(arn, account, asked)
     else:
-        prefix = f"arn:{arn.split(':')[1]}:sts::{account}:assumed-role/{arn.rpartition('/')[2]}"
-        for unique_id, session in _sessions(arn, account, asked):
-            yield Caller(account, f"{prefix}/{session}", arn, unique_id)
+        for unique_id, session in _sessions(arn, asked):
+            yield Caller(account, f"{_sessions_of(arn)}/{session}", arn, unique_id)
+
+
+def _sessions_of(role_arn: str) -> str:
+    _, partition, _, _, account, role = role_arn.split(":", 5)
+    return f"arn:{partition}:sts::{account}:assumed-role/{role.rpartition('/')[2]}"
 
 
 def _ids(arn: str, asked: Asked) -> list[str]:
@@ -164,10 +169,10 @@ def _user_ids(arn: str, asked: Asked) -> list[str]:
     return [_UNKNOWN_ID[USER], *named, *others, ""]
 
 
-def _sessions(arn: str, account: AccountId, asked: Asked) -> Iterator[tuple[str, str]]:
+def _sessions(arn: str, asked: Asked) -> Iterator[tuple[str, str]]:
     """Yield the role's unique id and the session's name: together they are `aws:userid`."""
-    named, its_sessions = _ids(arn, asked), f"::{account}:assumed-role/{arn.rpartition('/')[2]}/"
-    sessions = [each.value for each in asked.named(PrincipalKind.SESSION) if its_sessions in each.value]
+    named, its_sessions = _ids(arn, asked), f"{_sessions_of(arn)}/"
+    sessions = [each.value for each in asked.named(PrincipalKind.SESSION) if each.value.startswith(its_sessions)]
     names = ["session", *(each.rpartition("/")[2] for each in sessions)]
     for unique_id in (_UNKNOWN_ID[ROLE], *named, ""):
         yield from ((unique_id, name) for name in names)

@@ -65,14 +65,14 @@ class Sketch:
 
     @property
     def tests(self) -> list[CaseTest]:
-        """Return all of it as tests of a case, and what `relations` asks of every key: is it there, is it true?"""
+        """Return all of it as tests of a case, and what `relations` asks of every key: that it is there, or true."""
         asked = [*(each.condition.holds for each in self.readings), *(each.holds for each in self.demands)]
         return [*asked, bool, lambda facts: ("true",) in facts.values()]
 
     def patterns(self) -> list[Pattern]:
         """Return the texts that it tells from others. Raises Unreadable."""
         found = [pattern for each in self.readings for pattern in each.patterns()]
-        return found + [pattern for each in self.demands for pattern in each.texts]
+        return found + [pattern for each in self.demands for pattern in each.patterns()]
 
 
 def cases_of(sketch: Sketch) -> tuple[Context, ...]:

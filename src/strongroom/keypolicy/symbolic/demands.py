@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.keypolicy.grants import GrantConstraints
 from strongroom.keypolicy.kms_keys import ENCRYPTION_CONTEXT, ENCRYPTION_CONTEXT_KEYS, NITROTPM_PCR
-from strongroom.keypolicy.symbolic.patterns import Pattern, Unreadable, any_case, exactly
+from strongroom.keypolicy.symbolic.patterns import Pattern, any_case, exactly
 from strongroom.keypolicy.symbolic.question import Question
 from strongroom.keypolicy.symbolic.variables import CaseTest
 
@@ -31,11 +31,16 @@ OPENING_OPERATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One test on one condition key, in lower case; `texts` are what it tells from other values."""
+    """One test on one condition key, in lower case. It tells `texts`, and `names` in any case, from other values."""
 
     key: str
-    texts: tuple[Pattern, ...]
     holds: CaseTest
+    texts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def patterns(self) -> list[Pattern]:
+        """Return what it tells from other values. Raises Unreadable for names with letters of no simple case."""
+        return [*map(exactly, self.texts), *map(any_case, self.names)]
 
 
 def pcr_is(index: PcrIndex, value: bytes) -> Demand:
@@ -45,29 +50,26 @@ def pcr_is(index: PcrIndex, value: bytes) -> Demand:
 
 def is_text(key: str, text: str) -> Demand:
     """Ask for exactly one text."""
-    return Demand(key, (exactly(text),), lambda facts: facts.get(key) == (text,))
+    return Demand(key, lambda facts: facts.get(key) == (text,), texts=(text,))
 
 
 def has_context_key(name: str) -> Demand:
     """Ask for a name among those of the encryption context."""
     lower = name.lower()
-    return Demand(CONTEXT_KEYS, _names(name), lambda facts: lower in _lowered(facts))
+    return Demand(CONTEXT_KEYS, lambda facts: lower in _lowered(facts), names=(name,))
 
 
 def no_other_context_keys(names: frozenset[str]) -> Demand:
     """Ask for these names, in lower case, at most."""
-    texts = tuple(text for name in sorted(names) for text in _names(name))
-    return Demand(CONTEXT_KEYS, texts, lambda facts: _lowered(facts) <= names)
+    return Demand(CONTEXT_KEYS, lambda facts: _lowered(facts) <= names, names=tuple(sorted(names)))
 
 
 def makes_only(operations: frozenset[str]) -> Demand:
     """Ask for a grant of these operations at most."""
-    return Demand(GRANT_OPERATIONS_KEY, (), lambda facts: set(facts.get(GRANT_OPERATIONS_KEY, ())) <= operations)
+    return Demand(GRANT_OPERATIONS_KEY, lambda facts: set(facts.get(GRANT_OPERATIONS_KEY, ())) <= operations)
 
 
-OPENS = Demand(
-    GRANT_OPERATIONS_KEY, (), lambda facts: bool(OPENING_OPERATIONS & set(facts.get(GRANT_OPERATIONS_KEY, ())))
-)
+OPENS = Demand(GRANT_OPERATIONS_KEY, lambda facts: bool(OPENING_OPERATIONS & set(facts.get(GRANT_OPERATIONS_KEY, ()))))
 """Ask for a grant that opens."""
 
 
@@ -94,13 +96,6 @@ def demands(question: Question) -> list[Demand]:
         if "CreateGrant" in grant.operations:
             found.append(makes_only(grant.operations))
     return [*found, OPENS]
-
-
-def _names(name: str) -> tuple[Pattern, ...]:
-    try:
-        return (any_case(name),)
-    except Unreadable:
-        return (exactly(name), exactly(name.lower()))
 
 
 def _lowered(facts: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -136,7 +136,8 @@ def _of_grant(space: Space, action: str) -> Iterator[list[Literal]]:
     """Require one principal or one service of a grant, and some operation (KMS API Reference, CreateGrant)."""
     if action != CREATE_GRANT:
         return
-    yield [space.present(GRANT_OPERATIONS_KEY)]
+    if space.has(GRANT_OPERATIONS_KEY):
+        yield [space.present(GRANT_OPERATIONS_KEY)]
     for role in ("grantee", "retiring"):
         person, service = f"kms:{role}principal", f"kms:{role}serviceprincipal"
         if space.has(person) and space.has(service):

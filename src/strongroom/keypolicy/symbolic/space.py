@@ -47,12 +47,12 @@ class Space:
     _holding: dict[int, int] = field(default_factory=dict)
 
     def has(self, key: str) -> bool:
-        """Tell whether a condition key is asked about at all."""
-        return key in self._at
+        """Tell whether a condition key is asked about, and has cases that can be told apart."""
+        return key in self._at and not self.variables[self._at[key]].assumption
 
     def asked_keys(self) -> Iterator[tuple[str, int]]:
-        """Return the condition keys that are asked about, with their variables."""
-        return ((key, at) for key, at in self._at.items() if not key.startswith("("))
+        """Return the condition keys of which that is true, with their variables."""
+        return ((key, at) for key, at in self._at.items() if not key.startswith("(") and self.has(key))
 
     def where(self, key: str, test: CaseTest) -> Literal:
         """Return the literal that a test is true of a key's case."""
@@ -94,12 +94,12 @@ class Space:
         cases = self._holding[id(condition)]
         return Literal(at, cases if holds else self.variables[at].every & ~cases)
 
-    def demand(self, demand: Demand) -> Literal:
-        """Return the literal that a demand is met. One that could not be expressed is met by every case."""
+    def demand(self, demand: Demand, *, met: bool = True) -> Literal:
+        """Return the literal that a demand is met, or that it is not. What cannot be expressed may be both."""
         at = self._at[demand.key]
         if self.variables[at].assumption:
             return Literal(at, self.variables[at].every)
-        return self.where(demand.key, demand.holds)
+        return self.where(demand.key, lambda facts: demand.holds(facts) is met)
 
     def add(self, name: str, cases: tuple[Context, ...], assumption: str = "") -> int:
         """Add a variable and return its number."""

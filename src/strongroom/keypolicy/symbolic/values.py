@@ -29,7 +29,6 @@ from strongroom.keypolicy.symbolic.words import words
 DIGESTS: tuple[Pattern, ...] = tuple(repeated(HEX, 2 * size) for size in (48, 32, 64))
 """PCRs of an attestation document as KMS shows them: SHA-384, or another hash, in lower-case hex."""
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(9000, 1, 1, tzinfo=UTC)
 _AROUND = tuple(sign * step for step in (timedelta(seconds=1), timedelta(microseconds=1)) for sign in (0, -1, 1))
 _SMALLEST = Decimal("1e-18")
 """A number has 18 decimals at most (operators.read_number)."""
@@ -38,6 +37,7 @@ _PRECISION = 60
 """Digits for sums of numbers of 18 + 18 digits."""
 _MOST_SECONDS = Decimal(99_999_999_999)
 """Of a timestamp that date operators read (operators.read_date)."""
+_NONE, _LONGEST = timedelta(0), timedelta(seconds=int(_MOST_SECONDS))
 _ORDINARY = (IPv4Address("203.0.113.7"), IPv6Address("2001:db8::7"))
 """Addresses for documentation (RFC 5737, RFC 3849)."""
 
@@ -109,16 +109,16 @@ def _seconds(text: str) -> Decimal:
 
 
 def moments(readings: Iterable[Reading], ordinary: datetime) -> list[datetime]:
-    """Return moments from 1970 on, the ordinary one first and whole seconds before others."""
+    """Return moments from 1970 to 5138, the ordinary one first and whole seconds before others."""
     found = [ordinary, _1970]
     for each, text in _pairs(readings):
         cut = read_date(text) if "Date" in each.operator.name else _moment(read_number(text))
-        found += [cut + step for step in _AROUND if _1970 <= cut + step <= _LAST]
+        found += [_1970 + since for since in (cut - _1970 + step for step in _AROUND) if _NONE <= since <= _LONGEST]
     return sorted(found, key=lambda moment: (moment != ordinary, moment.microsecond != 0))
 
 
 def _moment(seconds: Decimal) -> datetime:
-    limited = max(Decimal(0), min(seconds, _seconds(_LAST.isoformat())))
+    limited = max(Decimal(0), min(seconds, _MOST_SECONDS))
     return _1970 + timedelta(microseconds=int(limited * 1_000_000))
 
 
