@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from strongroom.errors import StrongroomError
 from strongroom.ids import KeyArn
@@ -33,10 +33,10 @@ from strongroom.keypolicy.symbolic.variables import merged
 from strongroom.keypolicy.symbolic.witness import Found, call_of
 
 
-def decide(question: Question, actions: Iterable[str]) -> Answer:
+def decide(question: Question, actions: Sequence[str]) -> Answer:
     """Answer whether some request for one of these actions is allowed without an allowed document."""
     try:
-        space = space_of(question)
+        space = space_of(question, actions)
     except Unreadable as error:
         return Undecided((Doubt("every action", "of every policy", "", str(error)),))
     unallowed = tuple(_without_allowed_document(space))
