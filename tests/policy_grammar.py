@@ -162,7 +162,8 @@ def policy_texts(draw, *, named=True):
 def narrow_policies(draw, allowed=st.just("*")):
     """Draw a policy that allows `allowed` everything but what a few short Denies deny to everybody."""
     everything = {"Principal": "*", "Action": "*", "Resource": "*"}
-    blocks = draw(st.lists(condition_blocks(2, 1), max_size=4))
+    short = st.sampled_from([1, 1, 1, 2]).flatmap(lambda most: condition_blocks(most, 1))
+    blocks = draw(st.lists(short, max_size=4))
     denies = [{**everything, "Effect": "Deny", "Condition": block} for block in blocks]
     allow = {**everything, "Effect": "Allow", "Principal": draw(allowed)}
     return parse_key_policy(json.dumps({"Version": "2012-10-17", "Statement": [allow, *denies]}))

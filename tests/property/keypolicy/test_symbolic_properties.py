@@ -32,7 +32,7 @@ def test_a_planted_bug_is_found(name, monkeypatch):
         monkeypatch.setattr(grammar, "VALUES", {key: grammar.VALUES[key] for key in bug.keys})
     bug.plant(monkeypatch)
 
-    @settings(max_examples=300, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
     @given(EVERY[bug.kind])
     def finds(asked):
         if asked.broken() is not None:

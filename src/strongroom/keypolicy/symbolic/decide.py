@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from strongroom.errors import StrongroomError
 from strongroom.ids import KeyArn
@@ -36,10 +36,10 @@ _PROOF_STEPS = 300
 """Branches for making the proofs of one action short. It is apart from the search: a long proof is a proof, too."""
 
 
-def decide(question: Question, actions: Iterable[str]) -> Answer:
+def decide(question: Question, actions: Sequence[str]) -> Answer:
     """Answer whether some request for one of these actions is allowed without an allowed document."""
     try:
-        space = space_of(question)
+        space = space_of(question, actions)
     except Unreadable as error:
         return Undecided((Doubt("every action", "of every policy", "", str(error)),))
     unallowed = tuple(_without_allowed_document(space))

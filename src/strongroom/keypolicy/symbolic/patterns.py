@@ -7,6 +7,7 @@ A token takes one character of a set, or, with a star, any number of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from strongroom.keypolicy.patterns import Exact, Pieces, arn_pattern
@@ -52,20 +53,26 @@ class Unreadable(Exception):  # noqa: N818 -- not an error of the caller's: what
 
 def exactly(text: str) -> Pattern:
     """Match one text."""
-    return tuple(Token(Letters(frozenset(char))) for char in text)
+    return tuple(map(_char, text))
 
 
 def any_case(text: str) -> Pattern:
     """Match what has the same lower-case form. Raises Unreadable for letters whose forms differ in length."""
     if any(ord(char) > _LATIN for char in text):
         raise Unreadable("letters beyond U+00FF have no simple case")
-    return tuple(Token(Letters(_forms(char))) for char in text)
+    return tuple(map(_char_of_any_case, text))
 
 
-def _forms(char: str) -> frozenset[str]:
+@cache
+def _char(char: str) -> Token:
+    return Token(Letters(frozenset(char)))
+
+
+@cache
+def _char_of_any_case(char: str) -> Token:
     lower = char.lower()
     forms = {char, lower, lower.upper(), _FOLDED.get(lower, lower)}
-    return frozenset(form for form in forms if form.lower() == lower)
+    return Token(Letters(frozenset(form for form in forms if form.lower() == lower)))
 
 
 def like(pieces: Pieces, wild: Letters = ANY) -> Pattern:
@@ -82,7 +89,7 @@ def like(pieces: Pieces, wild: Letters = ANY) -> Pattern:
 def _wild(char: str, wild: Letters) -> Token:
     if char in "*?":
         return Token(wild, star=char == "*")
-    return Token(Letters(frozenset(char)))
+    return _char(char)
 
 
 def like_arn(pieces: Pieces) -> Pattern:

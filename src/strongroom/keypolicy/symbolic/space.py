@@ -6,7 +6,7 @@ Only what some policy or grant asks about becomes a variable: the rest of a requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from strongroom.keypolicy.caller_facts import identity_facts
@@ -124,12 +124,16 @@ class Space:
         self._at.update(dict.fromkeys(keys, at))
 
 
-def space_of(question: Question) -> Space:
-    """Build the space of a question. Raises Unreadable when the callers are too many to tell apart."""
+def space_of(question: Question, actions: Sequence[str]) -> Space:
+    """Build the space of a question about these actions. Raises Unreadable where there are too many cases of callers.
+
+    Statements about other actions say nothing of it.
+    """
     space = Space(question)
     readings: dict[tuple[str, ...], list[Reading]] = {}
     owners: dict[int, Statement] = {}
-    for statement in question.statements:
+    statements = [each for each in question.statements if any(each.actions.covers(name.lower()) for name in actions)]
+    for statement in statements:
         if depends_on_request(statement.resources):
             space.assume(statement, "Resource", statement.resources, "a policy variable stands in it")
         for condition in statement.conditions:
@@ -141,8 +145,8 @@ def space_of(question: Question) -> Space:
                 space.assume(statement, f"{condition.operator} {condition.key}", condition, str(error))
             else:
                 readings.setdefault(_group(condition.lookup), []).append(reading)
-    _add_callers(space, readings.pop((CALLER,), []))
-    space.add(RESOURCE, key_cases(question, [each.resources for each in question.statements]))
+    _add_callers(space, statements, readings.pop((CALLER,), []))
+    space.add(RESOURCE, key_cases(question, [each.resources for each in statements]))
     space.add(DOCUMENT, tuple({DOCUMENT: (kind,)} for kind in (NONE, ENCLAVE, NITROTPM)))
     asked = demands(question)
     if (CONTEXT_KEYS,) in readings or any(each.key == CONTEXT_KEYS for each in asked):
@@ -178,9 +182,9 @@ def _account_case(space: Space) -> tuple[Context, ...]:
     return ({RESOURCE_ACCOUNT: (str(space.question.key_account),)},)
 
 
-def _add_callers(space: Space, readings: list[Reading]) -> None:
+def _add_callers(space: Space, statements: list[Statement], readings: list[Reading]) -> None:
     question = space.question
-    elements = [each.principals for each in question.statements if each.principals is not None]
+    elements = [each.principals for each in statements if each.principals is not None]
     single = [grant.grantee for grant in question.grants]
     named = frozenset({*single, *(member for each in elements for member in each.members)})
     accounts = frozenset({question.key_account, *(grant.issuing_account for grant in question.grants)})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal, localcontext
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import count
 
@@ -58,7 +59,7 @@ def texts(patterns: Sequence[Pattern], kind: ValueKind, ordinary: str) -> list[s
 
 def digests(patterns: Sequence[Pattern]) -> list[str]:
     """Return values for a PCR of a document: lower-case hex of a digest's length. Raises Unreadable."""
-    lowered = [found for found in (_among(HEX, pattern) for pattern in patterns) if found is not None]
+    lowered = [found for found in map(_in_hex, patterns) if found is not None]
     named = [_plain(pattern) for pattern in lowered]
     if None in named:
         return words(lowered, DIGESTS)
@@ -73,15 +74,15 @@ def _other_digests() -> Iterator[str]:
     yield from (f"{number:096x}" for number in count(0xEE))
 
 
-def _among(letters: Letters, pattern: Pattern) -> Pattern | None:
-    """Return a pattern with nothing but these letters; None when it asks for another one."""
-    found = []
-    for token in pattern:
-        chars = frozenset(char for char in letters.chars if token.letters.has(char))
-        if not chars and not token.star:
-            return None
-        found.append(Token(Letters(chars), token.star))
-    return tuple(found)
+def _in_hex(pattern: Pattern) -> Pattern | None:
+    """Return a pattern with nothing but lower-case hex; None when it asks for something else."""
+    found = tuple(map(_token_in_hex, pattern))
+    return None if any(not token.letters.chars and not token.star for token in found) else found
+
+
+@cache
+def _token_in_hex(token: Token) -> Token:
+    return Token(Letters(frozenset(filter(token.letters.has, HEX.chars))), token.star)
 
 
 def _plain(pattern: Pattern) -> str | None:
