@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.documents import Documents
 from bench.kms_rows import kms_row
+from bench.lint_rows import lint_rows
 from bench.machine import describe_machine
 from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
@@ -41,6 +42,7 @@ def measure(rounds: int) -> Iterator[Row]:
     yield kms_row(make_image(_SMALL_IMAGE_BYTES), _CALLS, rounds)
     yield from predict_rows(make_image(_IMAGE_BYTES), rounds)
     yield policy_row(_REQUESTS, rounds)
+    yield from lint_rows(rounds)
     yield from peer_rows(rounds, commands=_TPM_COMMANDS)
     yield from attestation_rows(rounds, attestations=_ATTESTATIONS)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from bench.documents import Documents
 from bench.go_peer import GoPeer
+from bench.lint_rows import lint_rows
 from bench.machine import describe_machine
 from bench.policy_rows import policy_row
 from bench.predict_rows import make_image, predict_rows
@@ -30,6 +31,7 @@ def rows(tmp_path_factory):
         genuine_row(empty, 1),
         *predict_rows(make_image(100_000), 1),
         policy_row(5, 1),
+        *lint_rows(1),
     ]
 
 
@@ -38,7 +40,7 @@ def row(unit, goal, ours, limit):
 
 
 def test_every_row_has_figures_or_says_what_was_absent(rows):
-    assert len(rows) == 6
+    assert len(rows) == 8
     for found in rows:
         figures = [found.figure("ours"), found.figure(found.goal.against), found.ratio]
         assert all(figures) or (figures == [None] * 3 and found.remark.startswith("no genuine documents"))

@@ -8,6 +8,7 @@ import click
 from strongroom.cli.key_allow import command as allow
 from strongroom.cli.key_create import command as create
 from strongroom.cli.key_explain import command as explain
+from strongroom.cli.key_lint import command as lint
 from strongroom.cli.key_policy import command as policy
 from strongroom.cli.key_revoke import command as revoke
 from strongroom.cli.key_simulate import command as simulate
@@ -22,9 +23,5 @@ def command() -> None:
     """
 
 
-command.add_command(allow)
-command.add_command(create)
-command.add_command(explain)
-command.add_command(policy)
-command.add_command(revoke)
-command.add_command(simulate)
+for each in (allow, create, explain, lint, policy, revoke, simulate):
+    command.add_command(each)

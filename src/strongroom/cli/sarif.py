@@ -18,10 +18,13 @@ from urllib.parse import quote
 from strongroom.cli.findings import finding_members
 from strongroom.cli.terminal import printable
 from strongroom.errors import Finding
+from strongroom.formats.json_places import Span
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 BASE = "%SRCROOT%"
 """What relative URIs are relative to; code scanning services take it for the root of the repository."""
+_ABSOLUTE = ("file:", "arn:")
+"""How URIs begin that stand for themselves. In a relative one a colon is escaped."""
 _TAGS = ("attestation", "security")
 
 
@@ -35,11 +38,20 @@ class RuleText:
 
 @dataclass(frozen=True, slots=True)
 class SarifResult:
-    """One finding in one file. `offset` is the byte it is about, where one is known."""
+    """One finding in one file: `uri`, or the run's own where that is empty. What is known of the place is given.
+
+    `offset` is the byte it is about, `span` the lines and columns, `pointer` the JSON pointer. `identity` tells it from
+    others of its rule about the same part. `accepted`: somebody has said that it may stay.
+    """
 
     finding: Finding
     text: RuleText
     offset: int | None = None
+    uri: str = ""
+    span: Span | None = None
+    pointer: str = ""
+    identity: str = ""
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +130,31 @@ def _rules(results: Iterable[SarifResult], codes: tuple[str, ...]) -> list[dict[
 
 def _result(result: SarifResult, uri: str, codes: tuple[str, ...]) -> dict[str, object]:
     finding = result.finding
-    region = {} if result.offset is None else {"region": {"byteOffset": result.offset, "byteLength": 0}}
+    place: dict[str, object] = {"physicalLocation": {"artifactLocation": _artifact(result, uri), **_region(result)}}
+    if result.pointer:
+        place["logicalLocations"] = [{"fullyQualifiedName": result.pointer}]
     return {
         "ruleId": finding.code,
         "ruleIndex": codes.index(finding.code),
         "level": finding.severity.value,
         "message": _message(finding.message),
-        "locations": [{"physicalLocation": {"artifactLocation": {**_location(uri), "index": 0}, **region}}],
-        "partialFingerprints": {"strongroomFinding/v1": _fingerprint(finding, uri)},
+        "locations": [place],
+        "partialFingerprints": {"strongroomFinding/v1": _fingerprint(result, result.uri or uri)},
         "properties": _known(finding),
+        **({"suppressions": [{"kind": "external", "status": "accepted"}]} if result.accepted else {}),
     }
+
+
+def _artifact(result: SarifResult, uri: str) -> dict[str, object]:
+    return _location(result.uri) if result.uri else {**_location(uri), "index": 0}
+
+
+def _region(result: SarifResult) -> dict[str, object]:
+    if result.span is not None:
+        span = result.span
+        begin = {"startLine": span.line, "startColumn": span.column}
+        return {"region": {**begin, "endLine": span.end_line, "endColumn": span.end_column}}
+    return {} if result.offset is None else {"region": {"byteOffset": result.offset, "byteLength": 0}}
 
 
 def _known(finding: Finding) -> dict[str, object]:
@@ -136,9 +163,11 @@ def _known(finding: Finding) -> dict[str, object]:
     return {key: members[key] for key in shown if members[key] not in (None, "", [])}
 
 
-def _fingerprint(finding: Finding, uri: str) -> str:
+def _fingerprint(result: SarifResult, uri: str) -> str:
     """Return what stays the same from run to run: which rule, which file, which PCR, which part of the policy."""
-    identity = "\n".join((finding.code, uri, "" if finding.pcr is None else str(finding.pcr), finding.part))
+    finding = result.finding
+    named = (finding.code, uri, "" if finding.pcr is None else str(finding.pcr), finding.part)
+    identity = "\n".join((*named, *([result.identity] if result.identity else [])))
     return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -155,4 +184,4 @@ def _invocation(run: SarifRun) -> dict[str, object]:
 
 
 def _location(uri: str) -> dict[str, object]:
-    return {"uri": uri} if uri.startswith("file:") else {"uri": uri, "uriBaseId": BASE}
+    return {"uri": uri} if uri.startswith(_ABSOLUTE) else {"uri": uri, "uriBaseId": BASE}

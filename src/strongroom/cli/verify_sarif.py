@@ -7,8 +7,6 @@ at it (a weak policy, an unreadable file) is a failed run without results.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -16,7 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from strongroom.cli.finding_texts import MALFORMED, NOT_AUTHENTIC, TEXTS
-from strongroom.cli.sarif import SarifResult, SarifRun, artifact_uri, sarif_log
+from strongroom.cli.sarif import SarifResult, SarifRun, artifact_uri
+from strongroom.cli.sarif_output import error_finding, print_sarif, working_folder
 from strongroom.cli.verify_output import Judgement, document_facts
 from strongroom.errors import Finding, FormatError, NotAuthentic, NotTrusted, Severity, StrongroomError
 
@@ -25,7 +24,7 @@ Question = TypeVar("Question")
 
 def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Path, Question], Judgement]) -> int:
     """Print the log of `judge(document, ask())`, or of what either raises. Return the exit code."""
-    about = SarifRun("verify", version("strongroom"), artifact_uri(document, base=_here()), exit_code=0)
+    about = SarifRun("verify", version("strongroom"), artifact_uri(document, base=working_folder()), exit_code=0)
     try:
         question = ask()
         try:
@@ -33,17 +32,8 @@ def emit_sarif(document: Path, ask: Callable[[], Question], judge: Callable[[Pat
         except (FormatError, NotAuthentic, NotTrusted) as error:
             run = _refused(about, error)
     except StrongroomError as error:
-        run = replace(about, exit_code=error.exit_code, failure=_finding(error))
-    sys.stdout.write(json.dumps(sarif_log(run), indent=2) + "\n")
-    return run.exit_code
-
-
-def _here() -> Path | None:
-    """Return the folder in which the command runs; None where somebody has removed it."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        return None
+        run = replace(about, exit_code=error.exit_code, failure=error_finding(error))
+    return print_sarif(run)
 
 
 def _judged(about: SarifRun, judgement: Judgement) -> SarifRun:
@@ -65,13 +55,9 @@ def _of_the_run(finding: Finding) -> bool:
 
 def _refused(about: SarifRun, error: FormatError | NotAuthentic | NotTrusted) -> SarifRun:
     if isinstance(error, FormatError):
-        verdict, result = "malformed", SarifResult(_finding(error), MALFORMED, error.offset)
+        verdict, result = "malformed", SarifResult(error_finding(error), MALFORMED, error.offset)
     elif isinstance(error, NotAuthentic):
-        verdict, result = "not-authentic", SarifResult(_finding(error), NOT_AUTHENTIC)
+        verdict, result = "not-authentic", SarifResult(error_finding(error), NOT_AUTHENTIC)
     else:
-        verdict, result = "not-trusted", SarifResult(_finding(error), TEXTS[error.code])
+        verdict, result = "not-trusted", SarifResult(error_finding(error), TEXTS[error.code])
     return replace(about, exit_code=error.exit_code, results=(result,), properties={"verdict": verdict})
-
-
-def _finding(error: StrongroomError) -> Finding:
-    return Finding(error.code, f"{error}. {error.remedy}" if error.remedy else str(error))

@@ -3,6 +3,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.fuzz.target import Target
@@ -10,11 +11,14 @@ from tests.fuzz.target import Target
 from strongroom.appraisal.policy_file import assumptions, rule_of
 from strongroom.errors import FormatError, UsageError
 from strongroom.formats.appraisal_policy import encode_appraisal_policy, parse_appraisal_policy
+from strongroom.formats.json_places import find_spans
 from strongroom.formats.measurements import parse_measurements
 from strongroom.keypolicy.callers import read_caller
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.grant_list import parse_grant_list
 from strongroom.keypolicy.grants import grant_principal, grant_service
+from strongroom.keypolicy.lint.examples import EXAMPLES
+from strongroom.keypolicy.lint.linter import LintQuestion, lint_statements
 from strongroom.keypolicy.model import (
     encode_identity_policy,
     encode_key_policy,
@@ -72,6 +76,15 @@ def lenient_policy(data: bytes) -> None:
         assert unread or error.code == "keypolicy.overly-permissive", error
     else:
         assert (strict, unread) == (policy, [])
+
+
+def linted_policy(data: bytes) -> None:
+    """Each finding stands at a place of the text that is there."""
+    text = data.decode("latin-1")
+    parse_key_policy_leniently(text)
+    places = find_spans(text)
+    findings = lint_statements(LintQuestion(key_policy=text, now=NOW))
+    assert all(each.fault.path in places for each in findings)
 
 
 def other_policies(data: bytes) -> None:
@@ -199,7 +212,23 @@ def values() -> list[bytes]:
 
 UNHEARD = STATEMENT | {"Condition": {"StringEquals": {"kms:Unheard": "${aws:userid, 'x'}"}, "Unheard": {"a:b": "c"}}}
 
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def short_examples() -> list[bytes]:
+    """Return what each rule fires on, but for one that is about a policy that is nearly too large."""
+    texts = [each.fires.encode() for each in EXAMPLES.values()]
+    return [text for text in texts if len(text) <= 2_048]
+
+
 TARGETS = (
+    Target(
+        "policies.linted",
+        linted_policy,
+        lambda: [policy_of(STATEMENT), policy_of(UNHEARD), *short_examples()],
+        max_bytes=2_048,
+        worst=many_statements,
+    ),
     Target("policies.lenient-key-policy", lenient_policy, lambda: [policy_of(STATEMENT), policy_of(UNHEARD)]),
     Target(
         "policies.other-policies",

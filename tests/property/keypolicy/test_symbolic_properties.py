@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No request that the symbolic answer calls impossible is allowed by the evaluator, and every witness is.
+
+That the property can fail is shown with planted bugs: it has to find each.
+"""
+
+import pytest
+from hypothesis import Phase, given, settings
+from tests import policy_grammar as grammar
+from tests.property.keypolicy.symbolic_bugs import BUGS
+from tests.property.keypolicy.symbolic_contract import EVERY
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_is_impossible_is_never_allowed_and_what_is_witnessed_is(kind):
+    @settings(max_examples=80, deadline=None)
+    @given(EVERY[kind])
+    def holds(asked):
+        assert asked.broken() is None
+
+    holds()
+
+
+class BrokenError(Exception):
+    """The property was broken."""
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name, monkeypatch):
+    bug = BUGS[name]
+    if bug.keys:
+        monkeypatch.setattr(grammar, "VALUES", {key: grammar.VALUES[key] for key in bug.keys})
+    bug.plant(monkeypatch)
+
+    @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @given(EVERY[bug.kind])
+    def finds(asked):
+        if asked.broken() is not None:
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        finds()
