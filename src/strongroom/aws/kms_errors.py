@@ -36,6 +36,8 @@ _REMEDIES = {
     DOCUMENT_EXPIRED: "Make a new attestation document and ask again.",
     "kms.incorrect-key": "The ciphertext was made with another key than the one that was named.",
     "kms.key-unusable": "Look at the key's ARN, its Region and its state (`aws kms describe-key`).",
+    "kms.malformed-policy": "KMS refuses a policy that names a user or a role that does not exist: make it, or correct "
+    "the ARN (`aws iam get-role`). One that was made just now may be unknown to KMS for some seconds.",
     "kms.invalid-ciphertext": "The ciphertext was changed, or it was made with another encryption context.",
 }
 _CREDENTIAL_ERRORS = frozenset(

@@ -46,7 +46,10 @@ profile = "rehearsal"
 vendor-account = "{account}"
 endpoint = "http://127.0.0.1:4600"
 aws-profile = "vendor"          # `eval "$(strongroom twin env vendor)"` makes it known to AWS's tools
-# sealer-role = "arn:aws:iam::{account}:role/sealer"    # who seals; `strongroom key create` needs it
+# Roles that a new twin has:
+sealer-role = "arn:aws:iam::{account}:role/sealer"      # who seals; every key policy names it
+escrow-role = "arn:aws:iam::{account}:role/escrow"      # who opens in an emergency, without attestation
+# change-role = "arn:aws:iam::{account}:role/release"   # who alone may replace key policies: assume it first
 
 [targets.twin.trust]            # what images for this target trust in place of AWS
 nitro-root = ".strongroom/twin/nitro-root.pem"

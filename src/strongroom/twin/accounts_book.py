@@ -2,7 +2,8 @@
 """The file of accounts in a twin's folder: made with the first start, added to when an account is asked for.
 
 It is the TOML of `accounts_file`, and may be edited by hand while the twin is down. Each account that is made here has
-one user, `admin`, who may do everything in it: the account's profile in the AWS configuration is his.
+one user, `admin`, who may do everything in it: the account's profile in the AWS configuration is his. The accounts of a
+new file have the roles, too, that key policies and instances need: who seals, releases and opens in an emergency.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,11 @@ from strongroom.twin.accounts_file import MAX_FILE_BYTES, read_accounts
 
 DEFAULT_ACCOUNTS: Mapping[str, str] = {"vendor": "111111111111", "customer": "222222222222"}
 """No real account has these ids."""
+DEFAULT_ROLES: Mapping[str, tuple[str, ...]] = {"vendor": ("sealer", "release", "escrow"), "customer": ("app",)}
+"""By account. They are in the file, since what IAM is told while the twin runs is gone when it ends, and KMS stores of a
+role that a policy names only its unique id. Each may do what key policies let it do; whoever is in the account may assume it."""
 ADMIN = "admin"
+_EVERYTHING = json.dumps(json.loads(FULL_ACCESS))
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """Of an account: it becomes a section of an AWS configuration, and a word in a shell."""
 _HEAD = """\
@@ -58,7 +63,8 @@ def open_accounts(path: Path, wanted: Mapping[str, str]) -> AccountsBook:
         if name not in known:
             missing[name] = account_id
     if missing:
-        text += "".join(_table(name, account_id) for name, account_id in missing.items())
+        roles = DEFAULT_ROLES if is_new else {}
+        text += "".join(_table(name, account_id, roles.get(name, ())) for name, account_id in missing.items())
         write_file(path, text.encode("utf-8", "surrogateescape"), mode=PRIVATE_MODE)
     directory = _read(text, path)
     accounts = {name: account_id for account_id, name in directory.accounts().items() if name}
@@ -97,8 +103,8 @@ def _expect_consistent(name: str, account_id: str, known: Mapping[str, str]) -> 
         )
 
 
-def _table(name: str, account_id: str) -> str:
-    return f"""
+def _table(name: str, account_id: str, roles: Iterable[str]) -> str:
+    user = f"""
 [[account]]
 id = "{account_id}"
 name = "{name}"
@@ -107,5 +113,16 @@ name = "{name}"
 name = "{ADMIN}"
 access_key_id = "{new_access_key_id()}"
 secret_access_key = "{secrets.token_urlsafe(30)}"
-policies = ['{json.dumps(json.loads(FULL_ACCESS))}']
+policies = ['{_EVERYTHING}']
+"""
+    return user + "".join(_role(role, account_id) for role in roles)
+
+
+def _role(name: str, account_id: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": account_id}, "Action": "sts:AssumeRole"}
+    return f"""
+[[account.role]]
+name = "{name}"
+policies = ['{_EVERYTHING}']
+trust = '{json.dumps({"Version": "2012-10-17", "Statement": [statement]})}'
 """

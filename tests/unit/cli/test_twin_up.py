@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.processes import ended, wait_until
 from tests.twin_up import ANY_PORTS, AWS, Place
+from tests.twin_world import small_uki
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -62,6 +63,30 @@ def test_a_newcomer_goes_from_init_to_calls(place):
     assert (
         place.shell("aws sts get-caller-identity --query Account --output text", "customer").stdout.strip() == "2" * 12
     )
+
+
+def test_a_newcomers_key_opens_for_a_release_and_is_changed_after_a_restart(place):
+    """The project is the one that `init` wrote. What IAM is told is gone when a twin ends: these roles are not."""
+    place.run("init", "--product", "acme")
+    place.run("tenant", "add", "globex", "--account", "222222222222")
+    (place.folder / "app.efi").write_bytes(small_uki())
+    assert place.run("measure", "app.efi", "-o", "v1.json").returncode == 0
+    tenant = f"key {{}} --tenant globex --endpoint-url {place.up()['endpoint']}"
+
+    def key(command, *options):
+        return place.shell(f"{sys.executable} -m strongroom {tenant.format(command)} {' '.join(options)}")
+
+    assert key("create").returncode == 0
+    done = key("allow", "--measurements", "v1.json")
+    assert done.returncode == 0, done.stderr
+    assert key("lint", "--allowed", "v1.json").returncode == 0
+    assume = "aws sts assume-role --role-session-name me --role-arn arn:aws:iam::111111111111:role/release"
+    assert place.shell(f"{assume} --query AssumedRoleUser.Arn").stdout.strip().endswith(':assumed-role/release/me"')
+    assert place.run("twin", "down").returncode == 0
+    tenant = f"key {{}} --tenant globex --endpoint-url {place.up()['endpoint']}"
+    done = key("revoke", "--measurements", "v1.json", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stdout  # the policy names the sealer of the project, and no id of a role that is gone
 
 
 @pytest.mark.parametrize(

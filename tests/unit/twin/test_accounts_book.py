@@ -26,6 +26,15 @@ def test_a_new_file_has_a_vendor_and_a_customer_with_an_administrator_each(path)
         assert len(key.access_key_id) == 20
 
 
+def test_the_accounts_of_a_new_file_have_the_roles_that_policies_and_instances_need(path):
+    book = open_accounts(path, {"supplier": "333333333333"})
+    roles = {
+        name: [each.name for each in book.directory.principals_of(account) if each.kind is PrincipalKind.ROLE]
+        for name, account in book.accounts.items()
+    }
+    assert roles == {"vendor": ["sealer", "release", "escrow"], "customer": ["app"], "supplier": []}
+
+
 def test_keys_are_the_same_each_time_and_differ_from_twin_to_twin(path, tmp_path):
     first, again = (open_accounts(path, {}).profiles["vendor"] for _ in range(2))
     assert first.secret_access_key == again.secret_access_key
