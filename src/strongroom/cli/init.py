@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from strongroom.cli.output import emit, json_option
-from strongroom.cli.project_file import ProjectFile, project_option
+from strongroom.cli.paths import PATH
+from strongroom.cli.project_file import ProjectFile
 from strongroom.errors import FormatError, LocalFault, UsageError
-from strongroom.formats.project import parse_project
+from strongroom.formats.project import FILE_NAME, parse_project
 from strongroom.formats.project_model import Project
 
 TWIN_ACCOUNT = "111111111111"
@@ -73,7 +74,7 @@ vendor-account = "{account}"    # the account that holds the keys
 @click.option("--target", type=click.Choice(["twin", "aws"]), default="twin", show_default=True, help="Default target.")
 @click.option("--account", metavar="ID", help="The vendor's AWS account; needed with --target aws.")
 @click.option("--region", default="eu-central-1", show_default=True, help="The first region.")
-@project_option
+@click.option("--project", "project_path", type=PATH, default=FILE_NAME, show_default=True, help="The project file.")
 @json_option
 def command(
     *, product: str | None, target: str, account: str | None, region: str, project_path: Path, as_json: bool
@@ -84,7 +85,7 @@ def command(
     Example:  strongroom init --product acme
               strongroom init --product acme --target aws --account 123456789012
     """
-    name = product or re.sub(r"[^a-z0-9]+", "-", project_path.absolute().parent.name.lower()).strip("-")
+    name = product or _folder_name(project_path)
     text = _text(product=name, target=target, account=account, region=region)
     project = ProjectFile(project_path, text, _project(text))
     if os.path.lexists(project_path):
@@ -99,6 +100,14 @@ def command(
         as_json=as_json,
         human=lambda out: out.print(f"Wrote {project_path}. Next: strongroom signer new main", markup=False),
     )
+
+
+def _folder_name(project_path: Path) -> str:
+    try:
+        folder = project_path.absolute().parent.name
+    except FileNotFoundError as error:  # somebody has removed the working folder
+        raise UsageError("init.no-name", "expected --product, or a folder to call the product by") from error
+    return re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
 
 
 def _project(text: str) -> Project:

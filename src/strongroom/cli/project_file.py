@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import stat
 import tomllib
@@ -23,12 +25,26 @@ from strongroom.formats.project import FILE_NAME, MAX_BYTES, parse_project
 from strongroom.formats.project_model import Project, Target
 from strongroom.formats.toml_lines import line_of
 
+
+def nearest_project() -> Path:
+    """Return the path of the project file in the working folder, or in the nearest folder above that has one.
+
+    Where none has, it is that of the one that might be here.
+    """
+    with contextlib.suppress(FileNotFoundError):  # somebody has removed the working folder
+        for depth in range(len(Path.cwd().parents) + 1):
+            path = Path(*[os.pardir] * depth, FILE_NAME)
+            if os.path.isfile(path):  # noqa: PTH113 -- Path.is_file raises for a folder that may not be searched
+                return path
+    return Path(FILE_NAME)
+
+
 project_option = click.option(
     "--project",
     "project_path",
     type=PATH,
-    default=FILE_NAME,
-    show_default=True,
+    default=nearest_project,
+    show_default=f"{FILE_NAME} here, or in the nearest folder above",
     help="The project file.",
 )
 target_option = click.option("--target", metavar="NAME", help="A target of the project; default: its default-target.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from strongroom.cli.paths import PATH
-from strongroom.cli.project_file import read_project
+from strongroom.cli.project_file import nearest_project, read_project
 from strongroom.errors import LocalFault
 from strongroom.formats.project import FILE_NAME
 from strongroom.ids import Region
@@ -22,12 +22,20 @@ folder_option = click.option(
 
 
 def twin_folder(given: Path | None) -> Path:
-    """Return the folder that is meant: the one given, or the project's, or the working directory's."""
+    """Return the folder that is meant: the one given, or the project's, or the working directory's.
+
+    Raises LocalFault where somebody has removed the working directory.
+    """
     if given is not None:
         return given
-    here = Path.cwd()
-    project = next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), here)
-    return project / _DEFAULT
+    try:
+        return nearest_project().parent.resolve() / _DEFAULT
+    except FileNotFoundError as error:
+        raise LocalFault(
+            "twin.folder",
+            "expected a working folder, found that it was removed",
+            remedy="Go to another one, or name the twin's with --folder.",
+        ) from error
 
 
 def project_regions(given: Path | None) -> tuple[Region, ...]:

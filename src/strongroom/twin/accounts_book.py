@@ -26,8 +26,8 @@ from strongroom.twin.accounts_file import MAX_FILE_BYTES, read_accounts
 DEFAULT_ACCOUNTS: Mapping[str, str] = {"vendor": "111111111111", "customer": "222222222222"}
 """No real account has these ids."""
 DEFAULT_ROLES: Mapping[str, tuple[str, ...]] = {"vendor": ("sealer", "release", "escrow"), "customer": ("app",)}
-"""By account. They are in the file, since what IAM is told while the twin runs is gone when it ends, and KMS stores of a
-role that a policy names only its unique id. Each may do what key policies let it do; whoever is in the account may assume it."""
+"""By account. They stand in the file because what IAM is told while the twin runs is gone when it ends, and KMS stores
+of a role that a policy names its unique id alone. Whoever is in the account may assume them."""
 ADMIN = "admin"
 _EVERYTHING = json.dumps(json.loads(FULL_ACCESS))
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

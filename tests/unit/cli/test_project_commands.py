@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -205,6 +206,29 @@ def test_without_a_project_the_remedy_is_init(shell):
     done = shell.run("tenant", "list")
     assert done.returncode == 9
     assert "strongroom init" in done.stderr
+
+
+def test_the_project_is_found_from_a_folder_below(vendor):
+    """As `twin up` finds it. What is nearer counts; `init` writes where it is called."""
+    below = vendor.folder / "a" / "b c"
+    below.mkdir(parents=True)
+    inside = Shell(below, vendor.home)
+    assert inside.ok("tenant", "add", "globex", "--account", "222222222222")
+    assert "globex" in vendor.project
+    assert inside.ok("signer", "new", "main", "--private-key", "main.pem")
+    assert (vendor.folder / "main.pem").exists()  # relative to the project file, as always
+    assert inside.ok("init", "--product", "other")["product"] == "other"
+    assert inside.ok("tenant", "list")["tenants"] == []
+
+
+def test_a_working_folder_that_was_removed_is_one_clear_line(vendor):
+    gone = vendor.folder / "gone"
+    gone.mkdir()
+    command = f"rmdir {shlex.quote(str(gone))}; exec {sys.executable} -m strongroom"
+    for words, code in (("init", 2), ("tenant list", 9), ("twin status", 9), ("twin env vendor", 9)):
+        done = subprocess.run(["sh", "-c", f"{command} {words}"], cwd=gone, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        gone.mkdir(exist_ok=True)
 
 
 def test_a_folder_in_the_place_of_the_project_is_called_what_it_is(shell):
