@@ -109,7 +109,7 @@ def test_keys_are_administered(session, key):
     renamed = POLICY.replace('"All"', '"Everything"')
     admin.put_key_policy(key, renamed)
     assert json.loads(admin.key_policy(key)) == json.loads(renamed)
-    refused("kms.malformed-policy", KeyRefused, admin.put_key_policy, key, "{}")
+    assert "exist" in refused("kms.malformed-policy", KeyRefused, admin.put_key_policy, key, "{}").remedy
 
 
 @pytest.mark.attack("K7")
@@ -125,7 +125,8 @@ def test_an_answer_from_another_key_is_refused(session, key):
 
 
 def test_credentials_that_are_missing_or_wrong_are_a_question_to_the_user(world, profile, monkeypatch):
-    refused("aws.credentials", UsageError, AwsSession, profile="nobody")
+    unknown = refused("aws.credentials", UsageError, AwsSession, profile="nobody")
+    assert "strongroom twin env" in unknown.remedy
     empty = AwsSession(profile="empty", region="eu-central-1", endpoint_url=world.twin.endpoint_url)
     refused("aws.credentials", UsageError, empty.identity)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANOBODY")
@@ -147,7 +148,11 @@ def test_parameters_that_aws_would_not_take_are_a_usage_error(session):
 
 def test_nobody_there_is_a_service_fault(profile):
     alone = AwsSession(profile=profile, endpoint_url="http://127.0.0.1:9")
-    assert refused("aws.unavailable", ServiceFault, alone.identity).retryable
+    fault = refused("aws.unavailable", ServiceFault, alone.identity)
+    assert fault.retryable
+    assert "strongroom twin up" in fault.remedy
+    nowhere = AwsSession(profile=profile, endpoint_url="http://nowhere.invalid:9")
+    assert "twin" not in refused("aws.unavailable", ServiceFault, nowhere.identity).remedy
 
 
 TAGS = {"strongroom:product": "acme", "strongroom:tenant": "globex"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 3},
     user_agent_extra="strongroom",
 )
+_LOOPBACK = re.compile(r"https?://(127\.|localhost\b|\[::1\])")
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError)
 
 
@@ -149,7 +151,8 @@ def translated(translate: Translation = kms_errors.translate) -> Iterator[None]:
         raise UsageError(
             "aws.credentials",
             f"expected AWS credentials: {error}",
-            remedy="Name a profile that exists, or set AWS_PROFILE, or sign in with the AWS CLI.",
+            remedy="Name a profile that exists, or set AWS_PROFILE, or sign in with the AWS CLI. "
+            'The profiles of a twin are there after `eval "$(strongroom twin env vendor)"`.',
         ) from error
     except NoRegionError as error:
         raise UsageError(
@@ -159,8 +162,12 @@ def translated(translate: Translation = kms_errors.translate) -> Iterator[None]:
         raise UsageError("aws.parameters", f"AWS's client refuses the call: {error}") from error
     except (HTTPClientError, BotoCoreError) as error:
         raise ServiceFault(
-            "aws.unavailable",
-            f"no answer from AWS: {error}",
-            retryable=True,
-            remedy="Check the endpoint, the way to it (DNS, route, security group) and its TLS roots.",
+            "aws.unavailable", f"no answer from AWS: {error}", retryable=True, remedy=_way(str(error))
         ) from error
+
+
+def _way(message: str) -> str:
+    """Return what to look at when nobody answers: on this machine it is a twin that was meant."""
+    if _LOOPBACK.search(message):
+        return "Does a twin run? `strongroom twin status` says so, and `strongroom twin up --detach` starts one."
+    return "Check the endpoint, the way to it (DNS, route, security group) and its TLS roots."
