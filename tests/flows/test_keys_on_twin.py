@@ -190,10 +190,14 @@ def keys_of(world):
 def test_credentials_of_another_account_are_refused(opened):
     world, _ = opened
     world.act_as(world.session_of("app", "222222222222"))
-    assert world.wrong(6, "allow", "--tenant", "globex", "--measurements", "v1.json", "--expires", "1d")["code"] in (
-        "key.other-account",
-        "kms.access-denied",
-    )
+    for words in (
+        ("allow", "--measurements", "v1.json", "--expires", "1d"),
+        ("revoke", "--epoch", "1"),
+        ("revoke", "--shut"),
+    ):
+        error = world.wrong(6, *words, "--tenant", "globex")
+        assert error["code"] == "key.other-account"
+        assert "--profile" in error["remedy"]
 
 
 def test_each_key_of_a_ring_is_reported_by_itself(opened):

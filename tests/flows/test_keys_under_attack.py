@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.key_world import ROLE, key_world
 from tests.twin_world import VENDOR
 
@@ -20,6 +21,7 @@ from strongroom.errors import ServiceFault
 from strongroom.keypolicy.generate import bootstrap_key_policy
 from strongroom.keypolicy.model import encode_key_policy
 from strongroom.keypolicy.spec import VendorSpec
+from strongroom.twin.pki import create_root
 
 SHUT = {"Admin", "DenyOpening", "DenySideDoors"}
 WIDE = {
@@ -220,6 +222,18 @@ def test_the_document_of_another_release_proves_nothing_and_what_moved_is_said(w
     assert error["code"] == "canary.no-document"
     assert f"PCR4 is {world.instances['v2'].pcrs[4].hex()}" in error["notes"][0]
     assert (world.policy(), canary_states(world)) == (before, [])
+
+
+def test_a_document_under_another_root_is_refused_without_advice_to_trust_it(world):
+    world.launch("v1")
+    world.key("create", "--tenant", "globex")
+    document = world.document("v1")
+    other = create_root(world.clock.now()).certificate.public_bytes(Encoding.PEM)
+    (world.folder / "nitro-root.pem").write_bytes(other)
+    error = world.wrong(4, "allow", "--tenant", "globex", "--measurements", "v1.json", "--canary-document", document)
+    assert error["code"] == "chain.unknown-root"
+    assert "nitro-root.pem" in error["remedy"]
+    assert "--root" not in error["remedy"]  # there is no such option here
 
 
 def test_a_canary_that_kms_refuses_keeps_the_key_as_it_was_and_leaves_no_canary_behind(world):

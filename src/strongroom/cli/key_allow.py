@@ -33,7 +33,7 @@ from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
 from strongroom.cli.project_file import read_project
 from strongroom.cli.verify_trust import read_roots
-from strongroom.errors import Finding, Severity, UsageError
+from strongroom.errors import Finding, NotAuthentic, Severity, UsageError
 from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
 from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
@@ -189,10 +189,19 @@ class _Run:
         return documents
 
     def _document(self, path: Path) -> CanaryDocument:
-        with named(path):
-            evidence = EvidenceBytes(read_file(path, maximum_bytes=MAX_DOCUMENT_BYTES))
-            verified = verify_evidence(evidence, roots=self._roots(), at=self.now)
+        try:
+            with named(path):
+                evidence = EvidenceBytes(read_file(path, maximum_bytes=MAX_DOCUMENT_BYTES))
+                verified = verify_evidence(evidence, roots=self._roots(), at=self.now)
+        except NotAuthentic as error:
+            if error.code == "chain.unknown-root":  # a root is not chosen here: images trust those of their target, too
+                error.remedy = f"Target {self.project.target.name} trusts {self._trusted()}; use its documents."
+            raise
         return CanaryDocument(str(path), evidence, verified)
+
+    def _trusted(self) -> str:
+        trust = self.project.target.trust
+        return f"the root in {trust.nitro_root} ([targets.….trust] of the project)" if trust else "AWS's own root alone"
 
     def _roots(self) -> NitroRoots:
         trust = self.project.target.trust

@@ -88,6 +88,7 @@ class KeyChanger:
 
     def read(self, place: KeyPlace) -> KeyPolicy:
         """Return the policy on a key, whatever state it is in."""
+        self.session.expect_account(place.region)
         return read_key_policy(self.session.admin(place.region), self.arn(place))
 
     def read_usable(self, place: KeyPlace) -> KeyPolicy:
@@ -95,6 +96,7 @@ class KeyChanger:
 
         Raises NotTrusted for one that is out of use, not made by KMS for one region, or has grants.
         """
+        self.session.expect_account(place.region)
         admin, arn = self.session.admin(place.region), self.arn(place)
         expect_plain_key(admin.describe_key(arn))
         expect_no_grants(admin, arn)

@@ -21,6 +21,7 @@ from strongroom.cli.project_file import project_option, read_project, target_opt
 from strongroom.errors import Finding, Severity, StrongroomError, UsageError
 from strongroom.flows.provide_key import Found, KeyOrder, ProvidedKey, provide_key
 from strongroom.formats.names import REGION
+from strongroom.formats.project_model import Tenant
 from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.generate import escrow_key_policy, tenant_key_policy
 from strongroom.keypolicy.model import KeyPolicy
@@ -114,7 +115,7 @@ class _Run:
             places = [KeyPlace(None, regions[0])]
         else:
             tenants = self.project.tenants(self.options["tenants"], self.options["ring"])
-            places = [KeyPlace(tenant, region) for tenant in tenants for region in asked or tenant.regions]
+            places = [KeyPlace(tenant, region) for tenant in tenants for region in _regions_of(tenant, asked)]
         self.session.announce(place.region for place in places)
         return places
 
@@ -212,6 +213,18 @@ def _alias_taken(alias: str, owner: KeyArn) -> Finding:
     return Finding(
         "key.alias-taken", f"{alias} belongs to {owner} and was left there; nothing of ours uses it", Severity.WARNING
     )
+
+
+def _regions_of(tenant: Tenant, asked: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Return where a tenant gets keys: in those asked for, or all of its own. Raises UsageError for another."""
+    other = next((region for region in asked if region not in tenant.regions), None)
+    if other is not None:
+        raise UsageError(
+            "key.region-of-tenant",
+            f"expected a region of {tenant.id}, one of {', '.join(tenant.regions)}, found {other}",
+            remedy="Nothing is sealed for a tenant elsewhere: write the region into the project first.",
+        )
+    return asked or tenant.regions
 
 
 def _region(text: str) -> Region:

@@ -91,6 +91,12 @@ def _expect_one_kind(options: Options) -> None:
     given = [name for name, value in kinds.items() if value]
     if len(given) != 1:
         raise UsageError("key.which-kind", f"expected one of {', '.join(kinds)}, found {' and '.join(given) or 'none'}")
+    if options["tenant"] and not options["measurements"]:
+        raise UsageError(
+            "key.nothing-asked",
+            "expected --measurements FILE with --tenant, found none",
+            remedy="--bootstrap prints the policy of a key that opens for nobody yet.",
+        )
     if options["measurements"] and not options["tenant"]:
         raise UsageError("key.no-gates", f"expected --measurements with --tenant only, found them with {given[0]}")
 

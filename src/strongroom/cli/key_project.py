@@ -46,7 +46,11 @@ class KeyProject:
         tenants = self.file.project.tenants
         if name not in tenants:
             known = ", ".join(tenants) or "none"
-            raise UsageError("tenant.unknown", f"expected a tenant of {self.file.path} ({known}), found {name!r}")
+            raise UsageError(
+                "tenant.unknown",
+                f"expected a tenant of {self.file.path} ({known}), found {name!r}",
+                remedy="`strongroom tenant list` shows them, `strongroom tenant add` adds one.",
+            )
         return tenants[TenantId(name)]
 
     def tenants(self, names: Sequence[str], ring: str | None) -> tuple[Tenant, ...]:

@@ -115,6 +115,8 @@ class _Run:
     @classmethod
     def of(cls, options: Options) -> _Run:
         _expect_something(options)
+        for prefix in options["pcr4"]:
+            _expect_prefix(prefix)
         file = read_project(options["project_path"])
         project = KeyProject(file, file.target(options["target"]))
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
@@ -167,8 +169,6 @@ class _Run:
         return (by_name or not named) and by_epoch
 
     def _one_version(self, prefix: str, releases: tuple[AdmittedRelease, ...]) -> str:
-        if not _PREFIX.fullmatch(prefix):
-            raise UsageError("key.pcr4", f"expected 8 to 96 hex digits of a PCR4, found {prefix!r}")
         found = {each.pcrs[PCR4].hex() for each in releases if each.pcrs[PCR4].hex().startswith(prefix)}
         if len(found) != 1:
             known = ", ".join(sorted({each.version for each in releases}))
@@ -206,6 +206,12 @@ def _expect_something(options: Options) -> None:
         raise UsageError(
             "key.what-to-revoke", "expected --measurements, --pcr4, --epoch or --expired, or --shut by itself, for all"
         )
+
+
+def _expect_prefix(text: str) -> None:
+    """Refuse it before a key is looked at: nobody may take a typing error for a release that is not admitted."""
+    if not _PREFIX.fullmatch(text.lower()):
+        raise UsageError("key.pcr4", f"expected 8 to 96 hex digits of a PCR4, found {text!r}")
 
 
 def _is_measured(release: AdmittedRelease, gates: PcrDigests) -> bool:

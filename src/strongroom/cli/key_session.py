@@ -17,7 +17,7 @@ from strongroom.cli.output import error_console
 from strongroom.formats.partition import Profile
 from strongroom.formats.project_model import Target
 from strongroom.ids import AccountId, Region
-from strongroom.keypolicy.lockout import expect_not_locked_out
+from strongroom.keypolicy.lockout import expect_key_account, expect_not_locked_out
 from strongroom.keypolicy.spec import VendorSpec
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ class VendorSession:
         where = f" at {self._endpoint}" if self._endpoint else ""
         account = self.target.vendor_account
         error_console().print(f"Target {self.target.name}: account {account}, region {named}{where}", markup=False)
+
+    def expect_account(self, region: Region) -> None:
+        """Raise KeyRefused for credentials of another account, whom KMS would tell only that it says no.
+
+        Raises UsageError, ServiceFault, too.
+        """
+        expect_key_account(self.target.vendor_account, AccountId(self._session.identity(region=region).account_id))
 
     def expect_not_locked_out(self, vendor: VendorSpec, region: Region) -> None:
         """Raise KeyRefused unless the caller could replace a policy of this vendor again.

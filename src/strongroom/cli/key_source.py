@@ -15,13 +15,14 @@ from typing import Any
 
 import click
 
+from strongroom.cli.key_project import KeyProject
 from strongroom.cli.paths import PATH, named
 from strongroom.cli.project_file import project_option, read_project, target_option
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats import strict_json
 from strongroom.formats.arn import KeyArnParts, parse_key_arn
-from strongroom.ids import Region, TenantId
+from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.grant_list import MAX_GRANT_LIST_BYTES, parse_grant_list
 from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.model import KeyPolicy, parse_key_policy_leniently
@@ -76,7 +77,7 @@ class KeyChoice:
         Raises UsageError for options that choose none or several, and what files, the project file and KMS raise.
         """
         self._expect_one()
-        key = None if self.key is None else parse_key_arn(self.key)
+        key = None if self.key is None else _key_option(self.key)
         if self.policy_file is not None:
             return _from_file(self.policy_file, key)
         if key is not None:
@@ -105,18 +106,9 @@ class KeyChoice:
             )
 
     def _of_tenant(self, *, with_grants: bool) -> KeySource:
-        target = read_project(self.project_path).target(self.target)
-        keys = target.keys.get(TenantId(self.tenant or ""), {})
-        region = self.region or (next(iter(keys)) if len(keys) == 1 else None)
-        if region is None or Region(region) not in keys:
-            known = ", ".join(keys) or "no key in any region"
-            raise UsageError(
-                "key.no-key-of-tenant",
-                f"expected a region in which {self.tenant!r} has a key in target {target.name}, "
-                f"found {self.region or 'none'}; it has {known}",
-                remedy=f"Name one with --region, or write the key into [targets.{target.name}.keys] of the project.",
-            )
-        key = parse_key_arn(keys[Region(region)])
+        file = read_project(self.project_path)
+        target = file.target(self.target)
+        key = parse_key_arn(self._key_of(KeyProject(file, target)))
         # AWS_PROFILE goes first (docs/formats/project.md).
         reader = _sdk_reader(
             profile=self.profile or (None if os.environ.get("AWS_PROFILE") else target.aws_profile),
@@ -125,8 +117,32 @@ class KeyChoice:
         )
         return _from_kms(reader, key, with_grants=with_grants)
 
+    def _key_of(self, project: KeyProject) -> KeyArn:
+        """Return the key of the tenant: in the region that was named, or the only one. Raises UsageError."""
+        tenant, target = project.tenant(self.tenant or ""), project.target
+        keys = target.keys.get(tenant.id, {})
+        if self.region is None and len(keys) > 1:
+            raise UsageError("key.which-region", f"expected --region, as {tenant.id} has keys in {', '.join(keys)}")
+        key = keys.get(Region(self.region)) if self.region else next(iter(keys.values()), None)
+        if key is None:
+            raise UsageError(
+                "key.no-key",
+                f"expected a key of {tenant.id} in {self.region or 'any region'} in target {target.name}, found "
+                f"{', '.join(keys) or 'none'}",
+                remedy=f"Run `strongroom key create` for {tenant.id}, or write its ARN into the project.",
+            )
+        return key
+
     def _reader(self, key: KeyArnParts) -> KeyReader:
         return _sdk_reader(profile=self.profile, region=self.region or key.region, endpoint_url=self.endpoint_url)
+
+
+def _key_option(text: str) -> KeyArnParts:
+    """Return the key that was named. What is no ARN is not a malformed file, but a wrong option. Raises UsageError."""
+    try:
+        return parse_key_arn(text)
+    except FormatError as error:
+        raise UsageError(error.code, error.message, remedy=error.remedy) from error
 
 
 _OPTIONS = (
@@ -134,8 +150,8 @@ _OPTIONS = (
     click.option("--key", metavar="ARN", help="Read the policy of this key; with FILE: the key on which it hangs."),
     click.option("--tenant", metavar="ID", help="Read the policy of the tenant's key in the project file."),
     click.option("--region", metavar="REGION", help="Default: that of the key's ARN, or the tenant's only one."),
-    click.option("--profile", metavar="NAME", help="A profile of the AWS CLI."),
-    click.option("--endpoint-url", metavar="URL", help="Another endpoint than AWS's."),
+    click.option("--profile", metavar="NAME", help="A profile of the AWS CLI. Default: AWS_PROFILE, or the target's."),
+    click.option("--endpoint-url", metavar="URL", help="Another endpoint than the target's, or AWS's."),
     target_option,
     project_option,
 )

@@ -14,17 +14,22 @@ from strongroom.ids import AccountId
 from strongroom.keypolicy.spec import VendorSpec
 
 
+def expect_key_account(holder: str, account: AccountId) -> None:
+    """Raise KeyRefused unless the caller's account holds the keys: KMS lets no other one change a policy."""
+    if account != holder:
+        raise KeyRefused(
+            "key.other-account",
+            f"expected credentials of account {holder}, which holds the keys, found those of {account}",
+            remedy="Name a profile of that account with --profile, or correct vendor-account in the project.",
+        )
+
+
 def expect_not_locked_out(vendor: VendorSpec, *, account: AccountId, caller_arn: str) -> None:
     """Raise KeyRefused unless a key of this vendor would let the caller put the next policy.
 
     `account` and `caller_arn` are what STS GetCallerIdentity answers.
     """
-    if account != vendor.account:
-        raise KeyRefused(
-            "key.other-account",
-            f"expected credentials of account {vendor.account}, which holds the keys, found those of {account}",
-            remedy="Name a profile of that account with --profile, or correct vendor-account in the project.",
-        )
+    expect_key_account(vendor.account, account)
     role = vendor.change_role_arn.rpartition("/")[2]
     if role and role_of_session(caller_arn) != role:
         raise KeyRefused(

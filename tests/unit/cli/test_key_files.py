@@ -164,7 +164,7 @@ def test_only_what_is_named_is_revoked(folder):
         (("policy",), "key.which-kind"),
         (("policy", "--escrow", "--bootstrap"), "key.which-kind"),
         (("policy", "--escrow", "--measurements", "v1.json"), "key.no-gates"),
-        (("policy", "--tenant", "globex"), "keypolicy.no-release"),
+        (("policy", "--tenant", "globex"), "key.nothing-asked"),
         (("policy", "--tenant", "nobody", "--measurements", "v1.json"), "tenant.unknown"),
         (("policy", "--bootstrap", "--state", "break-glass"), "key.state-unfit"),
         (
@@ -204,7 +204,9 @@ def test_only_what_is_named_is_revoked(folder):
         (("revoke", "--policy", "a.json", "--pcr4", "abcdabcd"), "key.no-such-version"),
         (("create", "--escrow", "--tenant", "globex"), "key.escrow-alone"),
         (("create", "--escrow", "--region", "eu-west-1", "--region", "eu-west-2"), "key.one-escrow"),
+        (("revoke", "--tenant", "globex", "--pcr4", "not-hex-at-all"), "key.pcr4"),
         (("create", "--tenant", "globex", "--region", "frankfurt"), "key.region"),
+        (("create", "--tenant", "globex", "--region", "us-east-1"), "key.region-of-tenant"),
     ],
 )
 def test_what_makes_no_sense_is_refused(folder, words, code):

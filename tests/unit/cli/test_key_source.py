@@ -109,9 +109,9 @@ def test_a_policy_is_chosen_in_one_way(world):
     for options in (*useless, {"key": KEY, "target": "x"}):
         with pytest.raises(UsageError, match="nothing asks for it"):
             choice(**options).read()
-    with pytest.raises(FormatError) as malformed:
+    with pytest.raises(UsageError) as no_arn:
         choice(key="alias/app").read()
-    assert malformed.value.code == "arn.key"
+    assert no_arn.value.code == "arn.key"
 
 
 def test_the_policy_and_the_grants_of_a_key_in_kms(twin, key_arn):
@@ -145,10 +145,18 @@ def test_the_key_of_a_tenant(world, twin, key_arn, monkeypatch):
     path = world.write("strongroom.toml", project.encode())
     for region in (None, "eu-central-1"):
         assert choice(tenant="globex", project_path=path, region=region).read().key.arn == key_arn
-    for options in ({"tenant": "globex", "region": "eu-west-1"}, {"tenant": "acme"}):
+    for options, code in (
+        ({"tenant": "globex", "region": "eu-west-1"}, "key.no-key"),
+        ({"tenant": "acme"}, "tenant.unknown"),
+    ):
         with pytest.raises(UsageError) as refused:
             choice(project_path=path, **options).read()
-        assert refused.value.code == "key.no-key-of-tenant"
+        assert refused.value.code == code
+    second = project.replace("[tenants", f'us-east-1 = "{key_arn.replace("eu-central-1", "us-east-1")}"\n[tenants')
+    with pytest.raises(UsageError) as several:
+        choice(tenant="globex", project_path=world.write("strongroom.toml", second.encode())).read()
+    assert several.value.code == "key.which-region"
+    assert "eu-central-1, us-east-1" in str(several.value)
     with pytest.raises(UsageError) as unknown:
         choice(tenant="globex", project_path=path, target="aws").read()
     assert unknown.value.code == "project.unknown-target"

@@ -95,7 +95,7 @@ def _tenant(file: ProjectFile, name: str) -> Tenant:
     if name not in tenants:
         known = ", ".join(tenants) or "none"
         raise UsageError(
-            "exec.no-tenant",
+            "tenant.unknown",
             f"expected a tenant of {file.path} ({known}), found {name!r}",
             remedy=f"`strongroom tenant add {name} --account ID` adds one."
             if not tenants

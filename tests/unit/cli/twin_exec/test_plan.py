@@ -110,7 +110,7 @@ def test_a_disk_boots_the_image_on_it(plan, project):
 @pytest.mark.parametrize(
     ("options", "code", "error"),
     [
-        (["--tenant", "umbrella"], 2, "exec.no-tenant"),
+        (["--tenant", "umbrella"], 2, "tenant.unknown"),
         (["--tenant", "globex", "--account", "12"], 2, "exec.account"),
         (["--tenant", "globex", "--target", "moon"], 2, "project.unknown-target"),
         (["--tenant", "globex", "--secret", "initech-only"], 2, "exec.not-for-tenant"),
@@ -244,7 +244,7 @@ def test_options_of_the_app_are_none_of_ours(project, capsys, monkeypatch):
     assert run(["twin", "exec", "--tenant", "umbrella", "--", "/bin/true", "--json", "--help"]) == 2
     said = capsys.readouterr()
     assert not said.out
-    assert "[exec.no-tenant]" in said.err
+    assert "[tenant.unknown]" in said.err
 
 
 def test_help_needs_no_app(capsys):
