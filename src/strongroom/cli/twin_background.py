@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from strongroom.errors import FormatError, LocalFault
+from strongroom.errors import FormatError, LocalFault, UsageError
 from strongroom.flows.files import PRIVATE_MODE
 from strongroom.formats import strict_json
 from strongroom.formats.tree import Node
@@ -25,7 +25,8 @@ _MAX_BYTES = 64 * 1024
 def start_in_background(folder: Path, options: Sequence[str]) -> dict[str, object]:
     """Run `strongroom twin up` with these options in a session of its own; return what it said when it answered.
 
-    Its errors go to twin.log in the folder. Raises LocalFault where it could not start.
+    Its errors go to twin.log in the folder. Raises what it raised, as without --detach, and LocalFault where it said
+    nothing that is known.
     """
     open_private_folder(folder)
     # -P: a folder called strongroom where we happen to be is not this program
@@ -42,7 +43,7 @@ def start_in_background(folder: Path, options: Sequence[str]) -> dict[str, objec
         process.kill()
         process.wait()
         raise _not_started(f"it said nothing within {_PATIENCE_SECONDS} seconds or before it ended", folder)
-    return _result(said, folder)
+    return _result(said, folder, process)
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:
@@ -60,17 +61,17 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
     return said
 
 
-def _result(said: bytes, folder: Path) -> dict[str, object]:
+def _result(said: bytes, folder: Path, process: subprocess.Popen[bytes]) -> dict[str, object]:
     try:
         members = dict(strict_json.parse(said, maximum_bytes=_MAX_BYTES, spec="strongroom twin up --json").table())
         if members["ok"].value is True:
             return {name: node.value for name, node in members.items() if name != "ok"}
         error = dict(members["error"].table())
-        message = error["message"].string()
-        remedy = _text(error.get("remedy"))
+        code, message, remedy = error["code"].string(), error["message"].string(), _text(error.get("remedy"))
     except (FormatError, KeyError) as fault:
         raise _not_started("its first words were none that are known", folder) from fault
-    raise LocalFault("twin.not-started", message, remedy=remedy)
+    family = next((each for each in (UsageError, FormatError) if each.exit_code == process.wait()), LocalFault)
+    raise family(code, message, remedy=remedy)
 
 
 def _text(node: Node | None) -> str:

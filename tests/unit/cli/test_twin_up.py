@@ -200,6 +200,17 @@ def test_two_twins_do_not_share_a_folder(place):
     assert (here.returncode, "[twin.running]" in here.stderr) == (9, True)
 
 
+def test_in_the_background_it_is_refused_with_the_same_code_as_in_the_foreground(place):
+    place.up()
+    ways = (("twin", "up", *ANY_PORTS), ("twin", "up", *ANY_PORTS, "--detach"))
+    assert [place.json(*way, code=9)["error"]["code"] for way in ways] == ["twin.running"] * 2
+    assert place.run("twin", "down").returncode == 0
+    taken = [place.json(*way, "--account", "vendor=333333333333", code=2) for way in ways]
+    assert [each["error"]["code"] for each in taken] == ["twin.account-taken"] * 2
+    (place.home / "accounts.toml").write_text("nonsense")
+    assert [place.json(*way, code=3)["error"]["code"] for way in ways] == ["twin.accounts"] * 2
+
+
 def test_a_port_that_is_taken_is_named(place):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
