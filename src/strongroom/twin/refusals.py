@@ -72,6 +72,8 @@ def refuse(wire: Wire, fault: AwsFault) -> Response:
     name, status = fault.name, fault.status
     if isinstance(fault, SignatureFault):
         name, status = _NAMES.get(wire, {}).get(fault.reason, (name, status))
+    if wire is Wire.REST_JSON:
+        return _rest_json(name, {"Message": fault.message, **fault.members}, status)
     return _SHAPES[wire](name, fault.message, status)
 
 
@@ -81,9 +83,9 @@ def _json(name: str, message: str, status: int) -> Response:
     return Response(body, status=status, mimetype=JSON_MIMETYPE, headers=headers)
 
 
-def _rest_json(name: str, message: str, status: int) -> Response:
+def _rest_json(name: str, members: Mapping[str, str], status: int) -> Response:
     headers = {"x-amzn-RequestId": str(uuid.uuid4()), "x-amzn-ErrorType": name}
-    return Response(json.dumps({"Message": message}), status=status, mimetype="application/json", headers=headers)
+    return Response(json.dumps(members), status=status, mimetype="application/json", headers=headers)
 
 
 def _query(name: str, message: str, status: int) -> Response:
@@ -119,5 +121,4 @@ _SHAPES: Mapping[Wire, Callable[[str, str, int], Response]] = {
     Wire.QUERY: _query,
     Wire.EC2: _ec2,
     Wire.REST_XML: _rest_xml,
-    Wire.REST_JSON: _rest_json,
 }
