@@ -34,7 +34,8 @@ class Blocks:
         self._folder = folder
         self._lock = threading.Lock()
         self._parts = itertools.count()
-        (folder / _INHERITED).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for each in (folder.parent, folder, folder / _INHERITED):
+            each.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         self.last_write_ns = 0
         self._own = self._scan(folder)
         self._inherited = self._scan(folder / _INHERITED)

@@ -6,6 +6,9 @@ from __future__ import annotations
 from strongroom.ids import SnapshotId
 from strongroom.twin.fault import AwsFault
 
+MAX_MESSAGE = 256
+"""Of an error, in characters."""
+
 
 class EbsFault(AwsFault):
     """An error reply with its Reason, where the error has one."""
@@ -22,7 +25,7 @@ def invalid(reason: str, message: str) -> EbsFault:
 
 def invalid_parameter(message: str) -> EbsFault:
     """Make the error of a parameter's value."""
-    return invalid("INVALID_PARAMETER_VALUE", message)
+    return invalid("INVALID_PARAMETER_VALUE", message[:MAX_MESSAGE])
 
 
 def no_snapshot(snapshot_id: SnapshotId) -> EbsFault:
@@ -55,4 +58,4 @@ def conflict() -> EbsFault:
 
 def internal(message: str) -> EbsFault:
     """Make the error of a service that cannot do its work now."""
-    return EbsFault("InternalServerException", message, status=500)
+    return EbsFault("InternalServerException", message[:MAX_MESSAGE], status=500)

@@ -41,11 +41,11 @@ AWS_QUOTAS = Quotas(
 
 
 class Meter:
-    """Counts requests against quotas. `clock` is in seconds; safe to use from several threads."""
+    """Counts requests against `quotas`, by `clock`, in seconds. Safe to use from several threads."""
 
-    def __init__(self, quotas: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
-        self.quotas = quotas
-        self._clock = clock
+    def __init__(self) -> None:
+        self.quotas = Quotas()
+        self.clock: Callable[[], float] = time.monotonic
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
@@ -61,7 +61,7 @@ class Meter:
 
     def _taken(self, operation: str, name: str, rate: float) -> bool:
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             left, at = self._buckets.get((operation, name), (rate, now))
             left = min(rate, left + (now - at) * rate)
             self._buckets[operation, name] = (left - 1 if left >= 1 else left, now)

@@ -17,7 +17,7 @@ from strongroom.twin.ebs.fault import denied, internal
 from strongroom.twin.ebs.faults import Faults
 from strongroom.twin.ebs.keeper import StateKeeper
 from strongroom.twin.ebs.keys import VolumeKeys
-from strongroom.twin.ebs.quotas import Meter, Quotas
+from strongroom.twin.ebs.quotas import Meter
 from strongroom.twin.ebs.reading import Reading
 from strongroom.twin.ebs.rest import find_operation, read_parameters, write_reply
 from strongroom.twin.ebs.sealing import complete
@@ -37,13 +37,13 @@ _AT_ONCE = timedelta(0)
 class Ebs:
     """The service. Its fields are for whoever plays with the twin, while it runs.
 
-    `faults` is trouble on purpose, `meter.quotas` are limits; both are none to begin with. `completion_delay` is how
+    `faults` is trouble on purpose, `meter.quotas` are limits; there are none to begin with. `completion_delay` is how
     long a snapshot stays pending after CompleteSnapshot, minutes on AWS.
     """
 
     def __init__(self, expect_use: Callable[[Use], None], *, clock: Clock, keeper: StateKeeper | None = None) -> None:
         self.faults = Faults()
-        self.meter = Meter(Quotas())
+        self.meter = Meter()
         self.completion_delay = _AT_ONCE
         self.snapshots = SnapshotStore(keeper)
         self._clock = clock

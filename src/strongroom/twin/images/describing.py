@@ -10,7 +10,7 @@ from strongroom.twin.images.image import Device, Grantee, Image
 from strongroom.twin.images.query import moment
 from strongroom.twin.images.registry import ImageRegistry
 
-_PRODUCT_CODES = ("product-code", "product-code.type")
+_PRODUCT_CODE = "product-code"
 _NEVER = (
     "free-tier-eligible",
     "image-allowed",
@@ -18,7 +18,8 @@ _NEVER = (
     "manifest-location",
     "owner-alias",
     "platform",
-    *_PRODUCT_CODES,
+    _PRODUCT_CODE,
+    f"{_PRODUCT_CODE}.type",
     "public-ssm-parameter-name",
     "ramdisk-id",
     "source-instance-id",
