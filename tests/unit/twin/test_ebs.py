@@ -4,6 +4,7 @@
 import base64
 import json
 import random
+import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -459,3 +460,29 @@ def test_two_different_blocks_in_one_place_at_once_are_a_conflict(storage, vendo
     entry.busy.clear()
     vendor.put(pending, 5, block("x"))
     assert Counter(entry.busy) == {}
+
+
+def test_writers_of_the_same_blocks_at_once_leave_one_of_their_blocks_in_each_place(storage, vendor, pending):
+    data = [block(str(number)) for number in range(4)]
+    seen, chances = Counter(), [random.Random(number) for number in range(4)]
+
+    def write(number):
+        for _ in range(60):
+            try:
+                vendor.put(pending, chances[number].randrange(3), data[number])
+                seen["answered"] += 1
+            except Refused as refusal:
+                seen[refusal.reason] += 1
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(seen) <= {"answered", "CONFLICTING_BLOCK_UPDATE"}
+    entry = storage.ebs.snapshots._entries[pending]
+    kept = {index: entry.blocks.get(index)[1] for index in entry.blocks.own}
+    assert set(kept) == {0, 1, 2}
+    assert set(kept.values()) <= set(data)
+    assert len(list(entry.blocks._folder.glob("0*"))) == 3
+    vendor.complete(pending, kept)

@@ -290,12 +290,13 @@ def killed_during(path, seconds: float, use) -> None:
     command = [sys.executable, "-m", "tests.ebs_victim", str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
     with ended(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)) as victim:
+        assert victim.stdout is not None
         threads = use(victim.stdout.readline().decode().strip())
         time.sleep(seconds)
         victim.kill()
         for thread in threads:
             thread.join()
-    victim.stdout.close()
+        victim.stdout.close()
 
 
 @pytest.mark.slow

@@ -45,9 +45,15 @@ def read_parameters(operation: OperationModel, form: Mapping[str, str]) -> dict[
     shape = input_of(operation)
     found = _structure(shape, _tree(form))
     for broken in violations(shape, found):
-        name = "MissingParameter" if broken.endswith(NOT_NULL) else "InvalidParameterValue"
-        raise AwsFault(name, broken)
+        raise AwsFault(_name_of(broken), broken)
     return found
+
+
+def _name_of(broken: str) -> str:
+    """Return EC2's name of an error (EC2 Developer Guide, "Error codes for the Amazon EC2 API")."""
+    if broken.endswith(NOT_NULL):
+        return "MissingParameter"
+    return "InvalidAMIName.Malformed" if " at 'name' " in broken else "InvalidParameterValue"
 
 
 def _tree(form: Mapping[str, str]) -> Tree:
