@@ -74,8 +74,8 @@ def test_every_command_that_is_named_exists_or_is_said_to_be_not_built_yet(file)
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("Run `strongroom twin up` first.", ["strongroom twin up"]),
-        ("Run `strongroom\ntwin up` first.", ["strongroom twin up"]),
+        ("Run `strongroom twin sideways` first.", ["strongroom twin sideways"]),
+        ("Run `strongroom\ntwin sideways` first.", ["strongroom twin sideways"]),
         ("It is `strongroom-agent`.", ["strongroom-agent"]),
         ("`strongroom signer nosuch` is wrong.", ["strongroom signer nosuch"]),
         ("$ strongroom release file\n", ["strongroom release file"]),

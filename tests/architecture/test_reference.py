@@ -91,7 +91,22 @@ def dotted_literals() -> dict[str, str]:
     }
 
 
-FILE_ENDINGS = ("json", "pem", "toml", "conf", "efi", "cbor", "hex", "txt", "rsa2048", "bundle", "escrow")
+FILE_ENDINGS = (
+    "json",
+    "jsonl",
+    "log",
+    "db",
+    "pem",
+    "toml",
+    "conf",
+    "efi",
+    "cbor",
+    "hex",
+    "txt",
+    "rsa2048",
+    "bundle",
+    "escrow",
+)
 NO_CODES = {"amazonaws.com", "m7i.large", "strongroom-twin.nitro-enclaves", "demo.command"}
 """A domain, an instance type, the common name of a root, a module and what is in it."""
 

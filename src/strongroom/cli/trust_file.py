@@ -7,6 +7,7 @@ from pathlib import Path
 
 from strongroom.appraisal.endorsements import amazon_tls_roots, aws_nitro_root_pem
 from strongroom.appraisal.identity_certificates import aws_identity_certificates
+from strongroom.cli.paths import named
 from strongroom.cli.project_file import ProjectFile
 from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, UsageError
@@ -108,7 +109,8 @@ def _rehearsal(file: ProjectFile, target: Target) -> _Material:
 
 
 def _read_one(path: Path) -> CertificateDer:
-    return _one(read_file(path, maximum_bytes=2 * MAX_CERTIFICATE_BYTES), str(path))
+    with named(path, missing="For the twin that `strongroom init` writes down, `strongroom twin up` makes it."):
+        return _one(read_file(path, maximum_bytes=2 * MAX_CERTIFICATE_BYTES), str(path))
 
 
 def _one(pem: bytes, name: str) -> CertificateDer:

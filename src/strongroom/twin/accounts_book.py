@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.errors import UsageError
+from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
 from strongroom.formats.names import ACCOUNT_ID
 from strongroom.ids import AccountId
 from strongroom.twin.accounts import FULL_ACCESS, Credentials, Directory, new_access_key_id
-from strongroom.twin.accounts_file import MAX_FILE_BYTES, PROFILE_NAME, read_accounts
+from strongroom.twin.accounts_file import MAX_FILE_BYTES, read_accounts
 
 DEFAULT_ACCOUNTS: Mapping[str, str] = {"vendor": "111111111111", "customer": "222222222222"}
 """No real account has these ids."""
 ADMIN = "admin"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""Of an account: it becomes a section of an AWS configuration, and a word in a shell."""
 _HEAD = """\
 # The accounts of this twin (docs/twin.md, "The file of accounts"). The keys work on it alone, but for everything in it.
 # It is read when the twin starts.
@@ -48,7 +51,7 @@ def open_accounts(path: Path, wanted: Mapping[str, str]) -> AccountsBook:
     """
     is_new = not os.path.lexists(path)
     text = _HEAD if is_new else read_file(path, maximum_bytes=MAX_FILE_BYTES).decode("utf-8", "surrogateescape")
-    known = {} if is_new else _known(text)
+    known = {} if is_new else {name: str(each) for each, name in _read(text, path).accounts().items() if name}
     missing = dict(DEFAULT_ACCOUNTS) if is_new else {}
     for name, account_id in wanted.items():
         _expect_consistent(name, account_id, known | missing)
@@ -57,19 +60,28 @@ def open_accounts(path: Path, wanted: Mapping[str, str]) -> AccountsBook:
     if missing:
         text += "".join(_table(name, account_id) for name, account_id in missing.items())
         write_file(path, text.encode("utf-8", "surrogateescape"), mode=PRIVATE_MODE)
-    directory = read_accounts(text.encode("utf-8", "surrogateescape"))
+    directory = _read(text, path)
     accounts = {name: account_id for account_id, name in directory.accounts().items() if name}
     keys = {name: directory.first_key(account_id) for name, account_id in accounts.items()}
     return AccountsBook(directory, accounts, {name: key for name, key in keys.items() if key})
 
 
-def _known(text: str) -> dict[str, str]:
+def _read(text: str, path: Path) -> Directory:
+    """Read the file, in which names of accounts are profiles: each is a word, and nobody else's."""
     directory = read_accounts(text.encode("utf-8", "surrogateescape"))
-    return {name: str(account_id) for account_id, name in directory.accounts().items() if name}
+    names = [name for name in directory.accounts().values() if name]
+    wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
+    if wrong:
+        raise FormatError(
+            "twin.account-name",
+            f"expected accounts with a name of their own, of a-z, 0-9 and -, in {path}, found {wrong[0][:64]!r}",
+            spec="docs/twin.md, the file of accounts",
+        )
+    return directory
 
 
 def _expect_consistent(name: str, account_id: str, known: Mapping[str, str]) -> None:
-    if not PROFILE_NAME.fullmatch(name) or not ACCOUNT_ID.fullmatch(account_id):
+    if not _NAME.fullmatch(name) or not ACCOUNT_ID.fullmatch(account_id):
         raise UsageError(
             "twin.account-option",
             "expected --account NAME=ID, a name of a-z, 0-9 and - and an id of 12 digits, found "

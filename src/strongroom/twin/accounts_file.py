@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 
@@ -12,8 +11,6 @@ from strongroom.twin.accounts import Directory, PrincipalKind
 from strongroom.twin.permissions import parse_trust_policy
 
 MAX_FILE_BYTES = 1 << 20
-PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Of an account: it becomes a section of an AWS configuration, and a word in a shell."""
 _SPEC = "docs/twin.md"
 _KEYS = {"access_key_id", "secret_access_key"}
 
@@ -33,10 +30,7 @@ def read_accounts(data: bytes) -> Directory:
 
 def _add_account(directory: Directory, table: Mapping[str, object]) -> None:
     _expect_words(table, "[[account]]", required={"id"}, optional={"name", "user", "role"})
-    name = _text(table, "name")
-    if name and (not PROFILE_NAME.fullmatch(name) or name in directory.accounts().values()):
-        raise _refuse(f"[[account]]: expected a name of its own, of a-z, 0-9 and -, found {name[:64]!r}")
-    account_id = directory.create_account(_text(table, "id"), name=name)
+    account_id = directory.create_account(_text(table, "id"), name=_text(table, "name"))
     for user in _tables(table, "user"):
         _expect_words(user, "[[account.user]]", required={"name"} | _KEYS, optional={"policies"})
         principal = directory.create_principal(

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -109,6 +110,13 @@ def vendor(shell: Shell) -> Shell:
     return shell
 
 
+def remove_twin_trust(shell: Shell) -> None:
+    """Take out what init wrote of a twin's roots."""
+    without, found = re.subn(r"\[targets\.twin\.trust\].*?\n\n", "\n", shell.project, count=1, flags=re.DOTALL)
+    assert found == 1
+    shell.file.write_text(without)
+
+
 def add_twin_trust(shell: Shell) -> None:
     """Give the twin target the roots of a twin, as files."""
     now = datetime.now(UTC)
@@ -119,6 +127,8 @@ def add_twin_trust(shell: Shell) -> None:
         (shell.folder / f"{name}.pem").write_bytes(root)
     identity = create_identity_signer(now).certificate.public_bytes(Encoding.PEM)
     (shell.folder / "identity.pem").write_bytes(identity)
+    if "[targets.twin.trust]" in shell.project:
+        remove_twin_trust(shell)
     shell.append(
         '\n[targets.twin.trust]\nnitro-root = "nitro.pem"\ntls-root = "tls.pem"\n'
         'kms-endpoint = "https://127.0.0.1:4601"\nidentity-certificates = { eu-central-1 = "identity.pem" }\n'
@@ -132,6 +142,12 @@ def test_init_writes_a_project_that_says_what_comes_next(shell):
     values = tomllib.loads(shell.project)
     assert values["product"]["id"] == "acme"
     assert list(values["targets"]) == ["twin"]
+    assert values["targets"]["twin"]["trust"] == {
+        "nitro-root": ".strongroom/twin/nitro-root.pem",
+        "tls-root": ".strongroom/twin/tls-root.pem",
+        "kms-endpoint": "https://127.0.0.1:4601",
+        "identity-certificates": {"eu-central-1": ".strongroom/twin/identity-eu-central-1.pem"},
+    }
     assert shell.project.count("#") > 8, "a project starts with comments"
 
 
@@ -357,6 +373,9 @@ def test_another_target_on_the_same_command_line_goes_to_the_twin(vendor):
 def test_signer_trust_refuses_what_would_not_hold(vendor):
     assert vendor.wrong(2, "signer", "trust") == "trust.no-signer"
     vendor.ok("signer", "new", "main")
+    assert vendor.wrong(9, "signer", "trust", "--target", "twin") == "file.missing"
+    assert "`strongroom twin up` makes it" in vendor.call("signer", "trust", "--target", "twin").stderr
+    remove_twin_trust(vendor)
     assert vendor.wrong(2, "signer", "trust", "--target", "twin") == "trust.no-twin"
     assert vendor.wrong(2, "signer", "trust", "--profile", "rehearsal") == "trust.no-twin"
     assert vendor.wrong(2, "signer", "trust", "--target", "twin", "--profile", "production") == "trust.rehearsal-target"

@@ -150,3 +150,15 @@ def test_the_lean_client_says_what_is_missing(world, monkeypatch):
     monkeypatch.setattr("strongroom.aws.lean.imds._CREDENTIALS", DOCUMENT)
     with pytest.raises(FormatError):
         imds.role_credentials()
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:80", "127.0.0.1.attacker.example", ""])
+def test_a_page_that_found_the_port_under_a_foreign_name_gets_no_token(world, host):
+    """DNS rebinding: a browser sends the name that it was told, whatever address the name has by then."""
+    assert token(world.instance, Host=host)[0] == 403
+    assert ask(world.instance, DOCUMENT, headers={"Host": host})[0] == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "169.254.169.254", "10.0.2.2:80", "[fd00:ec2::254]"])
+def test_addresses_are_no_foreign_names(world, host):
+    assert token(world.instance, Host=host)[0] == 200

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import AccountId, KeyArn, Region
-from strongroom.keypolicy.decision import DecidedBy, Decision, Miss, Outcome
+from strongroom.keypolicy.decision import DecidedBy, Decision, Miss, Outcome, StatementTrace
 from strongroom.keypolicy.model import Effect, KeyPolicy
 from strongroom.twin.kms.events import SOURCE, VERSION, CallFacts, call_members, shown_code, timestamp
 
@@ -121,14 +121,21 @@ def failed_pcrs(decision: Decision, key_policy: KeyPolicy | None) -> tuple[int, 
 
 
 def nearest_misses(decision: Decision) -> tuple[Missed, ...]:
-    """Return why the Allow that missed the least did not apply; empty unless nothing allowed the call."""
+    """Return why the Allow that came nearest did not apply; empty unless nothing allowed the call.
+
+    One that is about this caller, action and key, and missed conditions only, is nearer than any other.
+    """
     if decision.outcome is not Outcome.NOT_ALLOWED:
         return ()
     allows = [trace for trace in decision.trace if trace.effect is Effect.ALLOW and trace.missed]
-    nearest = min(allows, key=lambda trace: len(trace.missed), default=None)
+    nearest = min(allows, key=lambda trace: (not _missed_conditions_only(trace), len(trace.missed)), default=None)
     if nearest is None:
         return ()
     return tuple(Missed(nearest.policy.value, nearest.statement, miss) for miss in nearest.missed)
+
+
+def _missed_conditions_only(trace: StatementTrace) -> bool:
+    return all(" " in miss.element for miss in trace.missed)  # an operator and a key, where others are one word
 
 
 def _of_miss(miss: Miss) -> Iterator[int]:
