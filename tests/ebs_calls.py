@@ -58,7 +58,7 @@ class Refused(Exception):  # noqa: N818 -- it is an answer
 
     def __init__(self, parsed, status: int) -> None:
         super().__init__(f"{status} {parsed}")
-        self.code = parsed["Error"]["Code"]
+        self.name = parsed["Error"]["Code"]
         self.message: str = parsed["Error"]["Message"]
         self.reason = parsed.get("Reason", "")
         self.status = status
@@ -164,7 +164,7 @@ class Uploader:
         try:
             self(operation, **parameters)
         except Refused as refusal:
-            assert (refusal.code, refusal.reason) == (code, reason), refusal
+            assert (refusal.name, refusal.reason) == (code, reason), refusal
             return refusal.message
         raise AssertionError(f"{operation} was answered")
 
@@ -199,9 +199,9 @@ def _refused(model, raw) -> Refused:
     """Require that an operation may answer with this error, under its status and with a reason of its list."""
     refusal = Refused({**json.loads(raw["body"]), **_PARSER.parse(raw, None)}, raw["status_code"])
     declared = {shape.name: shape for shape in model.error_shapes}
-    assert refusal.code in set(declared) | COMMON, f"{model.name} declares no {refusal.code}"
-    if refusal.code in declared:
-        shape = declared[refusal.code]
+    assert refusal.name in set(declared) | COMMON, f"{model.name} declares no {refusal.name}"
+    if refusal.name in declared:
+        shape = declared[refusal.name]
         assert refusal.status == shape.metadata["error"]["httpStatusCode"]
         said = json.loads(raw["body"])
         expect_known(shape, said)

@@ -42,7 +42,7 @@ class Refused(Exception):  # noqa: N818 -- it is an answer
 
     def __init__(self, parsed, status: int) -> None:
         super().__init__(f"{status} {parsed}")
-        self.code: str = parsed["Error"]["Code"]
+        self.name: str = parsed["Error"]["Code"]
         self.message: str = parsed["Error"]["Message"]
         self.status = status
 
@@ -158,7 +158,7 @@ class Registrar:
         try:
             self(operation, **parameters)
         except Refused as refusal:
-            assert refusal.code == code, refusal
+            assert refusal.name == code, refusal
             return refusal.message
         raise AssertionError(f"{operation} was answered")
 

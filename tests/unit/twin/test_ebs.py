@@ -155,7 +155,7 @@ def test_nothing_is_written_after_completion(vendor):
     snapshot = vendor.upload(FIVE)
     with pytest.raises(Refused) as caught:
         vendor.put(snapshot, 1, block("late"))
-    assert (caught.value.code, caught.value.reason) == ("ValidationException", "INVALID_SNAPSHOT_ID")
+    assert (caught.value.name, caught.value.reason) == ("ValidationException", "INVALID_SNAPSHOT_ID")
     vendor.refused(
         "ValidationException", "INVALID_SNAPSHOT_ID", "CompleteSnapshot", SnapshotId=snapshot, ChangedBlocksCount=5
     )
@@ -392,7 +392,7 @@ def test_callers_need_a_policy_for_each_operation_and_snapshot(storage, vendor, 
     limited.put(limited.start(), 0, FIVE[0])
     with pytest.raises(Refused) as caught:
         limited.put(pending, 0, FIVE[0])
-    assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 403)
+    assert (caught.value.name, caught.value.status) == ("AccessDeniedException", 403)
     assert "explicit deny in an identity-based policy" in caught.value.message
     message = limited.refused(
         "AccessDeniedException", "UNAUTHORIZED_ACCOUNT", "CompleteSnapshot", SnapshotId=pending, ChangedBlocksCount=0

@@ -28,7 +28,7 @@ def outcome(call, *arguments, **parameters) -> str:
     try:
         call(*arguments, **parameters)
     except Refused as refusal:
-        return str(refusal.reason or refusal.code)
+        return str(refusal.reason or refusal.name)
     except ConnectionResetError:
         return "reset"
     return "answered"

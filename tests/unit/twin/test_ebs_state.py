@@ -129,7 +129,7 @@ def test_a_full_disk_is_an_internal_error_and_loses_nothing(path, monkeypatch):
             for index in (0, 1):
                 with pytest.raises(Refused) as caught:
                     vendor.put(snapshot, index, block("lost"))
-                assert (caught.value.code, caught.value.status) == ("InternalServerException", 500)
+                assert (caught.value.name, caught.value.status) == ("InternalServerException", 500)
                 assert os.strerror(errno.EFBIG) in caught.value.message
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -88,7 +88,7 @@ def test_what_was_not_said_is_not_there(vendor):
 def test_a_tpm_needs_uefi(vendor, boot_mode):
     with pytest.raises(Refused) as caught:
         vendor.register(BootMode=boot_mode)
-    assert caught.value.code == "InvalidParameterCombination"
+    assert caught.value.name == "InvalidParameterCombination"
     vendor.register(BootMode=boot_mode, TpmSupport=None)
 
 
@@ -123,7 +123,7 @@ def test_a_tpm_needs_uefi(vendor, boot_mode):
 def test_an_image_that_cannot_be_is_not_registered(vendor, parameters, code):
     with pytest.raises(Refused) as caught:
         vendor.register(**parameters)
-    assert caught.value.code == code
+    assert caught.value.name == code
     assert vendor("DescribeImages")["Images"] == []
 
 
@@ -131,7 +131,7 @@ def test_a_snapshot_is_completed_before_it_is_an_image(vendor):
     snapshot = vendor.ebs.start()
     with pytest.raises(Refused) as caught:
         vendor.register(snapshot=snapshot)
-    assert caught.value.code == "IncorrectState"
+    assert caught.value.name == "IncorrectState"
     assert "pending" in caught.value.message
     vendor.ebs.complete(snapshot, {})
     vendor.register(snapshot=snapshot)
@@ -141,7 +141,7 @@ def test_a_snapshot_of_another_account_is_no_image_of_ones_own(vendor, customer)
     snapshot = vendor.snapshot()
     with pytest.raises(Refused) as caught:
         customer.register(snapshot=snapshot)
-    assert caught.value.code == "InvalidSnapshot.NotFound"
+    assert caught.value.name == "InvalidSnapshot.NotFound"
 
 
 def test_a_volume_is_as_large_as_its_snapshot_or_larger(vendor):
@@ -151,7 +151,7 @@ def test_a_volume_is_as_large_as_its_snapshot_or_larger(vendor):
         volume = {key: value for key, value in volume.items() if value is not None}
         with pytest.raises(Refused) as caught:
             vendor.register(BlockDeviceMappings=[{"DeviceName": ROOT, "Ebs": volume}])
-        assert caught.value.code == code
+        assert caught.value.name == code
     volume = {"SnapshotId": snapshot, "VolumeSize": 8, "VolumeType": "gp3", "Iops": 3000, "DeleteOnTermination": False}
     more = [
         {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"},
@@ -168,7 +168,7 @@ def test_a_name_is_used_once_in_an_account_and_a_region(ec2, vendor, customer):
     first = vendor.register("one")
     with pytest.raises(Refused) as caught:
         vendor.register("one")
-    assert caught.value.code == "InvalidAMIName.Duplicate"
+    assert caught.value.name == "InvalidAMIName.Duplicate"
     assert first in caught.value.message
     customer.register("one")
     vendor.at(ELSEWHERE).register("one")
@@ -668,7 +668,7 @@ def test_an_image_that_cannot_be_kept_is_not_there(tmp_path, monkeypatch):
             patch.setattr(StateFile, "write", full)
             with pytest.raises(Refused) as caught:
                 vendor.register(snapshot=snapshot)
-        assert (caught.value.code, caught.value.status) == ("InternalError", 500)
+        assert (caught.value.name, caught.value.status) == ("InternalError", 500)
         assert vendor("DescribeImages")["Images"] == []
         vendor.register(snapshot=snapshot)
 
