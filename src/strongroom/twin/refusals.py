@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from werkzeug.wrappers import Response
 
 from strongroom.twin.fault import AwsFault, SignatureFault, Unsigned
+from strongroom.twin.xml_text import sayable
 
 JSON_MIMETYPE = "application/x-amz-json-1.1"
 _QUERY_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -113,7 +114,7 @@ def _rest_xml(name: str, message: str, status: int) -> Response:
 
 
 def _xml(body: str, status: int) -> Response:
-    return Response(body, status=status, mimetype="text/xml")
+    return Response(sayable(body), status=status, mimetype="text/xml")
 
 
 _SHAPES: Mapping[Wire, Callable[[str, str, int], Response]] = {

@@ -201,6 +201,7 @@ def test_a_token_is_its_accounts_and_its_regions_own(vendor, customer):
         ({"VolumeSize": 1, "Tags": [{"Key": str(n), "Value": ""} for n in range(51)]}, "INVALID_TAG"),
         ({"VolumeSize": 1, "Tags": [{"Key": "a", "Value": "b"}, {"Key": "a", "Value": "c"}]}, "INVALID_TAG"),
         ({"VolumeSize": 1, "Tags": [{"Value": "b"}]}, "INVALID_TAG"),
+        ({"VolumeSize": 1, "Tags": [{"Key": "aws:x", "Value": "b"}]}, "INVALID_TAG"),
         ({"VolumeSize": 1, "KmsKeyArn": "arn:aws:kms:eu-central-1:111111111111:key/x"}, "INVALID_PARAMETER_VALUE"),
         ({"VolumeSize": 1, "KmsKeyArn": "alias/x", "Encrypted": True}, "INVALID_PARAMETER_VALUE"),
         ({"VolumeSize": 1, "ParentSnapshotId": "vol-1"}, "INVALID_PARAMETER_VALUE"),
@@ -399,6 +400,17 @@ def test_callers_need_a_policy_for_each_operation_and_snapshot(storage, vendor, 
     )
     assert message.endswith("because no identity-based policy allows the ebs:CompleteSnapshot action")
     assert f"on resource: {arn}{pending}" in message
+
+
+def test_both_snapshots_of_a_comparison_are_asked_about(storage, vendor):
+    first = vendor.upload(FIVE)
+    second = vendor.upload({}, ParentSnapshotId=first)
+    allow = {"Effect": "Allow", "Action": "ebs:*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "ebs:*", "Resource": f"arn:aws:ec2:eu-central-1::snapshot/{first}"}
+    limited = storage.uploader(VENDOR, "limited", json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]}))
+    both = {"FirstSnapshotId": first, "SecondSnapshotId": second}
+    limited.refused("AccessDeniedException", "UNAUTHORIZED_ACCOUNT", "ListChangedBlocks", **both)
+    limited("ListSnapshotBlocks", SnapshotId=second)
 
 
 def test_conditions_of_policies_see_the_region_and_the_caller(storage):

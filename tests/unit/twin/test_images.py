@@ -4,6 +4,8 @@
 import base64
 import json
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,18 @@ def test_a_tpm_needs_uefi(vendor, boot_mode):
             {"TagSpecifications": [{"ResourceType": "image", "Tags": [{"Key": "aws:x", "Value": "y"}]}]},
             "InvalidParameterValue",
         ),
+        ({"BlockDeviceMappings": [{"DeviceName": ROOT}]}, "InvalidBlockDeviceMapping"),
+        ({"BlockDeviceMappings": [{"DeviceName": ROOT, "VirtualName": "a"}] * 2}, "InvalidBlockDeviceMapping"),
+        ({"BlockDeviceMappings": [{"DeviceName": ROOT, "Ebs": {"VolumeSize": 65_537}}]}, "InvalidBlockDeviceMapping"),
+        ({"BlockDeviceMappings": [{"DeviceName": ROOT, "Ebs": {"VolumeSize": -1}}]}, "InvalidBlockDeviceMapping"),
+        (
+            {"BlockDeviceMappings": [{"DeviceName": ROOT, "Ebs": {"VolumeSize": 1, "Iops": -5}}]},
+            "InvalidParameterValue",
+        ),
+        ({"Description": "x" * 256}, "InvalidParameterValue"),
+        ({"VirtualizationType": "x" * 65}, "InvalidParameterValue"),
+        ({"KernelId": "aki-1"}, "UnsupportedOperation"),
+        ({"ImageLocation": "bucket/manifest"}, "UnsupportedOperation"),
         ({"DryRun": True}, "DryRunOperation"),
     ],
 )
@@ -239,7 +253,8 @@ def test_one_attribute_is_modified_at_a_time(vendor):
     vendor.refused("InvalidParameterCombination", "ModifyImageAttribute", ImageId=image, **both)
     vendor.refused("InvalidParameterCombination", "ModifyImageAttribute", ImageId=image)
     vendor.refused("InvalidParameterValue", "ModifyImageAttribute", ImageId=image, ImdsSupport={"Value": "v1.0"})
-    for wrong in ({"UserId": "1"}, {"UserId": f"{CUSTOMER}0"}):
+    arn = "arn:aws:organizations::111111111111:organization/o-\x01"
+    for wrong in ({"UserId": "1"}, {"UserId": f"{CUSTOMER}0"}, {"OrganizationArn": arn}):
         call = {"ImageId": image, "LaunchPermission": {"Add": [wrong]}}
         vendor.refused("InvalidAMIAttributeItemValue", "ModifyImageAttribute", **call)
     assert vendor("DescribeImageAttribute", ImageId=image, Attribute="launchPermission")["LaunchPermissions"] == []
@@ -291,6 +306,7 @@ def test_encrypted_images_are_not_public_and_those_under_the_managed_key_not_sha
         ("name", ["acme ?.0", "nothing"], ["acme 1.0", "acme 2.0"]),
         ("name", ["ACME*"], []),
         ("name", [r"acme\*"], []),
+        ("name", [r"\acme ?.\0", "other\\"], ["acme 1.0", "acme 2.0"]),
         ("boot-mode", ["uefi"], ["acme 1.0"]),
         ("boot-mode", ["*"], ["acme 1.0", "acme 2.0"]),
         ("architecture", ["arm64"], ["other"]),
@@ -599,6 +615,7 @@ def test_callers_need_a_policy_for_what_they_do_with_which_image(ec2, vendor):
         {"Action": "RegisterImage", "Name": "abc", "EnaSupport": "maybe"},
         {"Action": "RegisterImage", "Name.1": "abc"},
         {"Action": "RegisterImage", "Name": "abc", "BlockDeviceMapping.1.Ebs.VolumeSize": "many"},
+        {"Action": "RegisterImage", "Name": "abc", f"BlockDeviceMapping.{'9' * 5000}.DeviceName": "y"},
         {"Action": "DescribeImages", "Filter.1.Name": "name", "Filter.1.Value.x": "y", "Filter.2": "z"},
     ],
 )
@@ -656,6 +673,50 @@ def test_whatever_is_wrong_in_a_row_is_named(tmp_path):
         with StateFile(path) as file, pytest.raises(FormatError) as caught:
             StateKeeper(file).load()
         assert caught.value.code == "twin.state", body
+
+
+def test_nothing_is_kept_that_could_not_be_read_again(tmp_path):
+    """Else one call would make the state of everybody unreadable."""
+    strange = {"Key": "\x01\U0001f511", "Value": "\x00\x7f"}
+
+    def use(ec2, vendor):
+        tags = [{"ResourceType": "image", "Tags": [strange]}]
+        image = vendor.register("strange", Description="\x00 \u2028", TagSpecifications=tags)
+        vendor.ebs.start(Description="\x00", Tags=[strange])
+        with pytest.raises(FormatError):
+            ec2.images.registry.change(image, lambda found: replace(found, image_id="ami-../../x"))
+        (snapshot,) = vendor("DescribeImages")["Images"][0]["BlockDeviceMappings"]
+        entry = ec2.ebs.snapshots._entries[snapshot["Ebs"]["SnapshotId"]]
+        with pytest.raises(FormatError):
+            ec2.ebs.snapshots.change(entry, replace(entry.snapshot, volume_gib=0))
+        return vendor("DescribeImages")["Images"]
+
+    before = restarted(tmp_path / "twin.db", use)
+    assert restarted(tmp_path / "twin.db", lambda _, vendor: vendor("DescribeImages")["Images"]) == before
+
+
+def test_an_image_has_so_many_permissions_and_a_snapshot_so_many_accounts(vendor):
+    image = vendor.register()
+    snapshot = vendor.image(image)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    accounts = [f"{number:012}" for number in range(30_000)]
+    call = {"ImageId": image, "OperationType": "add", "Attribute": "launchPermission"}
+    for start in (0, 5_000, 10_000, 15_000):
+        vendor("ModifyImageAttribute", **call, UserIds=accounts[start : start + 5_000])
+    over = vendor.refused(
+        "AMILaunchPermissionLimitExceeded", "ModifyImageAttribute", **call, UserIds=accounts[20_000:20_001]
+    )
+    assert "20000" in over
+    vendor.refused("AMILaunchPermissionLimitExceeded", "ModifyImageAttribute", **call, UserIds=accounts[:10_001])
+    many = {"SnapshotId": snapshot, "OperationType": "add", "UserIds": accounts[:1001]}
+    vendor.refused("ResourceLimitExceeded", "ModifySnapshotAttribute", **many)
+
+
+def test_a_filter_of_many_stars_takes_no_longer_than_another(vendor):
+    vendor.register("a" * 128)
+    filters = [{"Name": "name", "Values": ["*a" * 60 + "b"]}]
+    started = time.monotonic()
+    assert vendor("DescribeImages", Filters=filters)["Images"] == []
+    assert time.monotonic() - started < 5
 
 
 def test_an_image_that_cannot_be_kept_is_not_there(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from strongroom.formats import strict_json
 from strongroom.formats.names import SNAPSHOT_ID
 from strongroom.formats.tree import Node
 from strongroom.ids import KeyArn, SnapshotId
-from strongroom.twin.ebs.snapshots import MAX_VOLUME_GIB, Snapshot
+from strongroom.twin.ebs.snapshots import MAX_SHARES, MAX_VOLUME_GIB, Snapshot
 from strongroom.twin.ebs.tokens import SECRET_BYTES
 from strongroom.twin.state_file import Row, StateFile
 from strongroom.twin.state_values import read_flag, read_time
@@ -56,8 +56,10 @@ class StateKeeper:
         return [self._read(row) for row in self._file.rows(_KIND)]
 
     def keep(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot in its new form. Raises LocalFault."""
-        self._file.write([Row(_KIND, snapshot.snapshot_id, snapshot_body(snapshot))])
+        """Keep a snapshot in its new form. Raises LocalFault, and FormatError for one that could not be read again."""
+        body = snapshot_body(snapshot)
+        _parse(body)
+        self._file.write([Row(_KIND, snapshot.snapshot_id, body)])
 
     def forget(self, snapshot_id: SnapshotId) -> None:
         """Forget a snapshot. Raises LocalFault."""
@@ -76,14 +78,16 @@ class StateKeeper:
 
     def _read(self, row: Row) -> Snapshot:
         try:
-            found = read_snapshot(
-                strict_json.parse((row.body or "").encode(), maximum_bytes=_MAX_BODY_BYTES, spec=_SPEC)
-            )
+            found = _parse(row.body or "")
         except FormatError as error:
             raise self._file.damaged(f"{_KIND} {row.name}: {error}") from error
         if found.snapshot_id != row.name:
             raise self._file.damaged(f"{_KIND} {row.name} holds {found.snapshot_id}")
         return found
+
+
+def _parse(body: str) -> Snapshot:
+    return read_snapshot(strict_json.parse(body.encode(), maximum_bytes=_MAX_BODY_BYTES, spec=_SPEC))
 
 
 def blocks_folder(state: Path) -> Path:
@@ -135,7 +139,7 @@ def read_snapshot(node: Node) -> Snapshot:
         sealed=read_flag(it["sealed"]),
         cancelled=read_flag(it["cancelled"]),
         completed=None if it["completed"].value is None else read_time(it["completed"]),
-        shared_with=frozenset(each.account() for each in it["shared_with"].items()),
+        shared_with=frozenset(each.account() for each in it["shared_with"].items(maximum=MAX_SHARES)),
     )
 
 

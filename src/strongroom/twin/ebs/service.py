@@ -92,8 +92,11 @@ class Ebs:
 
 
 def _expect_allowed(request: ApiRequest) -> None:
-    resource = snapshot_arn(request.region, request.snapshot_id or "*")
-    try:
-        Question(request.authentic, f"ebs:{request.operation}", resource, request.now).expect_allowed()
-    except AwsFault as fault:
-        raise denied(fault.message) from fault
+    """Ask the caller's policies about each snapshot that the call is about. Raises EbsFault."""
+    named = [request.text(name) for name in ("SnapshotId", "FirstSnapshotId", "SecondSnapshotId")]
+    for snapshot_id in [each for each in named if each] or ["*"]:
+        resource = snapshot_arn(request.region, snapshot_id)
+        try:
+            Question(request.authentic, f"ebs:{request.operation}", resource, request.now).expect_allowed()
+        except AwsFault as fault:
+            raise denied(fault.message) from fault

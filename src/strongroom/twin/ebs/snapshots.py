@@ -16,6 +16,8 @@ BLOCK_BYTES = 524_288
 """The only size of a block."""
 BLOCKS_PER_GIB = 2048
 MAX_VOLUME_GIB = 65_536
+MAX_SHARES = 1_000
+"""Accounts with which one snapshot is shared."""
 DEFAULT_TIMEOUT = timedelta(minutes=60)
 
 

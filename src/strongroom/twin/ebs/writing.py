@@ -153,8 +153,15 @@ def _refuse_sizes(request: ApiRequest) -> None:
     if request.number("VolumeSize") > MAX_VOLUME_GIB:
         raise invalid("INVALID_VOLUME_SIZE", f"The volume size is at most {MAX_VOLUME_GIB} GiB.")
     tags = request.parameters.get("Tags")
-    if isinstance(tags, list) and (len(tags) > _MAX_TAGS or len(request.tags()) != len(tags) or "" in request.tags()):
-        raise invalid("INVALID_TAG", f"Tags have different keys, and are at most {_MAX_TAGS}.")
+    if not isinstance(tags, list):
+        return
+    keys = request.tags()
+    if (
+        len(tags) > _MAX_TAGS
+        or len(keys) != len(tags)
+        or any(not key or key.lower().startswith("aws:") for key in keys)
+    ):
+        raise invalid("INVALID_TAG", f"Tags have different keys, none with aws: first, and are at most {_MAX_TAGS}.")
 
 
 def _refuse_block(request: ApiRequest, snapshot: Snapshot, data: bytes) -> None:

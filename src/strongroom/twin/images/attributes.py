@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
@@ -13,11 +14,19 @@ from strongroom.twin.api_request import ApiRequest, Reply
 from strongroom.twin.ebs.keys import default_key
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.images.faults import invalid_combination, invalid_value, missing
-from strongroom.twin.images.image import PUBLIC, Grantee, Image
+from strongroom.twin.images.image import MAX_PERMISSIONS, PUBLIC, Grantee, Image, Permission
+from strongroom.twin.images.registering import refuse_description
 from strongroom.twin.images.registry import ImageRegistry
 
 _Change: TypeAlias = Callable[[Image], Image]
 _MAX_GRANTEES = 10_000
+_ORGANIZATION = re.compile(r"arn:[a-z-]+:organizations::[0-9]{12}:(?:organization|ou)/[a-z0-9/-]{3,80}")
+_FORMS = {
+    Grantee.USER: ACCOUNT_ID,
+    Grantee.GROUP: re.compile(PUBLIC[1]),
+    Grantee.ORGANIZATION: _ORGANIZATION,
+    Grantee.UNIT: _ORGANIZATION,
+}
 _LISTS = {
     Grantee.USER: "UserIds",
     Grantee.GROUP: "UserGroups",
@@ -75,6 +84,7 @@ def _texts(request: ApiRequest) -> Iterator[_Change]:
     """Yield the changes of attributes that are texts."""
     if _says(request, "Description", "description"):
         description = _value(request, "Description")
+        refuse_description(description)
         yield lambda image: replace(image, description=description)
     if _says(request, "ImdsSupport", "imdsSupport"):
         support = _value(request, "ImdsSupport")
@@ -106,10 +116,19 @@ def _permissions(request: ApiRequest, image: Image) -> Iterator[_Change]:
         raise AwsFault("AMILaunchPermissionLimitExceeded", f"A request has at most {_MAX_GRANTEES} launch permissions.")
     _refuse_sharing(image, added)
     if added or removed:
-        yield lambda latest: replace(latest, permissions=(latest.permissions | set(added)) - set(removed))
+        yield lambda latest: replace(latest, permissions=_granted(latest, added, removed))
 
 
-def _listed(both: ApiRequest, name: str) -> Iterator[tuple[Grantee, str]]:
+def _granted(image: Image, added: list[Permission], removed: list[Permission]) -> frozenset[Permission]:
+    granted = (image.permissions | set(added)) - set(removed)
+    if len(granted) > MAX_PERMISSIONS:
+        raise AwsFault(
+            "AMILaunchPermissionLimitExceeded", f"An image has at most {MAX_PERMISSIONS} launch permissions."
+        )
+    return granted
+
+
+def _listed(both: ApiRequest, name: str) -> Iterator[Permission]:
     for each in both.each(name):
         for kind in Grantee:
             if each.text(kind):
@@ -117,14 +136,13 @@ def _listed(both: ApiRequest, name: str) -> Iterator[tuple[Grantee, str]]:
 
 
 def _refuse(kind: Grantee, who: str) -> None:
-    fits = ACCOUNT_ID.fullmatch(who) if kind is Grantee.USER else kind is not Grantee.GROUP or who == PUBLIC[1]
-    if not fits:
-        word = "userId" if kind is Grantee.USER else "userGroup"
+    if not _FORMS[kind].fullmatch(who):
+        word = kind.value[:1].lower() + kind.value[1:]
         message = f'Invalid attribute item value "{who[:64]}" for {word} item type.'
         raise AwsFault("InvalidAMIAttributeItemValue", message)
 
 
-def _refuse_sharing(image: Image, added: list[tuple[Grantee, str]]) -> None:
+def _refuse_sharing(image: Image, added: list[Permission]) -> None:
     """Keep encrypted images from those who could not open them (EC2 User Guide, "Shared AMIs")."""
     if PUBLIC in added and any(each.encrypted for each in image.devices):
         raise invalid_combination("An AMI with encrypted snapshots cannot be made public.")

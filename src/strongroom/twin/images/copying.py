@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,10 +12,10 @@ from strongroom.twin.api_request import ApiRequest, Reply
 from strongroom.twin.ebs.copying import Copy, copy_snapshot
 from strongroom.twin.ebs.fault import EbsFault
 from strongroom.twin.ebs.keys import VolumeKeys, default_key
-from strongroom.twin.ebs.store import Entry, SnapshotStore
+from strongroom.twin.ebs.store import SnapshotStore
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.images.image import Device, Image, new_image_id
-from strongroom.twin.images.registering import refuse_name
+from strongroom.twin.images.registering import refuse_description, refuse_name
 from strongroom.twin.images.registry import ImageRegistry
 from strongroom.twin.images.tags import tags_for
 
@@ -37,20 +38,18 @@ class Copying:
         source_region = Region(request.text("SourceRegion"))
         source = self._images.seen(ImageId(request.text("SourceImageId")), request.view_of(source_region))
         refuse_name(request.text("Name"))
+        refuse_description(request.text("Description"))
         self._refuse_closed(source, request)
-        copied: list[Entry] = []
-        try:
-            devices = tuple(self._device(each, source, request, copied) for each in source.devices)
+        with contextlib.ExitStack() as undo:  # such as for a name that is taken
+            devices = tuple(self._device(each, source, request, undo) for each in source.devices)
             image = self._copied(source, devices, request)
             self._images.add(image)
-        except AwsFault:  # such as a name that is taken
-            for entry in copied:
-                self._snapshots.remove(entry)
-            raise
+            undo.pop_all()
         return {"ImageId": image.image_id}
 
     def copy_snapshot(self, request: ApiRequest) -> Reply:
         """CopySnapshot."""
+        refuse_description(request.text("Description"))
         tags = tags_for(request, "snapshot")
         source_region = Region(request.text("SourceRegion"))
         wanted = Copy(
@@ -83,7 +82,7 @@ class Copying:
                     "InvalidRequest", "You do not have permission to access the storage of this ami"
                 ) from fault
 
-    def _device(self, device: Device, source: Image, request: ApiRequest, copied: list[Entry]) -> Device:
+    def _device(self, device: Device, source: Image, request: ApiRequest, undo: contextlib.ExitStack) -> Device:
         if device.snapshot_id is None:
             return device
         wanted = Copy(
@@ -95,7 +94,7 @@ class Copying:
             tags=tags_for(request, "snapshot"),
         )
         entry = copy_snapshot(self._snapshots, self._keys, request, wanted)
-        copied.append(entry)
+        undo.callback(self._snapshots.remove, entry)
         made = entry.snapshot
         return replace(device, snapshot_id=made.snapshot_id, key_arn=made.key_arn, encrypted=made.encrypted)
 

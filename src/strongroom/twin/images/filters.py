@@ -6,15 +6,17 @@ Values are compared in full, with * for any characters and ? for one; a backslas
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
+from strongroom.keypolicy.patterns import Exact, wildcard
 from strongroom.twin.api_request import ApiRequest
 from strongroom.twin.images.faults import invalid_value
 
 Traits = Mapping[str, Sequence[str]]
 """What a resource has, by the name of the filter. A filter that is not among them is no filter."""
-_WILD = re.compile(r"\\(.)|([*?])|([^\\*?]+)|(\\)", re.DOTALL)
+_PIECES = re.compile(r"\\(.)?|[^\\]+", re.DOTALL)
 
 
 def matches(request: ApiRequest, traits: Traits, tags: Mapping[str, str]) -> bool:
@@ -36,15 +38,11 @@ def _passes(asked: ApiRequest, traits: Traits, tags: Mapping[str, str]) -> bool:
     return any(_pattern(value).fullmatch(each) for value in asked.texts("Values") for each in seen)
 
 
+@functools.lru_cache(maxsize=256)
 def _pattern(value: str) -> re.Pattern[str]:
-    return re.compile("".join(_piece(found) for found in _WILD.finditer(value)), re.DOTALL)
-
-
-def _piece(found: re.Match[str]) -> str:
-    escaped, wild, plain, backslash = found.groups()
-    if wild:
-        return ".*" if wild == "*" else "."
-    return re.escape(escaped or plain or backslash)
+    return wildcard(
+        *(Exact(found[1] or found[0]) if found[0][0] == "\\" else found[0] for found in _PIECES.finditer(value))
+    )
 
 
 def said(flag: bool) -> tuple[str]:  # noqa: FBT001 -- it is the value

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from strongroom.ids import AccountId, ImageId, KeyArn, Region, SnapshotId
 from strongroom.twin.accounts import PARTITION
@@ -22,6 +23,9 @@ class Grantee(enum.StrEnum):
     UNIT = "OrganizationalUnitArn"
 
 
+Permission: TypeAlias = tuple[Grantee, str]
+MAX_PERMISSIONS = 20_000
+"""Of one image; a request has at most 10,000."""
 PUBLIC = (Grantee.GROUP, "all")
 """The launch permission of everybody."""
 
@@ -64,7 +68,7 @@ class Image:
     devices: tuple[Device, ...]
     created: datetime
     tags: Mapping[str, str]
-    permissions: frozenset[tuple[Grantee, str]]
+    permissions: frozenset[Permission]
     source_image: str
     source_region: str
 

@@ -12,7 +12,7 @@ from strongroom.formats.names import IMAGE_ID, SNAPSHOT_ID
 from strongroom.formats.tree import Node
 from strongroom.ids import ImageId, KeyArn, SnapshotId
 from strongroom.twin.ebs.snapshots import MAX_VOLUME_GIB
-from strongroom.twin.images.image import Device, Grantee, Image
+from strongroom.twin.images.image import MAX_PERMISSIONS, Device, Grantee, Image, Permission
 from strongroom.twin.state_file import Row, StateFile
 from strongroom.twin.state_values import read_flag, read_time
 
@@ -21,7 +21,6 @@ _SPEC = "docs/formats/twin-state.md"
 _MAX_BODY_BYTES = 8 << 20
 """10,000 launch permissions and 64,000 characters of UEFI data have less than 2 MB."""
 _MAX_UEFI_DATA = 64_000
-_MAX_PERMISSIONS = 20_000
 _TEXTS = (
     "name",
     "description",
@@ -59,8 +58,10 @@ class StateKeeper:
         return [self._read(row) for row in self._file.rows(_KIND)]
 
     def keep(self, image: Image) -> None:
-        """Keep an image in its new form. Raises LocalFault."""
-        self._file.write([Row(_KIND, image.image_id, image_body(image))])
+        """Keep an image in its new form. Raises LocalFault, and FormatError for one that could not be read again."""
+        body = image_body(image)
+        _parse(body)
+        self._file.write([Row(_KIND, image.image_id, body)])
 
     def forget(self, image_id: ImageId) -> None:
         """Forget an image. Raises LocalFault."""
@@ -68,12 +69,16 @@ class StateKeeper:
 
     def _read(self, row: Row) -> Image:
         try:
-            found = read_image(strict_json.parse((row.body or "").encode(), maximum_bytes=_MAX_BODY_BYTES, spec=_SPEC))
+            found = _parse(row.body or "")
         except FormatError as error:
             raise self._file.damaged(f"{_KIND} {row.name}: {error}") from error
         if found.image_id != row.name:
             raise self._file.damaged(f"{_KIND} {row.name} holds {found.image_id}")
         return found
+
+
+def _parse(body: str) -> Image:
+    return read_image(strict_json.parse(body.encode(), maximum_bytes=_MAX_BODY_BYTES, spec=_SPEC))
 
 
 def image_body(image: Image) -> str:
@@ -111,7 +116,7 @@ def read_image(node: Node) -> Image:
         devices=tuple(_read_device(each) for each in it["devices"].items()),
         created=read_time(it["created"]),
         tags={name: value.string() for name, value in it["tags"].table()},
-        permissions=frozenset(_read_permission(each) for each in it["permissions"].items(maximum=_MAX_PERMISSIONS)),
+        permissions=frozenset(_read_permission(each) for each in it["permissions"].items(maximum=MAX_PERMISSIONS)),
     )
 
 
@@ -134,6 +139,6 @@ def _read_setting(node: Node) -> str | int:
     return node.string() if isinstance(node.value, str) else node.integer(0, 1 << 53)
 
 
-def _read_permission(node: Node) -> tuple[Grantee, str]:
+def _read_permission(node: Node) -> Permission:
     kind, name = node.items(minimum=2, maximum=2)
     return kind.member(Grantee), name.text()

@@ -15,14 +15,14 @@ from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from strongroom.twin.api_model import NOT_NULL, input_of, output_of, service_model, violations
 from strongroom.twin.fault import AwsFault
+from strongroom.twin.xml_text import sayable
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 MAX_FIELDS = 20_000
 """A request with 10,000 accounts has some more than that many fields."""
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _FLAGS = {"true": True, "false": False}
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to carry (section 2.2, "Char")."""
 
 Tree: TypeAlias = "dict[str, Tree | str]"
 
@@ -93,7 +93,7 @@ def _value(shape: Shape, node: Tree | str | None) -> object:
 
 
 def _items(shape: ListShape, node: Tree) -> Iterator[object]:
-    numbered = sorted((int(key), value) for key, value in node.items() if key.isascii() and key.isdecimal())
+    numbered = sorted((int(key), value) for key, value in node.items() if _NUMBER.fullmatch(key))
     for _, value in numbered:
         yield _value(shape.member, value)
 
@@ -139,4 +139,4 @@ def moment(at: datetime) -> str:
 
 
 def _leaf(parent: ET.Element, tag: str, text: str) -> None:
-    ET.SubElement(parent, tag).text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    ET.SubElement(parent, tag).text = sayable(text)

@@ -10,17 +10,18 @@ import re
 from strongroom.ids import ImageId, SnapshotId
 from strongroom.twin.api_request import ApiRequest, Reply
 from strongroom.twin.ebs.fault import EbsFault
-from strongroom.twin.ebs.snapshots import Snapshot, SnapshotStatus
 from strongroom.twin.ebs.store import SnapshotStore
 from strongroom.twin.fault import AwsFault
+from strongroom.twin.images.devices import read_devices
 from strongroom.twin.images.faults import invalid_combination, invalid_value, missing
-from strongroom.twin.images.image import Device, Image, new_image_id
+from strongroom.twin.images.image import Image, new_image_id
 from strongroom.twin.images.registry import ImageRegistry
 from strongroom.twin.images.tags import tags_for
 
 MAX_UEFI_DATA = 64_000
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
-_SETTINGS = ("VolumeType", "Iops", "Throughput")
+_MAX_DESCRIPTION = 255
+_MAX_SHORT = 64
 
 
 class Registering:
@@ -33,9 +34,11 @@ class Registering:
     def register(self, request: ApiRequest) -> Reply:
         """RegisterImage."""
         refuse_name(request.text("Name"))
+        refuse_description(request.text("Description"))
+        _refuse_unknown(request)
         _refuse_firmware(request)
         root = request.text("RootDeviceName")
-        devices = tuple(self._device(each) for each in request.each("BlockDeviceMappings"))
+        devices = read_devices(request, self._snapshots)
         if not root or not devices:
             raise missing("RootDeviceName" if devices else "BlockDeviceMappings")
         if not any(each.name == root and each.snapshot_id for each in devices):
@@ -83,38 +86,6 @@ class Registering:
             return {"SnapshotId": snapshot_id, "ReturnCode": "client-error"}
         return {"SnapshotId": snapshot_id, "ReturnCode": "success"}
 
-    def _device(self, row: ApiRequest) -> Device:
-        volume, name = row.inside("Ebs"), row.text("DeviceName")
-        snapshot_id = volume.snapshot("SnapshotId")
-        snapshot = self._completed(snapshot_id, row) if snapshot_id else None
-        size = volume.number("VolumeSize") or None
-        if snapshot is not None and volume.flag("Encrypted") is not None:
-            raise invalid_combination("The encryption of a volume from a snapshot cannot be specified.")
-        if snapshot is not None and size is not None and size < snapshot.volume_gib:
-            raise AwsFault(
-                "InvalidBlockDeviceMapping",
-                f"Volume of size {size}GB is smaller than snapshot '{snapshot.snapshot_id}', "
-                f"expect size >= {snapshot.volume_gib}GB",
-            )
-        keep = volume.flag("DeleteOnTermination")
-        return Device(
-            name=name,
-            snapshot_id=snapshot_id,
-            volume_gib=size or (snapshot.volume_gib if snapshot else None),
-            delete_on_termination=True if keep is None else keep,
-            key_arn=snapshot.key_arn if snapshot else None,
-            encrypted=snapshot.encrypted if snapshot else bool(volume.flag("Encrypted")),
-            settings={each: _setting(volume, each) for each in _SETTINGS if each in volume.parameters},
-            virtual_name=row.text("VirtualName") or None,
-        )
-
-    def _completed(self, snapshot_id: SnapshotId, request: ApiRequest) -> Snapshot:
-        entry = self._snapshots.owned(snapshot_id, request.view)
-        status = entry.snapshot.status(request.now)
-        if status is not SnapshotStatus.COMPLETED:
-            raise AwsFault("IncorrectState", f"The snapshot '{snapshot_id}' is {status}, not completed.")
-        return entry.snapshot
-
 
 def refuse_name(name: str) -> None:
     """Require a name that an image may have. Raises AwsFault."""
@@ -128,8 +99,17 @@ def refuse_name(name: str) -> None:
         )
 
 
-def _setting(volume: ApiRequest, name: str) -> str | int:
-    return volume.text(name) or volume.number(name)
+def refuse_description(text: str) -> None:
+    """Require a description that an image may have. Raises AwsFault."""
+    if len(text) > _MAX_DESCRIPTION:
+        raise invalid_value(f"A description has at most {_MAX_DESCRIPTION} characters.")
+
+
+def _refuse_unknown(request: ApiRequest) -> None:
+    """Refuse what would be kept by AWS and is not kept here."""
+    for name in ("ImageLocation", "KernelId", "RamdiskId", "BillingProducts"):
+        if name in request.parameters:
+            raise AwsFault("UnsupportedOperation", f"The twin's images have no {name}.")
 
 
 def _refuse_firmware(request: ApiRequest) -> None:
@@ -143,3 +123,6 @@ def _refuse_firmware(request: ApiRequest) -> None:
         base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid_value("UefiData is not base64.") from error
+    for name in ("SriovNetSupport", "RootDeviceName", "VirtualizationType"):
+        if len(request.text(name)) > _MAX_SHORT:
+            raise invalid_value(f"{name} has at most {_MAX_SHORT} characters.")

@@ -9,7 +9,7 @@ from strongroom.formats.names import ACCOUNT_ID
 from strongroom.ids import AccountId, SnapshotId
 from strongroom.twin.api_request import ApiRequest, Reply
 from strongroom.twin.ebs.keys import default_key
-from strongroom.twin.ebs.snapshots import BLOCK_BYTES, Snapshot, SnapshotStatus
+from strongroom.twin.ebs.snapshots import BLOCK_BYTES, MAX_SHARES, Snapshot, SnapshotStatus
 from strongroom.twin.ebs.store import Entry, SnapshotStore
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.images.faults import invalid_combination, invalid_value, missing
@@ -69,6 +69,8 @@ class Snapshots:
                 "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot."
             )
         shared = (entry.snapshot.shared_with | added) - removed
+        if len(shared) > MAX_SHARES:
+            raise AwsFault("ResourceLimitExceeded", f"A snapshot is shared with at most {MAX_SHARES} accounts.")
         self._snapshots.change(entry, replace(entry.snapshot, shared_with=shared))
         return {}
 
