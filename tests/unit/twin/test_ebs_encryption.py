@@ -133,7 +133,8 @@ def test_the_default_key_is_its_accounts_own(storage, vendor):
     snapshot = vendor.upload(BLOCKS, Encrypted=True)
     entry = storage.ebs.snapshots._entries[snapshot]
     customer = storage.uploader(CUSTOMER, "reader", FULL_ACCESS)
-    storage.ebs.snapshots.change(entry, replace(entry.snapshot, shared_with=frozenset({AccountId(CUSTOMER)})))
+    shared = frozenset({AccountId(CUSTOMER)})
+    storage.ebs.snapshots.change(entry, lambda latest: replace(latest, shared_with=shared))
     customer.refused(
         "ResourceNotFoundException", "DEPENDENCY_RESOURCE_NOT_FOUND", "ListSnapshotBlocks", SnapshotId=snapshot
     )

@@ -172,6 +172,35 @@ def test_a_block_that_was_damaged_is_not_handed_out(path):
     restarted(path, use)
 
 
+def lost(file):
+    file.unlink()
+
+
+def emptied(file):
+    os.truncate(file, 0)
+
+
+def moved(file):
+    file.rename(file.with_name(file.name.replace("00000003", "00000004")))
+
+
+@pytest.mark.parametrize("harm", [lost, emptied, moved])
+@pytest.mark.parametrize("where", ["", "inherited/"])
+def test_a_completed_snapshot_that_lacks_a_block_is_refused_and_not_taken_for_zeros(path, harm, where):
+    def use(_, vendor):
+        parent = vendor.upload(FEW)
+        return vendor.upload({}, ParentSnapshotId=parent) if where else parent
+
+    snapshot = restarted(path, use)
+    (file,) = blocks_folder(path).glob(f"{snapshot}/{where}00000003-*")
+    harm(file)
+    for _ in range(2):
+        with StateFile(path) as state, pytest.raises(FormatError) as caught:
+            Storage(state)
+        assert caught.value.code == "twin.state"
+        assert "the blocks of snap-" in str(caught.value)
+
+
 def changed_bodies(path):
     """Yield rows of a snapshot with one thing wrong in each, under a good checksum."""
     with StateFile(path) as file:

@@ -688,7 +688,7 @@ def test_nothing_is_kept_that_could_not_be_read_again(tmp_path):
         (snapshot,) = vendor("DescribeImages")["Images"][0]["BlockDeviceMappings"]
         entry = ec2.ebs.snapshots._entries[snapshot["Ebs"]["SnapshotId"]]
         with pytest.raises(FormatError):
-            ec2.ebs.snapshots.change(entry, replace(entry.snapshot, volume_gib=0))
+            ec2.ebs.snapshots.change(entry, lambda found: replace(found, volume_gib=0))
         return vendor("DescribeImages")["Images"]
 
     before = restarted(tmp_path / "twin.db", use)

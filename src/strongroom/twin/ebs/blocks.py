@@ -22,7 +22,7 @@ from strongroom.flows.files import PRIVATE_MODE
 from strongroom.twin.ebs.snapshots import BLOCK_BYTES
 
 _NAME = re.compile(r"([0-9a-f]{8})-([0-9a-f]{64})")
-_INHERITED = "inherited"
+_INHERITED, _PART = "inherited", "part-"
 _FOLDER_MODE = 0o700
 _SPEC = "docs/formats/twin-state.md"
 
@@ -52,12 +52,17 @@ class Blocks:
         with self._lock:
             return dict(sorted({**self._inherited, **self._own}.items()))
 
+    def contents(self) -> str:
+        """Return the SHA-256, in hex, over all indexes, in eight bytes each, and the blocks' SHA-256s."""
+        told = b"".join(index.to_bytes(8, "big") + digest for index, digest in self.all.items())
+        return hashlib.sha256(told).hexdigest()
+
     def put(self, index: int, data: bytes, digest: bytes, *, at_ns: int) -> None:
         """Keep a block in the place of what was there: it outlives the process on return. Raises OSError.
 
         `at_ns` is the time of the twin's clock, in nanoseconds since 1970.
         """
-        part = self._folder / f"part-{next(self._parts)}"
+        part = self._folder / f"{_PART}{next(self._parts)}"
         try:
             with open(part, "xb", opener=_private) as file:
                 file.write(data)
@@ -125,12 +130,16 @@ class Blocks:
             self._own, self._inherited = {}, {}
 
     def _scan(self, folder: Path) -> dict[int, bytes]:
-        """Read a folder. What a killed process left is removed: a part, or a block that has a newer one beside it."""
+        """Read a folder. What a killed process left is removed: a part, or a block that has a newer one beside it.
+
+        A file of another size is no block, and left alone.
+        """
         found: dict[int, bytes] = {}
         for written, name in sorted((entry.stat().st_mtime_ns, entry.name) for entry in _files(folder)):
             parts = _NAME.fullmatch(name)
-            if parts is None or (folder / name).stat().st_size != BLOCK_BYTES:
+            if name.startswith(_PART):
                 (folder / name).unlink()
+            if parts is None or (folder / name).stat().st_size != BLOCK_BYTES:
                 continue
             index, digest = int(parts[1], 16), bytes.fromhex(parts[2])
             if index in found:

@@ -39,6 +39,7 @@ _MEMBERS = (
     "sealed",
     "cancelled",
     "completed",
+    "contents",
     "shared_with",
 )
 _MAX_TIMEOUT_MINUTES = 4320
@@ -64,6 +65,10 @@ class StateKeeper:
     def forget(self, snapshot_id: SnapshotId) -> None:
         """Forget a snapshot. Raises LocalFault."""
         self._file.write([Row(_KIND, snapshot_id, None)])
+
+    def damaged(self, reason: str) -> FormatError:
+        """Make the error of a state that is not what it should be."""
+        return self._file.damaged(reason)
 
     def token_secret(self) -> bytes:
         """Return the secret of all tokens, which is made once. Raises FormatError, and LocalFault."""
@@ -113,6 +118,7 @@ def snapshot_body(snapshot: Snapshot) -> str:
         "request": snapshot.request,
         "sealed": snapshot.sealed,
         "cancelled": snapshot.cancelled,
+        "contents": snapshot.contents,
         "completed": snapshot.completed.isoformat() if snapshot.completed else None,
         "shared_with": sorted(snapshot.shared_with),
     }
@@ -139,6 +145,7 @@ def read_snapshot(node: Node) -> Snapshot:
         sealed=read_flag(it["sealed"]),
         cancelled=read_flag(it["cancelled"]),
         completed=None if it["completed"].value is None else read_time(it["completed"]),
+        contents=it["contents"].string(),
         shared_with=frozenset(each.account() for each in it["shared_with"].items(maximum=MAX_SHARES)),
     )
 

@@ -32,7 +32,8 @@ def complete(store: SnapshotStore, request: ApiRequest, *, delay: timedelta) -> 
     with _sealing(entry, request):
         _refuse_other_blocks(entry, request)
         entry.blocks.flush()
-        store.change(entry, replace(entry.snapshot, sealed=True, completed=request.now + delay))
+        sealed, at = entry.blocks.contents(), request.now + delay
+        store.change(entry, lambda latest: replace(latest, sealed=True, completed=at, contents=sealed))
     return {"Status": entry.snapshot.status(request.now)}
 
 

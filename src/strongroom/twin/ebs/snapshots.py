@@ -34,7 +34,8 @@ class Snapshot:
     """One snapshot of one account. Times are aware.
 
     `lineage` is the first of its ancestors: only snapshots of one lineage are compared. `completed` is when it counts
-    as completed, which may be in the future. `shared_with` are the accounts that may read it and make volumes of it.
+    as completed, which may be in the future; `contents` is then what `Blocks.contents` was. `shared_with` are the
+    accounts that may read it and make volumes of it.
     """
 
     snapshot_id: SnapshotId
@@ -53,6 +54,7 @@ class Snapshot:
     sealed: bool = False
     cancelled: bool = False
     completed: datetime | None = None
+    contents: str = ""
     shared_with: frozenset[AccountId] = frozenset()
 
     @property

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from strongroom.errors import FormatError
 from strongroom.ids import SnapshotId
 from strongroom.twin.api_request import View
 from strongroom.twin.ebs.blocks import Blocks
@@ -41,6 +42,9 @@ class Keeper(Protocol):
     def forget(self, snapshot_id: SnapshotId) -> None:
         """Forget a snapshot. Raises LocalFault."""
 
+    def damaged(self, reason: str) -> FormatError:
+        """Make the error of a state that is not what it should be."""
+
 
 @dataclass
 class Entry:
@@ -64,6 +68,7 @@ class SnapshotStore:
 
     def __init__(self, keeper: Keeper | None = None) -> None:
         self._lock = threading.RLock()
+        self._changing = threading.Lock()
         self._keeper = keeper
         self._entries: dict[SnapshotId, Entry] = {}
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -119,16 +124,20 @@ class SnapshotStore:
             undo.callback(entry.blocks.remove)
             if parent is not None:
                 entry.blocks.inherit(parent.blocks)
-            self._keep(snapshot)
+            if snapshot.sealed:
+                entry.snapshot = replace(snapshot, contents=entry.blocks.contents())
+            self._keep(entry.snapshot)
             undo.pop_all()
         with self._lock:
             self._entries[snapshot.snapshot_id] = entry
         return entry
 
-    def change(self, entry: Entry, snapshot: Snapshot) -> None:
-        """Put a snapshot's new form in the place of the old one. Raises LocalFault; nothing has changed then."""
-        self._keep(snapshot)
-        entry.snapshot = snapshot
+    def change(self, entry: Entry, change: Callable[[Snapshot], Snapshot]) -> None:
+        """Replace a snapshot by what `change` makes of its latest form. Raises LocalFault; nothing has changed then."""
+        with self._changing:
+            changed = change(entry.snapshot)
+            self._keep(changed)
+            entry.snapshot = changed
 
     def remove(self, entry: Entry) -> None:
         """Remove a snapshot and its blocks. Raises LocalFault, and OSError."""
@@ -152,7 +161,7 @@ class SnapshotStore:
             return entry
         with entry.lock:
             if entry.overdue(now):
-                self.change(entry, replace(entry.snapshot, cancelled=True))
+                self.change(entry, lambda latest: replace(latest, cancelled=True))
                 entry.blocks.clear()
         return entry
 
@@ -169,7 +178,10 @@ class SnapshotStore:
 
     def _load(self, keeper: Keeper) -> None:
         for snapshot in keeper.load():
-            self._entries[snapshot.snapshot_id] = Entry(snapshot, Blocks(keeper.folder / snapshot.snapshot_id))
+            blocks = Blocks(keeper.folder / snapshot.snapshot_id)
+            if snapshot.sealed and blocks.contents() != snapshot.contents:
+                raise keeper.damaged(f"the blocks of {snapshot.snapshot_id} are not those it was completed with")
+            self._entries[snapshot.snapshot_id] = Entry(snapshot, blocks)
         for folder in keeper.folder.iterdir() if keeper.folder.exists() else ():
             if folder.name.startswith("snap-") and folder.name not in self._entries:  # of a call that was not answered
                 Blocks(folder).remove()

@@ -68,14 +68,18 @@ class Snapshots:
             raise invalid_value(
                 "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot."
             )
-        shared = (entry.snapshot.shared_with | added) - removed
-        if len(shared) > MAX_SHARES:
-            raise AwsFault("ResourceLimitExceeded", f"A snapshot is shared with at most {MAX_SHARES} accounts.")
-        self._snapshots.change(entry, replace(entry.snapshot, shared_with=shared))
+        self._snapshots.change(entry, lambda latest: _shared(latest, added, removed))
         return {}
 
     def _owned(self, request: ApiRequest) -> Entry:
         return self._snapshots.owned(request.snapshot_id or SnapshotId(""), request.view)
+
+
+def _shared(snapshot: Snapshot, added: set[AccountId], removed: set[AccountId]) -> Snapshot:
+    shared = (snapshot.shared_with | added) - removed
+    if len(shared) > MAX_SHARES:
+        raise AwsFault("ResourceLimitExceeded", f"A snapshot is shared with at most {MAX_SHARES} accounts.")
+    return replace(snapshot, shared_with=shared)
 
 
 def _grantees(request: ApiRequest) -> tuple[set[AccountId], set[AccountId]]:

@@ -69,5 +69,5 @@ class Tags:
             else:
                 entry = self._snapshots.owned(SnapshotId(name), request.view)
                 _refuse(change(entry.snapshot.tags))
-                self._snapshots.change(entry, replace(entry.snapshot, tags=change(entry.snapshot.tags)))
+                self._snapshots.change(entry, lambda latest: replace(latest, tags=change(latest.tags)))
         return {}
