@@ -127,7 +127,7 @@ def test_an_endpoint_that_answers_in_plaintext_is_believed_by_boto3_and_not_by_u
 @pytest.mark.attack("K11")
 @pytest.mark.attack("K12")
 def test_pinned_roots_keep_an_impostor_out(scene, impostor, tmp_path):
-    (tmp_path / "root.pem").write_bytes(scene.twin._tls.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "root.pem").write_bytes(scene.twin._authorities.tls.certificate.public_bytes(Encoding.PEM))
     settings = {"session": session(scene), "verify": str(tmp_path / "root.pem")}
     genuine = attested_kms_client(scene.instance, endpoint_url=scene.twin.tls_endpoint, **settings)
     assert genuine.decrypt(**scene.decrypt)["Plaintext"] == SECRET

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -38,9 +40,20 @@ def command(*, account: str, folder: Path | None, as_json: bool) -> None:
             remedy="`strongroom twin up --account NAME=ID` adds one.",
         )
     variables = environment(place, account, region=running.region, endpoint=running.endpoint)
+    variables |= _past_proxies(os.environ)
     lines = [f"unset {' '.join(UNSET)}"] + [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     emit(
         {"variables": variables, "unset": list(UNSET)},
         as_json=as_json,
         human=lambda out: out.out("\n".join(lines), highlight=False),
     )
+
+
+def _past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps calls to this machine from a proxy, where the shell names one."""
+    named = {name.lower() for name, value in environment.items() if value}
+    if not named & {"http_proxy", "https_proxy", "all_proxy"}:
+        return {}
+    before = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    value = ",".join(dict.fromkeys(["127.0.0.1", "localhost", *filter(None, before.split(","))]))
+    return {"NO_PROXY": value, "no_proxy": value}

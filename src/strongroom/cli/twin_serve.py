@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
-from strongroom.cli.output import console, emit, error_console
+from strongroom.cli.output import emit, error_console
+from strongroom.cli.twin_folder import twin_folder
 from strongroom.cli.twin_log_lines import entry_lines
 from strongroom.ids import Region
 from strongroom.twin.addresses import Addresses
@@ -51,8 +55,7 @@ def serve(
         write_configuration(home.path, home.book.profiles, region=regions[0], endpoint=running.endpoint)
         write_running(home.path, running)
         result = _result(home, running)
-        if addresses.plain[0] != LOOPBACK:
-            _warn_of_exposure(addresses)
+        warn_of_exposure(addresses.plain[0])
         emit(result, as_json=as_json, human=lambda out: print_started(out, result, ends="Ctrl-C ends it. Calls:"))
         sys.stdout.flush()
         ended.wait()
@@ -98,24 +101,33 @@ def print_started(out: Console, result: dict[str, object], *, ends: str) -> None
         f"  folder     {result['folder']}",
         f"  accounts   {named}",
         f"  region     {result['region']}",
-        '  use it     eval "$(strongroom twin env vendor)"',
+        f'  use it     eval "$(strongroom twin env vendor{_folder_words(str(result["folder"]))})"',
         str(result["in_memory"]),
         ends,
     )
     out.print("\n".join(lines), markup=False)
 
 
+def _folder_words(folder: str) -> str:
+    """Return how commands are told of this folder; nothing where they find it by themselves."""
+    return "" if Path(folder) == twin_folder(None).absolute() else f" --folder {shlex.quote(folder)}"
+
+
 def _say(entry: Entry) -> None:
-    console().print("\n".join(entry_lines(entry)), markup=False)
+    with contextlib.suppress(OSError):  # nobody reads any more what the file has all the same: calls go on
+        sys.stdout.write("\n".join(entry_lines(entry)) + "\n")
+        sys.stdout.flush()
 
 
 def _warn_of_log(error: OSError) -> None:
     error_console().print(f"WARNING: the request log cannot be written: {error.strerror}. Calls go on.", markup=False)
 
 
-def _warn_of_exposure(addresses: Addresses) -> None:
-    error_console().print(
-        f"WARNING: other machines reach this twin at {addresses.plain[0]}, in plain HTTP too. Whoever does can try its "
-        "keys: keep no secret in it.",
-        markup=False,
-    )
+def warn_of_exposure(host: str) -> None:
+    """Say on stderr that other machines reach the twin, where they do."""
+    if host != LOOPBACK:
+        error_console().print(
+            f"WARNING: other machines reach this twin at {host}, in plain HTTP too. Whoever does can try its keys: "
+            "keep no secret in it.",
+            markup=False,
+        )

@@ -16,7 +16,7 @@ from strongroom.cli.output import emit, json_option
 from strongroom.cli.twin_background import start_in_background
 from strongroom.cli.twin_folder import folder_option, project_regions, twin_folder
 from strongroom.cli.twin_region import parse_region
-from strongroom.cli.twin_serve import print_started, serve
+from strongroom.cli.twin_serve import print_started, serve, warn_of_exposure
 from strongroom.errors import UsageError
 from strongroom.twin.addresses import Addresses
 from strongroom.twin.clock import SystemClock
@@ -77,6 +77,7 @@ def command(
         options += [part for each in accounts for part in ("--account", each)]
         options += [] if exposed is None else [_EXPOSED, host]
         result = start_in_background(place, options)
+        warn_of_exposure(host)
         emit(
             result,
             as_json=as_json,

@@ -6,14 +6,17 @@ AWS SDKs and Tools Reference Guide, "Configuration and credentials file settings
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from strongroom.errors import FormatError
 from strongroom.flows.files import PRIVATE_MODE, write_file
 from strongroom.twin.accounts import Credentials
 from strongroom.twin.private_folder import open_private_folder
 
 _FOLDER = "aws"
+_WORD = re.compile(r"[ -~]+")
 UNSET = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -36,7 +39,14 @@ UNSET = (
 
 
 def write_configuration(folder: Path, profiles: Mapping[str, Credentials], *, region: str, endpoint: str) -> None:
-    """Write both files. A secret with a line break would be another setting: the file of accounts has none."""
+    """Write both files. Raises FormatError for an access key that would be more than one setting in them."""
+    for name, key in profiles.items():
+        if not (_WORD.fullmatch(key.access_key_id) and _WORD.fullmatch(key.secret_access_key)):
+            raise FormatError(
+                "twin.access-key",
+                f"expected printable ASCII without line breaks in the access key of {name}, found something else",
+                spec="docs/twin.md, the file of accounts",
+            )
     open_private_folder(folder / _FOLDER)
     settings = "".join(
         f"[profile {name}]\nregion = {region}\noutput = json\nendpoint_url = {endpoint}\n\n" for name in profiles

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from strongroom.twin.lock_file import InUseError, lock_beside, lock_path
 from strongroom.twin.private_folder import open_private_folder
 
 _LOCKED = "twin"
+_TRIES, _MOMENT_SECONDS = 4, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def open_home(path: Path, *, accounts: Mapping[str, str], clock: Clock) -> Itera
 def locked(path: Path) -> Iterator[None]:
     """Keep other processes out of the folder for the block. Raises LocalFault where one is in it."""
     try:
-        descriptor = lock_beside(path / _LOCKED)
+        descriptor = _lock(path)
     except InUseError as error:
         raise LocalFault(
             "twin.running",
@@ -79,6 +81,15 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """Take the lock, after a moment where somebody has it: `is_locked` does, for less than that."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(InUseError):
+            return lock_beside(path / _LOCKED)
+        time.sleep(_MOMENT_SECONDS)
+    return lock_beside(path / _LOCKED)
 
 
 def is_locked(path: Path) -> bool:

@@ -130,9 +130,9 @@ def _resource(call: AuthenticCall, asked: dict[str, str]) -> str:
     account = f"arn:{PARTITION}:iam::{call.caller.principal.account_id}"
     for parameter, kind in (
         ("InstanceProfileName", "instance-profile"),
+        ("GroupName", "group"),  # before the user, who would be let into it otherwise
         ("RoleName", "role"),
         ("UserName", "user"),
-        ("GroupName", "group"),
     ):
         if parameter in asked:
             return f"{account}:{kind}/{asked[parameter]}"

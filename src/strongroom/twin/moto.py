@@ -31,6 +31,10 @@ SERVICES: Mapping[str, Wire] = {"ec2": Wire.EC2, "iam": Wire.QUERY, "s3": Wire.R
 """What of moto is served, by the names that signatures have for it. Each has a test with boto3 and the AWS CLI."""
 MAX_BODY_BYTES = 16 << 20
 _ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
+_IAM_REGION = "us-east-1"
+"""IAM is one for all regions; by the region moto finds the partition, and would begin other books for `cn-north-1`."""
+_OTHERS_BUCKETS = "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS"
+"""By default everybody reads and writes every bucket, whatever its policy says."""
 _ACCOUNT_HEADER = "x-moto-account-id"
 _OURS = ("x-moto-", "access-control-")
 _UNKNOWN = "has not been implemented"
@@ -86,6 +90,7 @@ class Moto:
             from moto.moto_server.werkzeug_app import create_backend_app  # noqa: PLC0415 -- takes a second
 
             app = create_backend_app(service)  # type: ignore[arg-type]
+            os.environ[_OTHERS_BUCKETS] = "false"  # it has no other way to be told
             app.debug = False  # else what it breaks on would end the listener's thread
             app.register_error_handler(Exception, lambda error: _broken(service, error))
             self._apps[service] = app
@@ -129,4 +134,5 @@ def _host(call: AuthenticCall, plain: SignedCall) -> str:
     name = plain.headers["host"].partition(":")[0]
     suffix = next((suffix for suffix in _LOCAL_NAMES if name.endswith(suffix)), "")
     bucket = f"{name.removesuffix(suffix)}." if suffix and call.scope.service == "s3" else ""
-    return f"{bucket}{call.scope.service}.{call.scope.region}.amazonaws.com"
+    region = _IAM_REGION if call.scope.service == "iam" else call.scope.region
+    return f"{bucket}{call.scope.service}.{region}.amazonaws.com"

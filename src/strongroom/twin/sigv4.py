@@ -22,7 +22,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from strongroom.formats.names import REGION
 from strongroom.twin.accounts import Credentials
-from strongroom.twin.fault import SignatureFault, Unsigned
+from strongroom.twin.fault import AwsFault, SignatureFault, Unsigned
 
 MAX_SKEW = timedelta(minutes=5)
 _EBS, _S3 = "ebs", "s3"
@@ -199,11 +199,13 @@ def _expected_signature(call: SignedCall, authorization: _Authorization, caller:
 def _expect_body(call: SignedCall, scope: Scope) -> None:
     """Refuse a body that is not what its header says, where there are no words in the place of the hash.
 
-    S3's calls need the header.
+    S3's calls need the header. Raises AwsFault.
     """
     stated = call.headers.get("x-amz-content-sha256")
     if stated in _unsigned_payloads(call, scope) or (stated is None and scope.service != _S3):
         return
+    if scope.service == _S3 and stated is not None and stated.startswith("STREAMING-"):
+        raise AwsFault("NotImplemented", f"The twin takes no bodies of the kind {stated[:64]}.", status=501)
     if stated != hashlib.sha256(call.body).hexdigest():
         raise SignatureFault(
             Unsigned.PAYLOAD, "The header x-amz-content-sha256 is not the SHA-256 of the request's body."

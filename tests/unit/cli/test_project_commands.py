@@ -21,11 +21,13 @@ import pytest
 
 from strongroom.cli import main
 from strongroom.cli.project_file import read_project
+from strongroom.cli.twin_up import PLAIN_PORT, TLS_PORT
 from strongroom.crypto.certificates import describe_certificate
 from strongroom.errors import LocalFault, UsageError
 from strongroom.flows.signer_file import read_signer_file
 from strongroom.formats.partition import Profile
 from strongroom.formats.trust import parse_trust
+from strongroom.twin.accounts_book import DEFAULT_ACCOUNTS
 from strongroom.twin.identity import create_identity_signer
 from strongroom.twin.pki import create_root
 
@@ -142,10 +144,13 @@ def test_init_writes_a_project_that_says_what_comes_next(shell):
     values = tomllib.loads(shell.project)
     assert values["product"]["id"] == "acme"
     assert list(values["targets"]) == ["twin"]
+    assert values["targets"]["twin"]["endpoint"] == f"http://127.0.0.1:{PLAIN_PORT}"
+    assert values["targets"]["twin"]["aws-profile"] in DEFAULT_ACCOUNTS
+    assert values["targets"]["twin"]["vendor-account"] == DEFAULT_ACCOUNTS["vendor"]
     assert values["targets"]["twin"]["trust"] == {
         "nitro-root": ".strongroom/twin/nitro-root.pem",
         "tls-root": ".strongroom/twin/tls-root.pem",
-        "kms-endpoint": "https://127.0.0.1:4601",
+        "kms-endpoint": f"https://127.0.0.1:{TLS_PORT}",
         "identity-certificates": {"eu-central-1": ".strongroom/twin/identity-eu-central-1.pem"},
     }
     assert shell.project.count("#") > 8, "a project starts with comments"

@@ -93,11 +93,15 @@ strongroom() {{
 def test_what_env_prints_wins_over_what_the_shell_had(place):
     place.up()
     script = """
+        export HTTP_PROXY=http://127.0.0.1:9 http_proxy=http://127.0.0.1:9 NO_PROXY=example.com
         export AWS_ACCESS_KEY_ID=AKIAREAL AWS_SECRET_ACCESS_KEY=real AWS_SESSION_TOKEN=t AWS_ENDPOINT_URL_STS=http://127.0.0.1:9
         eval "$(STRONGROOM twin env customer)"
         aws sts get-caller-identity --query Arn --output text
+        echo $no_proxy
     """.replace("STRONGROOM", f"{sys.executable} -m strongroom")
-    assert place.shell(script).stdout.strip() == "arn:aws:iam::222222222222:user/admin"
+    arn, no_proxy = place.shell(script).stdout.split()
+    assert arn == "arn:aws:iam::222222222222:user/admin"
+    assert no_proxy == "127.0.0.1,localhost,example.com"
 
 
 def test_a_path_with_blanks_and_quotes_is_one_word_for_the_shell(tmp_path):
@@ -199,7 +203,11 @@ def test_it_listens_on_loopback_and_nowhere_else(place):
 
 
 def test_it_listens_elsewhere_when_told_so_in_words(place):
-    up = place.up("--exposed-to-everyone-who-reaches", "0.0.0.0")
+    words = ("twin", "up", "--detach", *ANY_PORTS, "--exposed-to-everyone-who-reaches", "0.0.0.0", "--json")
+    started = place.run(*words)
+    up = json.loads(started.stdout)
+    place.started.append(up["pid"])
+    assert "WARNING: other machines reach this twin at 0.0.0.0" in started.stderr
     assert listening(up["pid"]) == {"00000000"}
     assert "WARNING: other machines reach this twin at 0.0.0.0" in (place.home / "twin.log").read_text()
     assert place.run("twin", "up", "--listen", "0.0.0.0").returncode == 2

@@ -17,6 +17,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.exceptions import ClientError
 from tests.twin_world import client
 
+from strongroom.twin import status_page
+
 CALLS = {
     "kms": lambda c: c.list_keys(),
     "ssm": lambda c: c.describe_parameters(),
@@ -188,6 +190,13 @@ def test_unknown_operations_are_told_in_the_shape_of_the_service(world, service,
     assert b"<Code>InvalidAction</Code>" in reply
 
 
+def test_chunks_that_are_signed_one_by_one_are_refused_in_words(world):
+    request = signed(world, "s3", body=b"", method="PUT")
+    request.headers["x-amz-content-sha256"] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    status, reply = send(request, body=b"5;chunk-signature=0\r\nhello\r\n0\r\n\r\n")
+    assert (status, b"<Code>NotImplemented</Code>" in reply) == (501, True)
+
+
 def test_unknown_operations_of_json_services_are_told_in_json(world):
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.NoSuchThing"}
     status, reply = send(signed(world, "ssm", body=b"{}", **headers))
@@ -204,3 +213,19 @@ def test_a_header_of_the_sender_does_not_choose_the_service(world):
     """Only the signature's scope does: a KMS target under an STS signature is a call to STS."""
     request = signed(world, "sts", **{"X-Amz-Target": "TrentService.ListKeys"})
     assert b"<GetCallerIdentityResult>" in send(request)[1]
+
+
+@pytest.mark.parametrize("token", ["", "guess"])
+def test_what_a_twin_says_of_itself_is_for_those_with_its_token(world, token):
+    def ask(given):
+        url, headers = world.twin.endpoint_url + status_page.PATH, {status_page.HEADER: given}
+        request = urllib.request.Request(url, headers=headers)
+        with urllib.request.urlopen(request) as reply:
+            return json.loads(reply.read())
+
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(token)
+    assert (caught.value.code, b"keys" in caught.value.read()) == (403, False)
+    counted = ask(world.twin.status.token)
+    assert counted["keys"] == 1
+    assert ask(world.twin.status.token) == counted, "asking is no call"

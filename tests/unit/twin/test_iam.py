@@ -175,6 +175,22 @@ def test_a_policy_may_allow_a_part_of_iam(place):
         iam.list_users()
 
 
+def test_who_may_do_everything_with_himself_gets_into_no_group(place):
+    own = {"Effect": "Allow", "Action": "iam:*", "Resource": f"arn:aws:iam::{CUSTOMER}:user/nobody"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    place.iam.put_user_policy(UserName="nobody", PolicyName="p", PolicyDocument=policy)
+    place.iam.create_group(GroupName="admins")
+    place.iam.put_group_policy(GroupName="admins", PolicyName="p", PolicyDocument=FULL_ACCESS)
+    join = client(place.twin, "iam", place.nobody).add_user_to_group
+    assert refused(join, GroupName="admins", UserName="nobody") == "AccessDenied"
+
+
+def test_there_is_one_iam_for_all_regions(place):
+    client(place.twin, "iam", place.admin, region="cn-north-1").create_user(UserName="bob")
+    assert place.iam.get_user(UserName="bob")["User"]["Arn"] == f"arn:aws:iam::{CUSTOMER}:user/bob"
+    assert place.twin.directory.principal(f"arn:aws:iam::{CUSTOMER}:user/bob")
+
+
 def test_accounts_have_books_of_their_own(place):
     place.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust(ROOT))
     assert client(place.twin, "iam", place.vendor).list_roles()["Roles"] == []

@@ -15,6 +15,18 @@ from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.server import Twin
 
 
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Nothing in this process, moto included, reaches anything but this machine."""
+    real = socket.socket.connect
+
+    def connect(self, address):
+        assert self.family == socket.AF_UNIX or address[0] in {"127.0.0.1", "::1"}, address
+        return real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
 @pytest.fixture(scope="module")
 def bucket(world):
     name = "a-bucket"
@@ -48,6 +60,15 @@ def test_what_is_made_belongs_to_the_callers_account(world, who, account):
     found = ssm.get_parameter(Name="place")["Parameter"]
     assert found["Value"] == who
     assert found["ARN"] == f"arn:aws:ssm:{world.twin.region}:{account}:parameter/place"
+
+
+def test_a_bucket_of_another_account_is_shut(world, bucket):
+    client(world.twin, "s3", world.vendor).put_object(Bucket=bucket, Key="shut", Body=b"x")
+    stranger = client(world.twin, "s3", world.customer)
+    for call in (stranger.get_object, stranger.put_object):
+        with pytest.raises(ClientError) as caught:
+            call(Bucket=bucket, Key="shut")
+        assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
 def test_a_header_does_not_choose_the_account(world):
@@ -140,6 +161,15 @@ def test_what_moto_breaks_on_is_told_and_ends_nothing(world, monkeypatch):
         client(world.twin, "ec2", world.vendor).describe_volumes()
     monkeypatch.undo()
     client(world.twin, "ec2", world.vendor).describe_volumes()
+
+
+def test_an_instance_of_ec2_is_a_record_and_boots_nothing(world):
+    before = world.twin.instances
+    ec2 = client(world.twin, "ec2", world.customer)
+    made = ec2.run_instances(ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1)["Instances"][0]
+    described = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]
+    assert described["OwnerId"] == CUSTOMER
+    assert world.twin.instances == before
 
 
 def test_a_reply_invites_no_other_page(world):
