@@ -15,6 +15,7 @@ import re
 import shutil
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from strongroom.errors import FormatError
@@ -24,6 +25,7 @@ from strongroom.twin.ebs.snapshots import BLOCK_BYTES
 _NAME = re.compile(r"([0-9a-f]{8})-([0-9a-f]{64})")
 _INHERITED, _PART = "inherited", "part-"
 _FOLDER_MODE = 0o700
+_FLUSHES = 16
 _SPEC = "docs/formats/twin-state.md"
 
 
@@ -108,9 +110,13 @@ class Blocks:
             return self._folder / _INHERITED / _name(index, self._inherited[index])
 
     def flush(self) -> None:
-        """Wait until the disk has all blocks. Raises OSError."""
-        for index in self.own:
-            _sync(self.path_of(index))
+        """Wait until the disk has all blocks. Raises OSError.
+
+        Several at a time: the file system then writes its journal once for all of them. One after the other, 2 GiB took
+        longer than the 12 seconds that coldsnap waits for an answer.
+        """
+        with ThreadPoolExecutor(_FLUSHES) as pool:
+            list(pool.map(_sync, [self.path_of(index) for index in self.own]))
         for folder in (self._folder / _INHERITED, self._folder, self._folder.parent):
             _sync(folder)
 
