@@ -6,17 +6,18 @@ That the property can fail is shown with planted bugs: it has to find each.
 
 import pytest
 from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from tests import policy_grammar as grammar
 from tests.property.keypolicy.symbolic_bugs import BUGS
-from tests.property.keypolicy.symbolic_contract import EVERY
+from tests.property.keypolicy.symbolic_contract import EVERY, PARTS
 
 
 @pytest.mark.parametrize("kind", EVERY)
 def test_what_is_impossible_is_never_allowed_and_what_is_witnessed_is(kind):
     @settings(max_examples=80, deadline=None)
-    @given(EVERY[kind])
-    def holds(asked):
-        assert asked.broken() is None
+    @given(EVERY[kind], st.sampled_from(PARTS))
+    def holds(asked, part):
+        assert asked.broken(part) is None
 
     holds()
 
@@ -33,9 +34,9 @@ def test_a_planted_bug_is_found(name, monkeypatch):
     bug.plant(monkeypatch)
 
     @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
-    @given(EVERY[bug.kind])
-    def finds(asked):
-        if asked.broken() is not None:
+    @given(EVERY[bug.kind], st.sampled_from(PARTS))
+    def finds(asked, part):
+        if asked.broken(part) is not None:
             raise BrokenError
 
     with pytest.raises(BrokenError):
