@@ -433,7 +433,7 @@ def _(patch):
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-@bug("only the first term of a clause is tried", TENANT, "aws:SourceVpce")
+@bug("only the first term of a clause is tried", "aws:SecureTransport", "aws:ViaAWSService", kind="tangled")
 def _(patch):
     right = Search.solve
 

@@ -120,7 +120,7 @@ class _Action:
         try:
             call = call_of(found)
             request = kms_request(call)
-        except (StrongroomError, ValueError) as error:
+        except (StrongroomError, ValueError, OverflowError) as error:
             return f"a request that it may allow has facts that do not go together: {error}"
         question = self._space.question
         if _has_allowed_document(call, question):
