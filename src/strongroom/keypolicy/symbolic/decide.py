@@ -38,7 +38,7 @@ def decide(question: Question, actions: Sequence[str]) -> Answer:
     try:
         space = space_of(question, actions)
     except Unreadable as error:
-        return Undecided((Doubt("every action", "of every policy", "", str(error)),))
+        return Undecided((Doubt("every action", "every policy", "", str(error)),))
     unallowed = tuple(_without_allowed_document(space))
     closed: list[Closed] = []
     doubts: list[Doubt] = []
