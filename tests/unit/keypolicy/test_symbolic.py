@@ -361,7 +361,8 @@ def test_a_condition_that_nobody_understands_protects_nothing_and_allows_nothing
     )
     answer = opening(world, parse_key_policy_leniently(deny))
     assert isinstance(answer, Undecided)
-    assert [(each.statement, each.condition) for each in answer.doubts] == [("statement New", "StringEquals aws:BrandNew")]
+    (doubt,) = answer.doubts
+    assert (doubt.statement, doubt.condition) == ("statement New", "StringEquals aws:BrandNew")
     assert "keypolicy.condition-key" in str(answer.doubts[0])
     allow = world.document(world.statement(Sid="New", Action="kms:Decrypt", Condition=unknown))
     assert isinstance(opening(world, parse_key_policy_leniently(allow)), Undecided)

@@ -27,10 +27,13 @@ from strongroom.keypolicy.symbolic.proof import closing
 from strongroom.keypolicy.symbolic.question import Question
 from strongroom.keypolicy.symbolic.relations import domains, relations
 from strongroom.keypolicy.symbolic.resource import RESOURCE
-from strongroom.keypolicy.symbolic.solver import MAX_STEPS, Clause, Search, Term, TooLong
+from strongroom.keypolicy.symbolic.solver import MAX_STEPS, Clause, Search, Settled, Term, TooLong, settled
 from strongroom.keypolicy.symbolic.space import CALLER, DOCUMENT, ENCLAVE, NITROTPM, NONE, Space, space_of
 from strongroom.keypolicy.symbolic.variables import merged
 from strongroom.keypolicy.symbolic.witness import Found, call_of
+
+_PROOF_STEPS = 300
+"""Branches for making the proofs of one action short. It is apart from the search: a long proof is a proof, too."""
 
 
 def decide(question: Question, actions: Sequence[str]) -> Answer:
@@ -69,13 +72,17 @@ class _Action:
     """The search for one action."""
 
     def __init__(self, space: Space, action: str, unallowed: Sequence[Clause]) -> None:
-        self._space, self._action, self._search = space, action, Search()
+        self._space, self._action = space, action
+        self._search, self._proofs = Search(), Search(_PROOF_STEPS)
         self._encoding = Encoding(space, action)
         self._domains = domains(space, action)
         attested = unallowed if OPERATIONS[action].attested else ()
         self._common = [*self._encoding.common(), *relations(space, action), *attested]
         if action == CREATE_GRANT:
             self._common.append(Clause(((space.demand(OPENS),),)))
+        # What all ways have in common is settled once.
+        self._surely = settled(self._domains, [self._sure(each) for each in self._common])
+        self._perhaps = settled(self._domains, self._common)
 
     def answers(self) -> Iterator[Witness | Closed | Doubt]:
         """Yield what becomes of each Allow and each grant: a witness ends the search."""
@@ -93,9 +100,8 @@ class _Action:
 
     def _followed(self, way: Way) -> Witness | Doubt | list[Doubt] | None:
         """Return a witness, or what is doubtful; None when nothing can come this way."""
-        clauses = [*self._common, *way.clauses]
-        sure = [Clause(tuple(filter(self._is_sure, clause.terms)), clause.of) for clause in clauses]
-        solution = self._search.solve(self._domains, sure) or self._search.solve(self._domains, clauses)
+        sure = [self._sure(each) for each in way.clauses]
+        solution = self._solved(self._surely, sure) or self._solved(self._perhaps, way.clauses)
         if solution is None:
             return None
         found = self._confirmed(solution, way)
@@ -106,8 +112,17 @@ class _Action:
         doubts = [Doubt(self._action, *space.origin[at], space.variables[at].assumption) for at in assumed]
         return doubts or Doubt(self._action, way.allow, "", found)
 
+    def _solved(self, start: Settled | None, clauses: Sequence[Clause]) -> list[int] | None:
+        if start is None:
+            return None
+        narrowed, left = start
+        return self._search.solve(narrowed, [*left, *clauses])
+
     def _closing(self, way: Way) -> tuple[str, ...]:
-        return closing(self._search, self._domains, [*self._common, *way.clauses])
+        return closing(self._proofs, self._domains, [*self._common, *way.clauses])
+
+    def _sure(self, clause: Clause) -> Clause:
+        return Clause(tuple(filter(self._is_sure, clause.terms)), clause.of)
 
     def _is_sure(self, term: Term) -> bool:
         """Tell whether a term needs no assumption."""

@@ -30,6 +30,17 @@ class Clause:
     of: str = ""
 
 
+Settled: TypeAlias = tuple[list[int], list[Clause]]
+"""What clauses alone leave: the cases of each variable, and the clauses with a choice left."""
+
+
+def settled(domains: Sequence[int], clauses: Sequence[Clause]) -> Settled | None:
+    """Take what has to be taken, for searches that have these clauses in common; None at a contradiction."""
+    found = list(domains)
+    left = _propagated(found, [clause.terms for clause in clauses])
+    return None if left is None else (found, [Clause(terms) for terms in left])
+
+
 class Search:
     """One search with its own budget of steps."""
 
