@@ -88,8 +88,10 @@ organized = st.builds(
 )
 """Questions by what is given beside the key policy."""
 narrow = st.builds(Asked, grammar.narrow_policies())
+tangled = st.builds(Asked, grammar.narrow_policies(sizes=(2, 3), most=8))
 named = st.builds(Asked, grammar.narrow_policies(grammar.one_principal))
 EVERY = {
+    "tangled": tangled,
     "narrow": narrow,
     "named": named,
     "plain": plain,
