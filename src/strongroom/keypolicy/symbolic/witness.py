@@ -63,7 +63,7 @@ class Found:
 
 
 def call_of(found: Found) -> Call:
-    """Return the call. Raises StrongroomError, or ValueError, for facts that no call can have together."""
+    """Return the call. Raises StrongroomError, ValueError or OverflowError for facts that no call can have."""
     return Call(
         found.action,
         found.caller,

@@ -300,3 +300,14 @@ def test_names_of_fields_alone_may_be_a_list_that_nothing_has_to_be_on(world):
         body["Open1General"]["Condition"].update(names)
 
     assert serious(lint_of(encode_key_policy(world.edited(world.policy(), limited)))) == set()
+
+
+def test_what_cannot_be_decided_stands_at_its_condition_and_names_its_statement(world):
+    unheard = {"StringEqual": {PCR + "4": "4a" * 48}}
+    text = world.document(HURRIED | {"Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Condition": unheard})
+    (found,) = (each for each in lint_of(text) if each.rule.code == "lint.undecided")
+    assert found.pointer == f"/Statement/0/Condition/StringEqual/{PCR}4"
+    assert found.fault.statement == "Hurried"
+    assert found.fault.message.startswith(
+        "Hurried: it cannot be decided whether it allows kms:Decrypt, kms:GenerateDataKey on"
+    )
