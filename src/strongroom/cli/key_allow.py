@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,20 +13,19 @@ import click
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import verify_evidence
-from strongroom.cli.findings import finding_members
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
 from strongroom.cli.key_change import (
     KeyChanger,
     change_options,
     expect_no_output,
     places_with_keys,
-    read_policy_file,
     write_plan,
 )
 from strongroom.cli.key_plan import Plan, plan_allow
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
 from strongroom.cli.key_session import VendorSession, pause, session_options
+from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
 from strongroom.cli.project_file import read_project
@@ -135,8 +132,9 @@ class _Run:
     def places(self) -> list[KeyPlace]:
         """Return the keys to change, and say on stderr where. Raises UsageError."""
         expect_no_output(self.options["output"])
-        tenants = self.project.tenants(self.options["tenants"], self.options["ring"])
-        places = places_with_keys(self.project, tenants, self.options["regions"])
+        places = places_with_keys(
+            self.project, tenants=self.options["tenants"], ring=self.options["ring"], regions=self.options["regions"]
+        )
         self.session.announce(place.region for place in places)
         return places
 
@@ -147,12 +145,9 @@ class _Run:
         if self.options["canary_document"]:
             raise UsageError("key.canary-offline", "expected no --canary-document with --policy: KMS is not asked")
         tenant = self.project.tenant(self.options["tenants"][0])
-        plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_file(path))
+        plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_source(path).policy)
         output = None if self.options["dry_run"] else self.options["output"]
-        members = write_plan(plan, output, now=self.now, as_json=self.options["as_json"])
-        if self.options["as_json"]:
-            findings = [finding_members(flag) for flag in self.asked.findings]
-            sys.stdout.write(json.dumps({"ok": True, "findings": findings, **members}) + "\n")
+        write_plan(plan, output, flags=self.asked.findings, now=self.now, as_json=self.options["as_json"])
 
     def allow(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

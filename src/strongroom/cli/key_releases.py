@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
+from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.errors import Finding, UsageError
@@ -24,7 +24,7 @@ from strongroom.keypolicy.train import version_of
 
 _ACCEPTED = re.compile(rf"(?:PCR)?([0-9]{{1,2}})=([0-9A-Fa-f]{{{2 * SHA384_BYTES}}})", re.IGNORECASE)
 _ACCEPTABLE = ", ".join(map(str, CONSTANTS))
-_OPTIONS = (
+release_options = option_group(
     click.option(
         "--measurements", metavar="FILE", type=PATH, multiple=True, help="Measurements of a release; may be repeated."
     ),
@@ -44,6 +44,7 @@ _OPTIONS = (
         help=f"Another value of PCR {_ACCEPTABLE} than its constant, if it is meant.",
     ),
 )
+"""The options that say what to admit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,8 @@ class Asked:
 
 
 def gates_of(measurements: Measurements) -> PcrDigests:
-    """Return of an image's PCRs those that gate."""
+    """Return of an image's PCRs those that gate: PCR 7 does not while Secure Boot is off, PCR 11 never does."""
     return PcrDigests.of({index: measurements.pcrs[index] for index in measurements.gates})
-
-
-def release_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what to admit."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def read_asked(files: Iterable[Path], expires: str | None, accept: Iterable[str], *, now: datetime) -> Asked:
