@@ -15,6 +15,7 @@ from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.errors import Finding, UsageError
+from strongroom.formats.aws_times import aws_time
 from strongroom.formats.durations import EXAMPLES, read_duration
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import SHA384_BYTES, PcrDigests, PcrIndex
@@ -111,7 +112,7 @@ def _end(text: str, now: datetime) -> datetime:
     if end.tzinfo is None:
         raise _bad_end(text)
     if end_utc <= now:
-        raise UsageError("key.expired", f"expected an expiry after now, {now:%Y-%m-%dT%H:%M:%SZ}, found {text!r}")
+        raise UsageError("key.expired", f"expected an expiry after now, {aws_time(now)}, found {text!r}")
     return end_utc
 
 

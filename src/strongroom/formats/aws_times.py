@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moments as AWS writes them in policies and credentials: UTC, to the second.
+
+IAM User Guide, "IAM JSON policy elements: Condition operators", date operators (W3C's profile of ISO 8601).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def aws_time(moment: datetime) -> str:
+    """Write a moment, to the whole second before it: an end is never later than asked."""
+    return moment.astimezone(UTC).strftime(_FORM)
+
+
+def parse_aws_time(text: str) -> datetime:
+    """Read what `aws_time` writes. Raises ValueError for every other form."""
+    return datetime.strptime(text, _FORM).replace(tzinfo=UTC)
