@@ -19,11 +19,12 @@ from strongroom.cli.key_change import (
     change_options,
     expect_no_output,
     places_with_keys,
-    write_plan,
 )
 from strongroom.cli.key_plan import Plan, plan_allow
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
+from strongroom.cli.key_report import plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
@@ -147,7 +148,14 @@ class _Run:
         tenant = self.project.tenant(self.options["tenants"][0])
         plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_source(path).policy)
         output = None if self.options["dry_run"] else self.options["output"]
-        write_plan(plan, output, flags=self.asked.findings, now=self.now, as_json=self.options["as_json"])
+        emit_policy(
+            plan.after,
+            output,
+            lines=plan_lines(plan, now=self.now),
+            flags=self.asked.findings,
+            members=plan_members(plan),
+            as_json=self.options["as_json"],
+        )
 
     def allow(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from strongroom.cli.findings import finding_lines, finding_members, flag_lines
 from strongroom.cli.main import describe
-from strongroom.cli.output import console, error_console
+from strongroom.cli.output import console, error_console, print_line
 from strongroom.cli.terminal import printable
 from strongroom.errors import Finding, NotTrusted, StrongroomError
 from strongroom.formats.project_model import Target, Tenant
@@ -79,7 +79,7 @@ def _show(place: KeyPlace, outcome: KeyReport | StrongroomError) -> None:
         return
     out = console()
     for line in (str(place), *outcome.lines, *flag_lines(outcome.flags)):
-        out.print(printable(line), markup=False)
+        print_line(out, line)
 
 
 def _error_lines(place: KeyPlace, error: StrongroomError) -> Iterator[str]:

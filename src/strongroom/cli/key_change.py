@@ -6,32 +6,27 @@ A policy is in KMS, or in a file (--policy), where nothing is sent to anybody.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.key_batch import KeyPlace, KeyReport
 from strongroom.cli.key_plan import Plan
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_report import plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause
 from strongroom.cli.option_group import option_group
-from strongroom.cli.output import console, emit, error_console
 from strongroom.cli.paths import PATH
 from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import Finding, UsageError
 from strongroom.flows.change_policy import PolicyChange, put_policy, read_key_policy
 from strongroom.flows.create_key import expect_no_grants, expect_plain_key, finish_key
-from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.project_model import Tenant
 from strongroom.ids import KeyArn, Region
-from strongroom.keypolicy.model import KeyPolicy, encode_key_policy
+from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.train import is_bootstrap
 
 change_options = option_group(
@@ -144,21 +139,3 @@ def expect_no_output(output: Path | None) -> None:
     """Raise UsageError for -o where the policy goes to a key."""
     if output is not None:
         raise UsageError("key.output", "expected -o with --policy FILE only")
-
-
-def write_plan(plan: Plan, output: Path | None, *, flags: Sequence[Finding], now: datetime, as_json: bool) -> None:
-    """Write the new policy of a plan to a file or stdout, and say what changed and what is to be known of it."""
-    text = encode_key_policy(plan.after)
-    if output is not None:
-        write_file(output, f"{text}\n".encode(), mode=PUBLIC_MODE)
-    elif not as_json:
-        click.echo(text)
-    findings = [finding_members(flag) for flag in flags]
-    wrote = [f"Wrote {output}"] if output else []
-
-    def say(_: Console) -> None:
-        out = console() if output else error_console()  # stdout carries the policy itself
-        for line in (*wrote, *plan_lines(plan, now=now), *flag_lines(flags)):
-            out.print(line, markup=False)
-
-    emit({"findings": findings, "policy": json.loads(text), **plan_members(plan)}, as_json=as_json, human=say)

@@ -18,12 +18,12 @@ from strongroom.cli.key_change import (
     change_options,
     expect_no_output,
     places_with_keys,
-    write_plan,
 )
 from strongroom.cli.key_plan import Plan, plan_revoke, plan_shut
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import gates_of
-from strongroom.cli.key_report import SHUT
+from strongroom.cli.key_report import SHUT, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import error_console, json_option
@@ -138,7 +138,14 @@ class _Run:
         flags = self._flags(plan)
         self._confirm(plan, str(path))
         output = None if self.options["dry_run"] else self.options["output"]
-        write_plan(plan, output, flags=flags, now=self.now, as_json=self.options["as_json"])
+        emit_policy(
+            plan.after,
+            output,
+            lines=plan_lines(plan, now=self.now),
+            flags=flags,
+            members=plan_members(plan),
+            as_json=self.options["as_json"],
+        )
 
     def revoke(self, place: KeyPlace) -> KeyReport:
         """Change one key."""
