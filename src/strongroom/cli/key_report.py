@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from strongroom.cli.key_plan import Plan
-from strongroom.formats.aws_times import aws_time
 from strongroom.formats.pcrs import GATES, PcrIndex
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy.model import KeyPolicy, budget
 from strongroom.keypolicy.room import Room, room_in
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec

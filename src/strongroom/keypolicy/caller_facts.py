@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from strongroom.formats.aws_times import aws_time
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy.global_keys import PRINCIPAL_TAG
 from strongroom.keypolicy.principals import Caller
 

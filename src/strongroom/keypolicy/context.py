@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from strongroom.errors import FormatError
-from strongroom.formats.aws_times import aws_time
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
+from strongroom.formats.times import aws_time
 from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.caller_facts import Credentials, credential_facts, identity_facts
 from strongroom.keypolicy.condition_keys import find_condition_key

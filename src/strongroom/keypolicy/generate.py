@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from strongroom.errors import UsageError
-from strongroom.formats.aws_times import aws_time
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy import statements
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import VERSION, KeyPolicy, parse_key_policy

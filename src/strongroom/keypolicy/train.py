@@ -15,8 +15,8 @@ from datetime import datetime
 
 from strongroom.errors import Finding, NotTrusted, StrongroomError
 from strongroom.formats.arn import parse_account_root
-from strongroom.formats.aws_times import parse_aws_time
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
+from strongroom.formats.times import parse_aws_time
 from strongroom.ids import TenantId
 from strongroom.keypolicy.difference import policy_differences
 from strongroom.keypolicy.generate import bootstrap_key_policy, tenant_key_policy

@@ -14,8 +14,8 @@ import json
 from strongroom.aws.lean.https import HttpReply, MetadataEndpoint
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, ServiceFault
-from strongroom.formats.aws_times import parse_aws_time
 from strongroom.formats.names import IAM_NAME
+from strongroom.formats.times import parse_aws_time
 from strongroom.ports import IdentityDocumentBytes
 
 DEFAULT_URL = "http://169.254.169.254"
