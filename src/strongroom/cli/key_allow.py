@@ -29,7 +29,6 @@ from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.project_file import read_project
 from strongroom.cli.verify_trust import read_roots
 from strongroom.errors import Finding, Severity, UsageError
 from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
@@ -121,8 +120,7 @@ class _Run:
 
     @classmethod
     def of(cls, options: Options) -> _Run:
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
         now = datetime.now(UTC)
         asked = read_asked(options["measurements"], options["expires"], options["accept"], now=now)

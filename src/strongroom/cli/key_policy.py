@@ -15,7 +15,7 @@ from strongroom.cli.key_releases import read_asked, release_options
 from strongroom.cli.key_report import SHUT, train_lines, train_members
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH
-from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import Finding, UsageError
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy, tenant_key_policy
 from strongroom.keypolicy.model import KeyPolicy
@@ -62,8 +62,7 @@ def command(**options: Unpack[Options]) -> None:
     Example:  strongroom key policy --tenant globex --measurements m.json
               strongroom key policy --escrow -o escrow.json
     """
-    file = read_project(options["project_path"])
-    project = KeyProject(file, file.target(options["target"]))
+    project = KeyProject.read(options["project_path"], options["target"])
     project.expect_state(KeyState(options["state"]) if options["state"] else None)
     _expect_one_kind(options)
     now = datetime.now(UTC)

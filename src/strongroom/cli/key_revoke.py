@@ -29,7 +29,6 @@ from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
-from strongroom.cli.project_file import read_project
 from strongroom.errors import Finding, Severity, UsageError
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.trust import MAX_COUNTER
@@ -113,8 +112,7 @@ class _Run:
     @classmethod
     def of(cls, options: Options) -> _Run:
         _expect_something(options)
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
         measured = tuple(gates_of(read_measurements_file(path)) for path in options["measurements"])
         return cls(options, project, session, measured, datetime.now(UTC))

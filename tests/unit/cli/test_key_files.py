@@ -212,7 +212,7 @@ def test_only_what_is_named_is_revoked(folder):
         (("revoke", "--policy", "a.json", "--pcr4", "abcdabcd"), "key.no-such-version"),
         (("create", "--escrow", "--tenant", "globex"), "key.escrow-alone"),
         (("create", "--escrow", "--region", "eu-west-1", "--region", "eu-west-2"), "key.one-escrow"),
-        (("create", "--tenant", "globex", "--region", "frankfurt"), "key.region"),
+        (("create", "--tenant", "globex", "--region", "frankfurt"), "usage.region"),
     ],
 )
 def test_what_makes_no_sense_is_refused(folder, words, code):
