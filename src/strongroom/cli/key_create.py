@@ -18,10 +18,10 @@ from strongroom.cli.key_report import train_lines, train_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.output import json_option
 from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.cli.region_option import parse_region
 from strongroom.errors import Finding, Severity, StrongroomError, UsageError
 from strongroom.flows.provide_key import Found, KeyOrder, ProvidedKey, provide_key
-from strongroom.formats.names import REGION
-from strongroom.ids import KeyArn, Region
+from strongroom.ids import KeyArn
 from strongroom.keypolicy.generate import escrow_key_policy, tenant_key_policy
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.spec import TenantKeySpec
@@ -88,8 +88,7 @@ class _Run:
 
     @classmethod
     def of(cls, options: Options) -> _Run:
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         project.expect_state(KeyState(options["state"]) if options["state"] else None)
         if options["escrow"] and (options["tenants"] or options["ring"] or options["measurements"]):
             raise UsageError("key.escrow-alone", "expected --escrow without tenants and measurements: it has none")
@@ -106,7 +105,7 @@ class _Run:
 
     def places(self) -> list[KeyPlace]:
         """Return the keys to create, and say on stderr where. Raises UsageError."""
-        asked = tuple(map(_region, dict.fromkeys(self.options["regions"])))
+        asked = tuple(map(parse_region, dict.fromkeys(self.options["regions"])))
         if self.options["escrow"]:
             regions = asked or self.project.file.project.product.regions[:1]
             if len(regions) > 1:
@@ -212,9 +211,3 @@ def _alias_taken(alias: str, owner: KeyArn) -> Finding:
     return Finding(
         "key.alias-taken", f"{alias} belongs to {owner} and was left there; nothing of ours uses it", Severity.WARNING
     )
-
-
-def _region(text: str) -> Region:
-    if not REGION.fullmatch(text):
-        raise UsageError("key.region", f"expected a region such as eu-central-1, found {text!r}")
-    return Region(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from strongroom.formats.times import read_moment
 from strongroom.formats.tree import Node
 
 
@@ -12,12 +13,9 @@ def read_time(node: Node) -> datetime:
     """Read a time with its zone. Raises FormatError."""
     text = node.text()
     try:
-        found = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError as error:
-        raise node.refused("twin.state-time", f"expected a time, found {text[:64]!r}") from error
-    if found.tzinfo is None:
-        raise node.refused("twin.state-time", "expected a time with a zone, found one without")
-    return found
+        raise node.refused("twin.state-time", f"expected a time with its zone, found {text[:64]!r}") from error
 
 
 def read_flag(node: Node) -> bool:

@@ -10,7 +10,9 @@ from tests.unit.keypolicy.conftest import CUSTOMER, KEY, VENDOR, role
 from strongroom.errors import FormatError, Severity
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy
+from strongroom.keypolicy.lint.doors import _door_rule
 from strongroom.keypolicy.lint.rules import RULES
+from strongroom.keypolicy.lint.whole import in_words
 from strongroom.keypolicy.model import encode_key_policy
 from strongroom.keypolicy.spec import EscrowKeySpec, SecureBoot
 
@@ -311,3 +313,16 @@ def test_what_cannot_be_decided_stands_at_its_condition_and_names_its_statement(
     assert found.fault.message.startswith(
         "Hurried: it cannot be decided whether it allows kms:Decrypt, kms:GenerateDataKey on"
     )
+
+
+def test_a_rule_about_an_action_that_kms_does_not_have_cannot_be_written():
+    with pytest.raises(RuntimeError, match="kms:Open"):
+        _door_rule("lint.x", ("kms:Open",), attack="K3", title="X", why="x")
+
+
+def test_a_request_in_words_says_who_asks_and_with_which_document(world):
+    asked = f"kms:Decrypt by {world.app.arn}"
+    assert in_words(world.call(attestation=None)).startswith(f"{asked} without an attestation document under")
+    shown = in_words(world.call(encryption_context={}))
+    assert shown.startswith(f"{asked} with a NitroTPM document that shows PCR2=")
+    assert in_words(world.call(attestation=world.enclave({}), encryption_context={})).endswith(" of a Nitro Enclave")
