@@ -16,7 +16,7 @@ from strongroom.ids import AccountId, KeyArn, Region
 from strongroom.keypolicy.caller_facts import Credentials
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.context import Call, EnclavePcrs, NitroTpmPcrs, Sender, kms_request
-from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal
+from strongroom.keypolicy.grants import GRANT_OPERATIONS, Grant, GrantConstraints, grant_principal, grant_service
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.key_facts import KeyFacts
 from strongroom.keypolicy.model import parse_identity_policy, parse_key_policy, parse_resource_policy
@@ -159,11 +159,11 @@ def policy_texts(draw, *, named=True):
 
 
 @st.composite
-def narrow_policies(draw, allowed=st.just("*")):
+def narrow_policies(draw, allowed=st.just("*"), sizes=(1, 1, 1, 2), most=4):
     """Draw a policy that allows `allowed` everything but what a few short Denies deny to everybody."""
     everything = {"Principal": "*", "Action": "*", "Resource": "*"}
-    short = st.sampled_from([1, 1, 1, 2]).flatmap(lambda most: condition_blocks(most, 1))
-    blocks = draw(st.lists(short, max_size=4))
+    short = st.sampled_from(sizes).flatmap(lambda size: condition_blocks(size, size))
+    blocks = draw(st.lists(short, max_size=most))
     denies = [{**everything, "Effect": "Deny", "Condition": block} for block in blocks]
     allow = {**everything, "Effect": "Allow", "Principal": draw(allowed)}
     return parse_key_policy(json.dumps({"Version": "2012-10-17", "Statement": [allow, *denies]}))
@@ -297,5 +297,36 @@ def a_call(pick):
     return call.attestation, kms_request(call)
 
 
+GRANT_VALUES = {
+    "kms:GrantOperations": ("Decrypt", "Encrypt", "CreateGrant", "DescribeKey", "De*"),
+    "kms:GranteePrincipal": (role(HOME), "arn:aws:iam::*:role/*", f"arn:aws:sts::{AWAY}:*", "*"),
+    "kms:GranteeServicePrincipal": (SERVICE, "*.amazonaws.com"),
+    "kms:GrantConstraintType": ("EncryptionContextEquals", "EncryptionContextSubset"),
+    "kms:GrantIsForAWSResource": ("true", "false"),
+    "kms:EncryptionContextKeys": ("Tenant", "tenant", "a"),
+    CONTEXT + "Tenant": PATTERNS,
+    "kms:ViaService": PATTERNS,
+}
+"""The same, for requests that make a grant."""
+
+
+def a_new_grant(pick):
+    """Return a request that makes a grant, and the grant."""
+    people = [role(HOME), role(AWAY, "a"), user(HOME), *_SESSIONS, f"arn:aws:iam::{AWAY}:root"]
+    service = pick([True, False, False])
+    pairs = _pairs(pick, "Tenant", "a")
+    grant = Grant(
+        "new",
+        KEY,
+        HOME,
+        grant_service(SERVICE) if service else grant_principal(pick(people)),
+        frozenset(pick([["Decrypt"], ["Encrypt"], ["Encrypt", "DescribeKey"], ["CreateGrant", "Encrypt"]])),
+        constraints=GrantConstraints.of(**{pick(["equals", "subset"]): pairs}) if pairs else GrantConstraints(),
+    )
+    return grant, kms_request(Call("kms:CreateGrant", a_caller(pick), KEY, NOW, a_sender(pick), grant=grant))
+
+
+NEW_GRANTS = [a_new_grant(random.Random(seed).choice) for seed in range(1000)]
+"""Requests that make grants, as CALLS."""
 CALLS = [a_call(random.Random(seed).choice) for seed in range(4000)]
 """Documents and requests. Drawing them anew for each policy would leave no time to try many on each."""

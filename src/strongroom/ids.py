@@ -12,6 +12,8 @@ ImageId = NewType("ImageId", str)
 """An AMI id."""
 KeyArn = NewType("KeyArn", str)
 """The full ARN of a KMS key, never an alias: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`."""
+SnapshotId = NewType("SnapshotId", str)
+"""An EBS snapshot, such as `snap-0123456789abcdef0`."""
 Region = NewType("Region", str)
 TenantId = NewType("TenantId", str)
 """`[a-z0-9][a-z0-9-]{0,62}`: it goes into key policies."""

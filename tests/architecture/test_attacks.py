@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/threat-model.md").read_text()
-ROWS = dict(re.findall(r"^\| (A[0-9]+) \| (.+) \|$", PAGE, re.MULTILINE))
-"""Attack id to the rest of its row in the table of attacks on documents."""
+ROWS = dict(re.findall(r"^\| ([AK][0-9]+) \| (.+) \|$", PAGE, re.MULTILINE))
+"""Attack id to the rest of its row in the tables of attacks on documents, and on keys and what they seal."""
 LATER = "not built yet"
 TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 
@@ -42,8 +42,8 @@ def attacks_in(expressions: list[ast.expr]) -> list[str]:
 MARKED = marked_tests()
 
 
-def test_the_table_has_every_attack_on_documents_in_order():
-    assert list(ROWS) == [f"A{number}" for number in range(1, 26)]
+def test_the_tables_have_every_attack_in_order():
+    assert list(ROWS) == [*(f"A{number}" for number in range(1, 26)), *(f"K{number}" for number in range(1, 29))]
 
 
 @pytest.mark.parametrize("attack", ROWS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,6 +21,7 @@ from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_FIELD_BYTES
 from strongroom.formats.durations import EXAMPLES, read_duration
 from strongroom.formats.pcrs import PcrIndex
+from strongroom.formats.times import read_moment
 from strongroom.ids import Nonce
 
 _PCR_RULE = re.compile(r"(?:PCR)?([0-9]{1,2})=([0-9A-Fa-f]+)", re.IGNORECASE)
@@ -170,21 +171,14 @@ def _max_age(text: str | None) -> timedelta | None:
 
 def read_time(text: str | None, *, now: datetime) -> datetime | AtDocumentTime:
     """Return the time to judge at: `now`, the document's own, or what RFC 3339 text says. Raises UsageError."""
-    if text in (None, "now"):
+    if text is None or text == "now":
         return now
     if text == "document":
         return AT_DOCUMENT_TIME
     try:
-        time = datetime.fromisoformat(str(text))
-        in_utc = time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # OverflowError: before the year 1 or after 9999 in UTC
-        raise _bad_time(text) from error
-    if time.tzinfo is None:
-        raise _bad_time(text)
-    return in_utc
-
-
-def _bad_time(text: str | None) -> UsageError:
-    return UsageError(
-        "verify.time", f"expected now, document, or a time with its zone such as 2026-01-31T12:00:00Z, found {text!r}"
-    )
+        return read_moment(text)
+    except ValueError as error:
+        raise UsageError(
+            "verify.time",
+            f"expected now, document, or a time with its zone such as 2026-01-31T12:00:00Z, found {text!r}",
+        ) from error

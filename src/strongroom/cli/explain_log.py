@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from rich.console import Console
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.cli.boot_accounts import Sources, read_document, read_log
 from strongroom.cli.explain_output import explanation_facts, listed
-from strongroom.cli.output import emit
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import emit, print_line
 from strongroom.measure.explain.difference import Component, Difference, Explanation, Grounds
 from strongroom.measure.explain.log_of_boot import LogOfBoot, log_of_boot
 
@@ -60,8 +60,7 @@ def _growth(found: LogOfBoot) -> Iterator[Difference]:
 
 
 def _print(console: Console, found: Explanation, contradictions: tuple[Difference, ...]) -> None:
-    def line(text: str) -> None:
-        console.print(printable(text), markup=False)
+    line = partial(print_line, console)
 
     if not contradictions:
         line(f"{found.seen} is of the boot that {found.reference} shows.")

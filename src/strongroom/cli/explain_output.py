@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from rich.console import Console
 
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import print_line
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.measure.explain.difference import Difference, Explanation
 
@@ -46,9 +47,7 @@ def _members(difference: Difference) -> dict[str, object]:
 
 def print_explanation(console: Console, found: Explanation) -> None:
     """Print what moved, what gates first, and what the words for its grounds mean."""
-
-    def line(text: str) -> None:
-        console.print(printable(text), markup=False)
+    line = partial(print_line, console)
 
     line(_headline(found))
     _print_differences(line, "What keeps the machine from being trusted:", found.gated)

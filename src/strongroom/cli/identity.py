@@ -29,6 +29,7 @@ from strongroom.cli.expectations import read_time
 from strongroom.cli.identity_report import Comparisons, report
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
+from strongroom.cli.region_option import parse_region
 from strongroom.cli.verify_trust import MAX_PEM_BYTES, read_roots
 from strongroom.crypto.certificates import parse_pem_certificates, sha256_fingerprint
 from strongroom.errors import NotAuthentic, UsageError
@@ -36,7 +37,6 @@ from strongroom.flows.files import read_file
 from strongroom.formats.attestation_document import MAX_DOCUMENT_BYTES
 from strongroom.formats.identity_document import MAX_IDENTITY_DOCUMENT_BYTES, parse_identity_document
 from strongroom.formats.identity_signature import MAX_SIGNATURE_FILE_BYTES, decode_signature_file
-from strongroom.formats.names import REGION
 from strongroom.ids import CertificateDer, EvidenceBytes, Region
 from strongroom.ports import Ec2Instance, IdentityDocumentBytes, InstanceDirectory
 
@@ -91,7 +91,7 @@ def verify(identity_document: Path, **options: Unpack[Options]) -> None:
     """
     kind, signature_file = _one_signature(options)
     _expect_options_that_fit(kind, options)
-    region = _region(options["region"])
+    region = None if options["region"] is None else parse_region(options["region"])
     now = datetime.now(UTC)
     document, claimed = _read_document(identity_document)
     certificates = _certificates(kind, claimed, options["certificate"])
@@ -147,12 +147,6 @@ def _expect_options_that_fit(kind: IdentityKind, options: Options) -> None:
         raise UsageError(
             "identity.no-attestation", "--at and --root are for an attestation document: expected --document with them"
         )
-
-
-def _region(text: str | None) -> Region | None:
-    if text is not None and not REGION.fullmatch(text):
-        raise UsageError("identity.region", f"expected a Region such as eu-central-1, found {text!r}")
-    return None if text is None else Region(text)
 
 
 def _certificates(kind: IdentityKind, claimed: Region, pem: Path | None) -> Mapping[Region, CertificateDer]:

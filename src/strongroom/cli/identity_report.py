@@ -13,8 +13,7 @@ from rich.console import Console
 
 from strongroom.appraisal.evidence import VerifiedEvidence
 from strongroom.appraisal.identity import AnyIdentity, IdentityKind, UnsafeLegacyIdentity
-from strongroom.cli.output import emit
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import emit, print_line
 from strongroom.crypto.certificates import CertificateFacts, describe_certificate
 from strongroom.formats.identity_document import IdentityDocument
 from strongroom.ids import Region
@@ -66,7 +65,7 @@ def report(identity: AnyIdentity, document: bytes, compared: Comparisons, *, now
 
     def human(console: Console) -> None:
         for line in (*_lines(verdict, identity, compared), *(f"  note: {notice}" for notice in notices)):
-            console.print(printable(line), markup=False)
+            print_line(console, line)
 
     facts = {
         "verdict": verdict,

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from strongroom.cli.findings import finding_lines
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import print_line
 from strongroom.errors import Finding, FormatError
 from strongroom.flows.files import map_file
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
@@ -105,7 +105,7 @@ def raw_disk_remedy(path: Path, kind: FileKind) -> str:
 def print_source(console: Console, found: ImageFile) -> None:
     """Say where the image was found, and what beside it would change a boot."""
     if found.boots is not None:
-        console.print(printable(f"Measured {found.boots}, which is what firmware boots."), markup=False)
+        print_line(console, f"Measured {found.boots}, which is what firmware boots.")
     for finding in found.findings:
         for line in finding_lines(finding):
             console.print(line, markup=False)

@@ -21,10 +21,9 @@ from strongroom.cli import (
 )
 from strongroom.cli.image_file import CONTAINERS, raw_disk_remedy
 from strongroom.cli.inspection import MAX_SMALL_BYTES, Inspection, Recogniser, of_small
-from strongroom.cli.output import emit, json_option
+from strongroom.cli.output import emit, json_option, print_line
 from strongroom.cli.own_files import own_file
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.terminal import printable
 from strongroom.errors import FormatError
 from strongroom.flows.files import map_file
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
@@ -83,6 +82,6 @@ def command(file: Path, *, as_json: bool) -> None:
     def human(console: Console) -> None:
         console.print(f"This is {found.title}. {_WARNING} {found.pointer}", markup=False)
         for line in found.lines:
-            console.print(printable(line), markup=False)
+            print_line(console, line)
 
     emit({"kind": found.kind, "verified": False, **found.facts}, as_json=as_json, human=human)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,23 +13,22 @@ import click
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import verify_evidence
-from strongroom.cli.findings import finding_members
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
 from strongroom.cli.key_change import (
     KeyChanger,
     change_options,
     expect_no_output,
     places_with_keys,
-    read_policy_file,
-    write_plan,
 )
 from strongroom.cli.key_plan import Plan, plan_allow
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
+from strongroom.cli.key_report import plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
+from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.project_file import read_project
 from strongroom.cli.verify_trust import read_roots
 from strongroom.errors import Finding, NotAuthentic, Severity, UsageError
 from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
@@ -123,8 +120,7 @@ class _Run:
 
     @classmethod
     def of(cls, options: Options) -> _Run:
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
         now = datetime.now(UTC)
         asked = read_asked(options["measurements"], options["expires"], options["accept"], now=now)
@@ -135,8 +131,9 @@ class _Run:
     def places(self) -> list[KeyPlace]:
         """Return the keys to change, and say on stderr where. Raises UsageError."""
         expect_no_output(self.options["output"])
-        tenants = self.project.tenants(self.options["tenants"], self.options["ring"])
-        places = places_with_keys(self.project, tenants, self.options["regions"])
+        places = places_with_keys(
+            self.project, tenants=self.options["tenants"], ring=self.options["ring"], regions=self.options["regions"]
+        )
         self.session.announce(place.region for place in places)
         return places
 
@@ -147,12 +144,16 @@ class _Run:
         if self.options["canary_document"]:
             raise UsageError("key.canary-offline", "expected no --canary-document with --policy: KMS is not asked")
         tenant = self.project.tenant(self.options["tenants"][0])
-        plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_file(path))
+        plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_source(path).policy)
         output = None if self.options["dry_run"] else self.options["output"]
-        members = write_plan(plan, output, now=self.now, as_json=self.options["as_json"])
-        if self.options["as_json"]:
-            findings = [finding_members(flag) for flag in self.asked.findings]
-            sys.stdout.write(json.dumps({"ok": True, "findings": findings, **members}) + "\n")
+        emit_policy(
+            plan.after,
+            output,
+            lines=plan_lines(plan, now=self.now),
+            flags=self.asked.findings,
+            members=plan_members(plan),
+            as_json=self.options["as_json"],
+        )
 
     def allow(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from strongroom.cli.findings import finding_lines, finding_members, flag_lines
-from strongroom.cli.main import describe
-from strongroom.cli.output import console, error_console
-from strongroom.cli.terminal import printable
-from strongroom.errors import Finding, NotTrusted, StrongroomError
+from strongroom.cli.error_text import describe, error_lines
+from strongroom.cli.findings import finding_members, flag_lines
+from strongroom.cli.output import console, error_console, print_line
+from strongroom.errors import Finding, StrongroomError
 from strongroom.formats.project_model import Target, Tenant
 from strongroom.ids import Region
 
@@ -74,19 +73,9 @@ def _members(place: KeyPlace, outcome: KeyReport | StrongroomError) -> dict[str,
 
 def _show(place: KeyPlace, outcome: KeyReport | StrongroomError) -> None:
     if isinstance(outcome, StrongroomError):
-        for line in _error_lines(place, outcome):
+        for line in error_lines(str(place), outcome):
             error_console().print(line, markup=False)
         return
     out = console()
     for line in (str(place), *outcome.lines, *flag_lines(outcome.flags)):
-        out.print(printable(line), markup=False)
-
-
-def _error_lines(place: KeyPlace, error: StrongroomError) -> Iterator[str]:
-    yield f"{place}: {printable(error.message)} [{error.code}]"
-    if isinstance(error, NotTrusted):
-        for finding in error.findings:
-            yield from finding_lines(finding)
-    yield from (f"  {printable(line)}" for line in getattr(error, "__notes__", ()))
-    if error.remedy:
-        yield f"  {printable(error.remedy)}"
+        print_line(out, line)

@@ -6,12 +6,10 @@ A policy is in KMS, or in a file (--policy), where nothing is sent to anybody.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,20 +18,18 @@ from strongroom.cli.key_plan import Plan
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_report import plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause
-from strongroom.cli.key_source import MAX_POLICY_FILE_BYTES, policy_text
-from strongroom.cli.output import console, error_console
-from strongroom.cli.paths import PATH, named
+from strongroom.cli.option_group import option_group
+from strongroom.cli.paths import PATH
 from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import Finding, UsageError
 from strongroom.flows.change_policy import PolicyChange, put_policy, read_key_policy
 from strongroom.flows.create_key import expect_no_grants, expect_plain_key, finish_key
-from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.project_model import Tenant
 from strongroom.ids import KeyArn, Region
-from strongroom.keypolicy.model import KeyPolicy, encode_key_policy, parse_key_policy_leniently
+from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.train import is_bootstrap
 
-_OPTIONS = (
+change_options = option_group(
     click.option("--tenant", "tenants", metavar="ID", multiple=True, help="A tenant; may be repeated."),
     click.option("--ring", metavar="RING", help="All tenants of a ring."),
     click.option("--region", "regions", metavar="REGION", multiple=True, help="Default: all with a key of the tenant."),
@@ -43,22 +39,18 @@ _OPTIONS = (
     target_option,
     project_option,
 )
+"""The options that say whose policy is changed."""
 
 
-def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say whose policy is changed."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def places_with_keys(project: KeyProject, tenants: Iterable[Tenant], regions: Sequence[str]) -> list[KeyPlace]:
-    """Return the keys of tenants that the project knows, in these regions or in all.
+def places_with_keys(
+    project: KeyProject, *, tenants: Sequence[str], ring: str | None, regions: Sequence[str]
+) -> list[KeyPlace]:
+    """Return the keys of these tenants, or of a ring's, that the project knows, in these regions or in all.
 
     Raises UsageError for a tenant without a key there.
     """
     places = []
-    for tenant in tenants:
+    for tenant in project.tenants(tenants, ring):
         known = project.target.keys.get(tenant.id, {})
         for region in map(Region, dict.fromkeys(regions or known)):
             if region not in known:
@@ -149,23 +141,3 @@ def expect_no_output(output: Path | None) -> None:
     """Raise UsageError for -o where the policy goes to a key."""
     if output is not None:
         raise UsageError("key.output", "expected -o with --policy FILE only")
-
-
-def read_policy_file(path: Path) -> KeyPolicy:
-    """Return the policy in a file. Raises FormatError, which names the file, and LocalFault."""
-    with named(path):
-        return parse_key_policy_leniently(policy_text(read_file(path, maximum_bytes=MAX_POLICY_FILE_BYTES)))
-
-
-def write_plan(plan: Plan, output: Path | None, *, now: datetime, as_json: bool) -> dict[str, object]:
-    """Write the new policy of a plan to a file or stdout, say what changed, and return the members for --json."""
-    text = encode_key_policy(plan.after)
-    if output is not None:
-        write_file(output, f"{text}\n".encode(), mode=PUBLIC_MODE)
-    elif not as_json:
-        click.echo(text)
-    if not as_json:
-        out = console() if output else error_console()
-        for line in ([f"Wrote {output}"] if output else []) + list(plan_lines(plan, now=now)):
-            out.print(line, markup=False)
-    return {"policy": json.loads(text), **plan_members(plan)}

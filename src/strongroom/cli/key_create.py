@@ -18,9 +18,9 @@ from strongroom.cli.key_report import train_lines, train_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.output import json_option
 from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.cli.region_option import parse_region
 from strongroom.errors import Finding, Severity, StrongroomError, UsageError
 from strongroom.flows.provide_key import Found, KeyOrder, ProvidedKey, provide_key
-from strongroom.formats.names import REGION
 from strongroom.formats.project_model import Tenant
 from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.generate import escrow_key_policy, tenant_key_policy
@@ -89,8 +89,7 @@ class _Run:
 
     @classmethod
     def of(cls, options: Options) -> _Run:
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         project.expect_state(KeyState(options["state"]) if options["state"] else None)
         if options["escrow"] and (options["tenants"] or options["ring"] or options["measurements"]):
             raise UsageError("key.escrow-alone", "expected --escrow without tenants and measurements: it has none")
@@ -107,7 +106,7 @@ class _Run:
 
     def places(self) -> list[KeyPlace]:
         """Return the keys to create, and say on stderr where. Raises UsageError."""
-        asked = tuple(map(_region, dict.fromkeys(self.options["regions"])))
+        asked = tuple(map(parse_region, dict.fromkeys(self.options["regions"])))
         if self.options["escrow"]:
             regions = asked or self.project.file.project.product.regions[:1]
             if len(regions) > 1:
@@ -225,9 +224,3 @@ def _regions_of(tenant: Tenant, asked: tuple[Region, ...]) -> tuple[Region, ...]
             remedy="Nothing is sealed for a tenant elsewhere: write the region into the project first.",
         )
     return asked or tenant.regions
-
-
-def _region(text: str) -> Region:
-    if not REGION.fullmatch(text):
-        raise UsageError("key.region", f"expected a region such as eu-central-1, found {text!r}")
-    return Region(text)

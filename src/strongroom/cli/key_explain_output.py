@@ -10,7 +10,7 @@ from rich.console import Console
 
 from strongroom.cli.findings import flag_lines
 from strongroom.cli.key_event import Recorded
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import print_line
 from strongroom.errors import Severity
 from strongroom.formats.kms_event import KmsEvent
 from strongroom.keypolicy.explain.changes import Change, ChangeKind
@@ -74,7 +74,7 @@ def event_facts(recorded: Recorded) -> dict[str, object]:
 def print_explanation(console: Console, recorded: Recorded) -> None:
     """Print why, what would change it, and what to know about the question."""
     for text in _lines(recorded):
-        console.print(printable(text), markup=False)
+        print_line(console, text)
 
 
 def _lines(recorded: Recorded) -> Iterator[str]:

@@ -11,6 +11,7 @@ import click
 
 from strongroom.cli.key_lint_output import Report, emit_report
 from strongroom.cli.key_lint_sarif import emit_lint_sarif
+from strongroom.cli.key_releases import gates_of
 from strongroom.cli.key_source import (
     MAX_POLICY_FILE_BYTES,
     KeyChoice,
@@ -24,8 +25,6 @@ from strongroom.cli.paths import PATH, named
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
-from strongroom.formats.measurements import Measurements
-from strongroom.formats.pcrs import PcrDigests
 from strongroom.keypolicy.lint.linter import LintQuestion, lint
 from strongroom.keypolicy.lint.rules import RULES
 from strongroom.keypolicy.model import parse_identity_policy_leniently
@@ -94,7 +93,7 @@ def _report(choice: KeyChoice, options: _Options) -> Report:
         key_policy=source.text,
         now=datetime.now(UTC),
         key_arn=source.key.arn if source.key else None,
-        allowed=tuple(map(_gates, measured)),
+        allowed=tuple(map(gates_of, measured)),
         identity_policies=beside,
         grants=source.grants if grants is None else read_grants_file(grants),
     )
@@ -105,11 +104,6 @@ def _report(choice: KeyChoice, options: _Options) -> Report:
         files=(_own_file(choice, source), *options["identity_policy"]),
         notices=tuple(notice for each in measured for notice in each.findings),
     )
-
-
-def _gates(measured: Measurements) -> PcrDigests:
-    """Return the gates of an image. PCR 7 is none of them while Secure Boot is off; PCR 11 never is."""
-    return PcrDigests.of({index: measured.pcrs[index] for index in measured.gates})
 
 
 def _read_identity_policy(path: Path) -> str:

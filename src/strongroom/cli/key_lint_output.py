@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from strongroom.cli.findings import finding_members, flag_lines
-from strongroom.cli.output import emit
+from strongroom.cli.output import emit, print_line
 from strongroom.cli.terminal import printable
 from strongroom.errors import Finding, Severity
 from strongroom.formats.json_places import Span, find_spans
@@ -83,7 +83,7 @@ def emit_report(report: Report, accepted: Collection[str], *, as_json: bool) -> 
 
     def human(console: Console) -> None:
         for line in _lines(report, counts, accepted):
-            console.print(line, markup=False)
+            print_line(console, line)
 
     emit(said, as_json=as_json, human=human)
 

@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
-from strongroom.cli.findings import finding_members, flag_lines
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject, KeyState
 from strongroom.cli.key_releases import read_asked, release_options
 from strongroom.cli.key_report import SHUT, train_lines, train_members
-from strongroom.cli.output import console, emit, error_console, json_option
+from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH
-from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import Finding, UsageError
-from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy, tenant_key_policy
-from strongroom.keypolicy.model import KeyPolicy, encode_key_policy
+from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.spec import TenantKeySpec
 
 _CLOSED = {True: "  It opens for the escrow role alone, without attestation.", False: f"  {SHUT}"}
@@ -65,24 +62,21 @@ def command(**options: Unpack[Options]) -> None:
     Example:  strongroom key policy --tenant globex --measurements m.json
               strongroom key policy --escrow -o escrow.json
     """
-    file = read_project(options["project_path"])
-    project = KeyProject(file, file.target(options["target"]))
+    project = KeyProject.read(options["project_path"], options["target"])
     project.expect_state(KeyState(options["state"]) if options["state"] else None)
     _expect_one_kind(options)
     now = datetime.now(UTC)
     train, flags = _train(project, options, now) if options["tenant"] else (None, ())
     policy = _policy(project, train, options)
     flags = (*flags, *project.state_notices)
-    if options["output"] is not None:
-        write_file(options["output"], f"{encode_key_policy(policy)}\n".encode(), mode=PUBLIC_MODE)
-    elif not options["as_json"]:
-        click.echo(encode_key_policy(policy))
     lines = train_lines(train, policy, now=now) if train else [_CLOSED[options["escrow"]]]
-    about = {"policy": json.loads(encode_key_policy(policy)), "findings": [finding_members(flag) for flag in flags]}
-    emit(
-        {**about, "state": project.state.value, **train_members(train, policy)},
+    emit_policy(
+        policy,
+        options["output"],
+        lines=(*lines, f"  State of tenants' keys: {project.state}"),
+        flags=flags,
+        members={"state": project.state.value, **train_members(train, policy)},
         as_json=options["as_json"],
-        human=lambda _: _say((*lines, f"  State of tenants' keys: {project.state}"), flags, options["output"]),
     )
 
 
@@ -112,11 +106,3 @@ def _policy(project: KeyProject, train: TenantKeySpec | None, options: Options) 
     if train is not None:
         return tenant_key_policy(train)
     return escrow_key_policy(project.escrow_spec()) if options["escrow"] else bootstrap_key_policy(project.vendor(None))
-
-
-def _say(lines: Iterable[str], flags: tuple[Finding, ...], output: Path | None) -> None:
-    """Say what the policy does: on stderr where stdout carries the policy itself."""
-    out = console() if output else error_console()
-    for line in (f"Wrote {output}" if output else "", *lines, *flag_lines(flags)):
-        if line:
-            out.print(line, markup=False)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from strongroom.cli.project_file import ProjectFile
+from strongroom.cli.project_file import ProjectFile, read_project
 from strongroom.errors import Finding, NotTrusted, Severity, UsageError
 from strongroom.formats.bundle_header import Purpose
 from strongroom.formats.project_model import Secret, Target, Tenant
@@ -40,6 +41,12 @@ class KeyProject:
 
     file: ProjectFile
     target: Target
+
+    @classmethod
+    def read(cls, path: Path, target: str | None) -> KeyProject:
+        """Return the project in a file, for one target or its default. Raises UsageError, FormatError, LocalFault."""
+        file = read_project(path)
+        return cls(file, file.target(target))
 
     def tenant(self, name: str) -> Tenant:
         """Return a tenant. Raises UsageError."""

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
+from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
 from strongroom.errors import Finding, UsageError
 from strongroom.formats.durations import EXAMPLES, read_duration
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import SHA384_BYTES, PcrDigests, PcrIndex
+from strongroom.formats.times import aws_time, read_moment
 from strongroom.formats.trust import MAX_COUNTER
 from strongroom.keypolicy.spec import CONSTANTS, PCR7, AdmittedRelease, SecureBoot
 from strongroom.keypolicy.train import version_of
 
 _ACCEPTED = re.compile(rf"(?:PCR)?([0-9]{{1,2}})=([0-9A-Fa-f]{{{2 * SHA384_BYTES}}})", re.IGNORECASE)
 _ACCEPTABLE = ", ".join(map(str, CONSTANTS))
-_OPTIONS = (
+release_options = option_group(
     click.option(
         "--measurements", metavar="FILE", type=PATH, multiple=True, help="Measurements of a release; may be repeated."
     ),
@@ -44,6 +45,7 @@ _OPTIONS = (
         help=f"Another value of PCR {_ACCEPTABLE} than its constant, if it is meant.",
     ),
 )
+"""The options that say what to admit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,8 @@ class Asked:
 
 
 def gates_of(measurements: Measurements) -> PcrDigests:
-    """Return of an image's PCRs those that gate."""
+    """Return of an image's PCRs those that gate: PCR 7 does not while Secure Boot is off, PCR 11 never does."""
     return PcrDigests.of({index: measurements.pcrs[index] for index in measurements.gates})
-
-
-def release_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what to admit."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def read_asked(files: Iterable[Path], expires: str | None, accept: Iterable[str], *, now: datetime) -> Asked:
@@ -110,19 +105,13 @@ def _accepted(text: str) -> tuple[PcrIndex, bytes]:
 def _end(text: str, now: datetime) -> datetime:
     duration = read_duration(text)
     try:
-        end = datetime.fromisoformat(text) if duration is None else now + duration
-        end_utc = end.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError) as error:  # OverflowError: after the year 9999
-        raise _bad_end(text) from error
-    if end.tzinfo is None:
-        raise _bad_end(text)
-    if end_utc <= now:
-        raise UsageError("key.expired", f"expected an expiry after now, {now:%Y-%m-%dT%H:%M:%SZ}, found {text!r}")
-    return end_utc
-
-
-def _bad_end(text: str) -> UsageError:
-    return UsageError(
-        "key.expiry",
-        f"expected a time with its zone such as 2027-01-31T12:00:00Z, or a duration such as {EXAMPLES}, found {text!r}",
-    )
+        end = (read_moment(text) if duration is None else now + duration).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:  # OverflowError: now + duration after the year 9999
+        raise UsageError(
+            "key.expiry",
+            f"expected a time with its zone such as 2027-01-31T12:00:00Z, or a duration such as {EXAMPLES}, "
+            f"found {text!r}",
+        ) from error
+    if end <= now:
+        raise UsageError("key.expired", f"expected an expiry after now, {aws_time(now)}, found {text!r}")
+    return end

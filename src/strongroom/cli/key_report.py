@@ -8,10 +8,10 @@ from datetime import datetime
 
 from strongroom.cli.key_plan import Plan
 from strongroom.formats.pcrs import GATES, PcrIndex
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy.model import KeyPolicy, budget
 from strongroom.keypolicy.room import Room, room_in
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec
-from strongroom.keypolicy.statements import utc_text
 
 SHUT = "It opens for nobody."
 
@@ -24,7 +24,7 @@ def release_members(release: AdmittedRelease) -> dict[str, object]:
         "pcrs": gates,
         "ring": release.ring,
         "epoch": release.epoch,
-        "expires": utc_text(release.expires) if release.expires else None,
+        "expires": aws_time(release.expires) if release.expires else None,
         "secure_boot": release.secure_boot is SecureBoot.GATED,
     }
 
@@ -84,7 +84,7 @@ def _line(release: AdmittedRelease, now: datetime) -> str:
 def _end(release: AdmittedRelease, now: datetime) -> str:
     if release.expires is None:
         return "no expiry"
-    return f"until {utc_text(release.expires)}" + (" (over)" if release.expires <= now else "")
+    return f"until {aws_time(release.expires)}" + (" (over)" if release.expires <= now else "")
 
 
 def _gate(release: AdmittedRelease, index: PcrIndex) -> str | None:

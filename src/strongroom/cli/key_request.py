@@ -19,6 +19,7 @@ from strongroom.cli.key_document import DOCUMENT_OPTIONS, Document, DocumentChoi
 from strongroom.cli.key_notices import notices_of
 from strongroom.cli.key_policies import POLICY_OPTIONS, PolicyFiles
 from strongroom.cli.key_source import KeySource
+from strongroom.cli.option_group import option_group
 from strongroom.errors import Finding, UsageError
 from strongroom.formats.arn import KeyArnParts
 from strongroom.ids import KeyArn, Region
@@ -235,7 +236,4 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(asked=asked, **others)
 
-    with_options: Callable[..., Any] = gathered
-    for option in reversed((*_REQUEST_OPTIONS, *DOCUMENT_OPTIONS, *POLICY_OPTIONS)):
-        with_options = option(with_options)
-    return with_options
+    return option_group(*_REQUEST_OPTIONS, *DOCUMENT_OPTIONS, *POLICY_OPTIONS)(gathered)

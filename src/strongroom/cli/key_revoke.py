@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -13,25 +12,23 @@ from typing import TypedDict, Unpack
 
 import click
 
-from strongroom.cli.findings import finding_members
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
 from strongroom.cli.key_change import (
     KeyChanger,
     change_options,
     expect_no_output,
     places_with_keys,
-    read_policy_file,
-    write_plan,
 )
 from strongroom.cli.key_plan import Plan, plan_revoke, plan_shut
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import gates_of
-from strongroom.cli.key_report import SHUT
+from strongroom.cli.key_report import SHUT, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, session_options
+from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import error_console, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
-from strongroom.cli.project_file import read_project
 from strongroom.errors import Finding, Severity, UsageError
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.trust import MAX_COUNTER
@@ -117,8 +114,7 @@ class _Run:
         _expect_something(options)
         for prefix in options["pcr4"]:
             _expect_prefix(prefix)
-        file = read_project(options["project_path"])
-        project = KeyProject(file, file.target(options["target"]))
+        project = KeyProject.read(options["project_path"], options["target"])
         session = VendorSession(project.target, options["profile"], options["endpoint_url"])
         measured = tuple(gates_of(read_measurements_file(path)) for path in options["measurements"])
         return cls(options, project, session, measured, datetime.now(UTC))
@@ -126,8 +122,9 @@ class _Run:
     def places(self) -> list[KeyPlace]:
         """Return the keys to change, and say on stderr where. Raises UsageError."""
         expect_no_output(self.options["output"])
-        tenants = self.project.tenants(self.options["tenants"], self.options["ring"])
-        places = places_with_keys(self.project, tenants, self.options["regions"])
+        places = places_with_keys(
+            self.project, tenants=self.options["tenants"], ring=self.options["ring"], regions=self.options["regions"]
+        )
         self.session.announce(place.region for place in places)
         return places
 
@@ -137,14 +134,18 @@ class _Run:
             raise UsageError("key.no-tenant-here", "expected no --tenant with --policy: the policy says whose it is")
         if self.options["shut"]:
             raise UsageError("key.shut-file", "expected no --shut with --policy: `strongroom key policy --bootstrap`")
-        plan = self._plan(read_policy_file(path))
+        plan = self._plan(read_policy_source(path).policy)
         flags = self._flags(plan)
         self._confirm(plan, str(path))
         output = None if self.options["dry_run"] else self.options["output"]
-        members = write_plan(plan, output, now=self.now, as_json=self.options["as_json"])
-        if self.options["as_json"]:
-            findings = [finding_members(flag) for flag in flags]
-            sys.stdout.write(json.dumps({"ok": True, "findings": findings, **members}) + "\n")
+        emit_policy(
+            plan.after,
+            output,
+            lines=plan_lines(plan, now=self.now),
+            flags=flags,
+            members=plan_members(plan),
+            as_json=self.options["as_json"],
+        )
 
     def revoke(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from strongroom.cli.option_group import option_group
 from strongroom.cli.output import error_console
 from strongroom.formats.partition import Profile
 from strongroom.formats.project_model import Target
@@ -26,17 +27,11 @@ if TYPE_CHECKING:
     from strongroom.aws.sdk.session import AwsSession
     from strongroom.aws.sdk.trial import SdkTrialKms
 
-_OPTIONS = (
+session_options = option_group(
     click.option("--profile", metavar="NAME", help="A profile of the AWS CLI. Default: AWS_PROFILE, or the target's."),
     click.option("--endpoint-url", metavar="URL", help="Another endpoint than the target's."),
 )
-
-
-def session_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say with whose credentials, and where to."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+"""The options that say with whose credentials, and where to."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,12 @@ class VendorSession:
     def _session(self) -> AwsSession:
         from strongroom.aws.sdk.session import AwsSession  # noqa: PLC0415
 
-        profile = self.profile or (None if os.environ.get("AWS_PROFILE") else self.target.aws_profile)
-        return AwsSession(profile=profile, endpoint_url=self._endpoint)
+        return AwsSession(profile=chosen_profile(self.target, self.profile), endpoint_url=self._endpoint)
+
+
+def chosen_profile(target: Target, given: str | None) -> str | None:
+    """Return the profile: `given`, else the target's; None where AWS_PROFILE names one, which goes first."""
+    return given or (None if os.environ.get("AWS_PROFILE") else target.aws_profile)
 
 
 def pause(length: timedelta) -> None:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 from rich.console import Console
 
 from strongroom.cli.findings import finding_members, flag_lines
 from strongroom.cli.key_request import Asked, RequestOptions, ask, request_options
 from strongroom.cli.key_source import KeyChoice, KeySource, key_source_options
-from strongroom.cli.output import emit, json_option
-from strongroom.cli.terminal import printable
+from strongroom.cli.output import emit, json_option, print_line
 from strongroom.errors import KeyRefused
 from strongroom.keypolicy.decision import Decision, Outcome, Word
 from strongroom.keypolicy.request import KmsRequest
@@ -86,8 +87,7 @@ def request_facts(question: Asked, source: KeySource) -> dict[str, object]:
 
 
 def _print(console: Console, decision: Decision, question: Asked) -> None:
-    def line(text: str) -> None:
-        console.print(printable(text), markup=False)
+    line = partial(print_line, console)
 
     line(f"{'allowed' if decision.outcome is Outcome.ALLOWED else 'denied'}: {decision.reason}")
     for kind, verdict in decision.by_kind.items():

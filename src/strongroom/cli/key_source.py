@@ -7,7 +7,6 @@ A file is the policy document, or what `aws kms get-key-policy` prints, in which
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import Any
 import click
 
 from strongroom.cli.key_project import KeyProject
+from strongroom.cli.key_session import chosen_profile
+from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.project_file import project_option, read_project, target_option
+from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats import strict_json
@@ -79,7 +80,7 @@ class KeyChoice:
         self._expect_one()
         key = None if self.key is None else _key_option(self.key)
         if self.policy_file is not None:
-            return _from_file(self.policy_file, key)
+            return read_policy_source(self.policy_file, key)
         if key is not None:
             return _from_kms(self._reader(key), key, with_grants=with_grants)
         return self._of_tenant(with_grants=with_grants)
@@ -106,12 +107,10 @@ class KeyChoice:
             )
 
     def _of_tenant(self, *, with_grants: bool) -> KeySource:
-        file = read_project(self.project_path)
-        target = file.target(self.target)
-        key = parse_key_arn(self._key_of(KeyProject(file, target)))
-        # AWS_PROFILE goes first (docs/formats/project.md).
+        project = KeyProject.read(self.project_path, self.target)
+        key, target = parse_key_arn(self._key_of(project)), project.target
         reader = _sdk_reader(
-            profile=self.profile or (None if os.environ.get("AWS_PROFILE") else target.aws_profile),
+            profile=chosen_profile(target, self.profile),
             region=key.region,
             endpoint_url=self.endpoint_url or target.endpoint,
         )
@@ -145,7 +144,7 @@ def _key_option(text: str) -> KeyArnParts:
         raise UsageError(error.code, error.message, remedy=error.remedy) from error
 
 
-_OPTIONS = (
+_options = option_group(
     click.argument("policy_file", metavar="[FILE]", type=PATH, required=False),
     click.option("--key", metavar="ARN", help="Read the policy of this key; with FILE: the key on which it hangs."),
     click.option("--tenant", metavar="ID", help="Read the policy of the tenant's key in the project file."),
@@ -176,10 +175,7 @@ def key_source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         choice = KeyChoice(policy_file, key, tenant, target, project_path, region, profile, endpoint_url)
         return command(choice=choice, **others)
 
-    with_options: Callable[..., Any] = chosen
-    for option in reversed(_OPTIONS):
-        with_options = option(with_options)
-    return with_options
+    return _options(chosen)
 
 
 def read_grants_file(path: Path) -> tuple[Grant, ...]:
@@ -199,7 +195,8 @@ def policy_text(data: bytes) -> str:
     return data.decode()
 
 
-def _from_file(path: Path, key: KeyArnParts | None) -> KeySource:
+def read_policy_source(path: Path, key: KeyArnParts | None = None) -> KeySource:
+    """Return the policy in a file, which hangs on `key`. Raises FormatError, which names the file, and LocalFault."""
     with named(path):
         text = policy_text(read_file(path, maximum_bytes=MAX_POLICY_FILE_BYTES))
         return KeySource(str(path), text, parse_key_policy_leniently(text), key)

@@ -14,18 +14,8 @@ from collections.abc import Sequence
 
 import click
 
-from strongroom.cli.findings import finding_lines, finding_members
-from strongroom.cli.terminal import printable
-from strongroom.errors import (
-    FormatError,
-    KeyRefused,
-    LocalFault,
-    NotTrusted,
-    ServiceFault,
-    StrongroomError,
-    TpmFault,
-    UsageError,
-)
+from strongroom.cli.error_text import describe, error_lines
+from strongroom.errors import LocalFault, StrongroomError, UsageError
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -74,36 +64,11 @@ def strongroom() -> None:
     """
 
 
-def describe(error: StrongroomError) -> dict[str, object]:
-    """Return an error as the object that `--json` prints on stdout."""
-    about: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    if notes := getattr(error, "__notes__", None):
-        about["notes"] = notes
-    match error:
-        case FormatError():
-            about |= {"offset": error.offset, "spec": error.spec}
-        case KeyRefused():
-            about["statement"] = error.statement
-        case ServiceFault():
-            about["retryable"] = error.retryable
-        case TpmFault():
-            about["rc"] = error.rc
-    if isinstance(error, NotTrusted):
-        about["findings"] = [finding_members(finding) for finding in error.findings]
-    return {"ok": False, "error": about}
-
-
 def _report(error: StrongroomError, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(json.dumps(describe(error)) + "\n")
         return error.exit_code
-    said = error.message if isinstance(error, NotTrusted) else str(error)  # its findings follow, one a line
-    sys.stderr.write(f"strongroom: {printable(said)} [{error.code}]\n")
-    if isinstance(error, NotTrusted):
-        for finding in error.findings:
-            sys.stderr.writelines(f"{line}\n" for line in finding_lines(finding))
-    for line in (*getattr(error, "__notes__", ()), *([error.remedy] if error.remedy else [])):
-        sys.stderr.write(f"  {printable(line)}\n")
+    sys.stderr.writelines(f"{line}\n" for line in error_lines("strongroom", error))
     return error.exit_code
 
 

@@ -11,11 +11,10 @@ from rich.console import Console
 
 from strongroom.cli.findings import finding_members
 from strongroom.cli.image_file import ImageFile, print_source, read_image_file
-from strongroom.cli.output import emit, error_console, json_option
+from strongroom.cli.output import emit, error_console, json_option, print_line
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_output import pcr_lines
 from strongroom.cli.secure_boot_options import secure_boot_options
-from strongroom.cli.terminal import printable
 from strongroom.flows.files import PUBLIC_MODE, write_file
 from strongroom.formats.measurements import Measurements, encode_aws_measurements, encode_measurements
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
@@ -98,7 +97,7 @@ def _print(console: Console, found: ImageFile, measurements: Measurements, outpu
         markup=False,
     )
     if output is not None:
-        console.print(printable(f"Written to {output}"), markup=False)
+        print_line(console, f"Written to {output}")
 
 
 def _sentence(index: PcrIndex, digest: bytes, found: ImageFile) -> str:

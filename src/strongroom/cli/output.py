@@ -12,6 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from strongroom.cli.terminal import printable
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, for machines.")
 
 
@@ -44,6 +46,11 @@ def console() -> Console:
 def error_console() -> Console:
     """Return the same for stderr, where stdout carries a file."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_line(out: Console, text: str) -> None:
+    """Print a line that may hold text of files: nothing in it commands the terminal or is markup (ATTACKS A16)."""
+    out.print(printable(text), markup=False)
 
 
 def emit(result: Mapping[str, object], *, as_json: bool, human: Callable[[Console], None]) -> None:

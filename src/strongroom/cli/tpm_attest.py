@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from strongroom.cli.output import emit, json_option
+from strongroom.cli.output import emit, json_option, print_line
 from strongroom.cli.paths import PATH
-from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
@@ -53,7 +52,7 @@ def command(
     emit(
         {"document": base64.b64encode(document).decode(), "written": None if output is None else str(output)},
         as_json=as_json,
-        human=lambda out: out.print(printable(f"Wrote {len(document)} bytes to {output}"), markup=False),
+        human=lambda out: print_line(out, f"Wrote {len(document)} bytes to {output}"),
     )
 
 

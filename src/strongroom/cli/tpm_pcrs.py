@@ -10,10 +10,9 @@ import click
 from rich.console import Console
 
 from strongroom.cli.findings import finding_members, flag_lines
-from strongroom.cli.output import emit, error_console, json_option
+from strongroom.cli.output import emit, error_console, json_option, print_line
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_output import pcr_members
-from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_bank import bank_option
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import Finding, FormatError, Severity, TpmFault, UsageError
@@ -98,4 +97,4 @@ def _print(console: Console, pcrs: PcrDigests, written: Path | None) -> None:
     for index, digest in pcrs.items():
         console.print(f"PCR{index:<3} {digest.hex()}\n       {pcr_sentence(index, digest)}.", markup=False)
     if written is not None:
-        console.print(printable(f"Written to {written}"), markup=False)
+        print_line(console, f"Written to {written}")

@@ -12,12 +12,11 @@ from rich.console import Console
 from strongroom.agent.process import forbid_core_dumps
 from strongroom.appraisal.policy import AppraisalPolicy, UnsafePartialPolicy
 from strongroom.cli.findings import finding_members, flag_lines
-from strongroom.cli.output import emit, error_console, json_option
+from strongroom.cli.output import emit, error_console, json_option, print_line
 from strongroom.cli.paths import PATH
 from strongroom.cli.pcr_list import read_pcr_list
 from strongroom.cli.pcr_output import pcr_members
 from strongroom.cli.policy_file import read_measurements_file
-from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
@@ -106,4 +105,4 @@ def _predicted(path: Path, wanted: tuple[PcrIndex, ...] | None) -> PcrDigests:
 
 def _print(console: Console, output: Path, sealed: SealedSecret) -> None:
     indices = ", ".join(str(index) for index in sealed.pcrs)
-    console.print(printable(f"Sealed for PCR {indices} of this TPM, written to {output}"), markup=False)
+    print_line(console, f"Sealed for PCR {indices} of this TPM, written to {output}")

@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from strongroom.agent.process import forbid_core_dumps
-from strongroom.cli.output import emit, json_option
+from strongroom.cli.output import emit, json_option, print_line
 from strongroom.cli.paths import PATH, named
-from strongroom.cli.terminal import printable
 from strongroom.cli.tpm_device import this_tpm
 from strongroom.errors import UsageError
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
@@ -52,5 +51,5 @@ def command(*, sealed: Path, output: Path | None, as_json: bool) -> None:
     emit(
         {"written": str(output), "bytes": len(secret)},
         as_json=as_json,
-        human=lambda console: console.print(printable(f"Wrote {len(secret)} bytes to {output}"), markup=False),
+        human=lambda console: print_line(console, f"Wrote {len(secret)} bytes to {output}"),
     )

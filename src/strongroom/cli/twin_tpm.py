@@ -16,7 +16,7 @@ from rich.console import Console
 
 from strongroom.cli.output import emit, error_console, json_option
 from strongroom.cli.paths import PATH
-from strongroom.cli.twin_region import parse_region
+from strongroom.cli.region_option import parse_region
 from strongroom.errors import LocalFault, UsageError
 from strongroom.formats.tpm.algorithms import HASH_NAMES, Alg
 from strongroom.ids import Region

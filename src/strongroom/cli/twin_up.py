@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from strongroom.cli.output import emit, json_option
+from strongroom.cli.region_option import parse_region
 from strongroom.cli.twin_background import start_in_background
 from strongroom.cli.twin_folder import folder_option, project_regions, twin_folder
-from strongroom.cli.twin_region import parse_region
 from strongroom.cli.twin_serve import print_started, serve, warn_of_exposure
 from strongroom.errors import UsageError
 from strongroom.twin.addresses import Addresses

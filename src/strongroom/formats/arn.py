@@ -25,6 +25,10 @@ _ROLE_SESSION = re.compile(
 _ACCOUNT_ROOT = re.compile(rf"arn:(?P<partition>{PARTITION.pattern}):iam::(?P<account>{ACCOUNT_ID.pattern}):root")
 
 
+REGION_PART, ACCOUNT_PART = 3, 4
+"""Of the six parts of an ARN, counted from 0 (IAM User Guide, "IAM ARNs")."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyArnParts:
     """A key ARN and what can be read from it."""
@@ -80,3 +84,13 @@ def role_of_session(arn: str) -> str | None:
     """
     match = _ROLE_SESSION.fullmatch(arn)
     return match["role"] if match else None
+
+
+def arn_region(arn: str) -> Region:
+    """Return the region in an ARN that was parsed before; empty for resources of no region."""
+    return Region(arn.split(":")[REGION_PART])
+
+
+def arn_account(arn: str) -> AccountId:
+    """Return the account in an ARN that was parsed before; it owns the resource."""
+    return AccountId(arn.split(":")[ACCOUNT_PART])

@@ -18,6 +18,7 @@ from datetime import datetime
 from strongroom.errors import FormatError
 from strongroom.formats import strict_json
 from strongroom.formats.pcrs import SHA384_BYTES, PcrDigests
+from strongroom.formats.times import read_moment
 from strongroom.formats.tree import Node, shown
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -148,12 +149,9 @@ def _text(members: dict[str, Node], name: str) -> str:
 def _time(node: Node) -> datetime:
     text = node.text()
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError as error:
-        raise node.refused("kms-event.time", f"expected a time, found {shown(text)}") from error
-    if moment.tzinfo is None:
-        raise node.refused("kms-event.time", f"expected a time with its zone, found {shown(text)}")
-    return moment
+        raise node.refused("kms-event.time", f"expected a time with its zone, found {shown(text)}") from error
 
 
 def _key(members: dict[str, Node], parameters: dict[str, Node]) -> str:

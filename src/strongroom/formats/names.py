@@ -23,6 +23,7 @@ INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 MODULE_ID = re.compile(rf"{INSTANCE_ID.pattern}-(?:tpm|enc)[0-9a-f]{{16}}")
 """Of the NitroTPM of an instance, or of an enclave on it, as attestation documents name it."""
 IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+SNAPSHOT_ID = re.compile(r"snap-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 """Of a role, a user or a role session."""
 ROLE_PATH = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy.global_keys import PRINCIPAL_TAG
 from strongroom.keypolicy.principals import Caller
 
@@ -88,7 +89,7 @@ def credential_facts(caller: Caller, credentials: Credentials, now: datetime) ->
         **{f"{PRINCIPAL_TAG.lower()}{name.lower()}": value for name, value in credentials.tags.items()},
     }
     if credentials.issued_at is not None:
-        facts["aws:tokenissuetime"] = credentials.issued_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        facts["aws:tokenissuetime"] = aws_time(credentials.issued_at)
     if credentials.multi_factor is not None:
         facts["aws:multifactorauthpresent"] = "true" if credentials.multi_factor else "false"
     if credentials.multi_factor_at is not None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 from strongroom.errors import FormatError
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
+from strongroom.formats.times import aws_time
 from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.caller_facts import Credentials, credential_facts, identity_facts
 from strongroom.keypolicy.condition_keys import find_condition_key
@@ -111,7 +112,7 @@ def request_context(call: Call) -> Facts:
         raise RuntimeError("expected an aware time, found one without a zone")
     facts: Facts = {**identity_facts(call.caller), **credential_facts(call.caller, call.credentials, call.now)}
     facts.update(_sender_facts(call.sender))
-    facts.update(_time_facts(call.now))
+    facts.update(time_facts(call.now))
     facts.update(_attestation_facts(call.attestation))
     facts.update(_encryption_context_facts(call.encryption_context))
     facts.update(facts_of_key(call.key_arn, call.key))
@@ -127,9 +128,9 @@ def _present(name: str, action: str) -> bool:
     return row is not None and action in row.operations
 
 
-def _time_facts(now: datetime) -> Facts:
-    utc = now.astimezone(UTC)
-    return {"aws:currenttime": (utc.strftime("%Y-%m-%dT%H:%M:%SZ"),), "aws:epochtime": (str(int(utc.timestamp())),)}
+def time_facts(now: datetime) -> Facts:
+    """Return what conditions can ask of the time."""
+    return {"aws:currenttime": (aws_time(now),), "aws:epochtime": (str(int(now.timestamp())),)}
 
 
 def _sender_facts(sender: Sender) -> Facts:

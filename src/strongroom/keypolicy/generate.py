@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from strongroom.errors import UsageError
+from strongroom.formats.times import aws_time
 from strongroom.keypolicy import statements
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import VERSION, KeyPolicy, parse_key_policy
@@ -130,7 +131,7 @@ def _tuple(release: AdmittedRelease) -> _Tuple:
     return _Tuple(
         ring=release.ring,
         epoch=release.epoch,
-        until=statements.utc_text(release.expires) if release.expires else "",
+        until=aws_time(release.expires) if release.expires else "",
         pcr2=release.pcrs[PCR2].hex(),
         pcr7=release.gate(PCR7) or "",
         pcr12=release.pcrs[PCR12].hex(),

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import re
-
 from strongroom.errors import FormatError
 from strongroom.formats import strict_json
-from strongroom.formats.arn import parse_key_arn
-from strongroom.formats.names import ACCOUNT_ID, PARTITION
+from strongroom.formats.arn import parse_account_root, parse_key_arn
 from strongroom.formats.tree import Node
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal, grant_service
@@ -18,7 +15,6 @@ MAX_GRANT_LIST_BYTES = 64 * 1024 * 1024
 """50,000 grants on a key (KMS quotas, "Grants per KMS key") of about 1 KiB."""
 MAX_GRANTS = 50_000
 _SPEC = "KMS API Reference, ListGrants"
-_ISSUER = re.compile(rf"arn:{PARTITION.pattern}:iam::({ACCOUNT_ID.pattern}):root")
 _REQUIRED = ("KeyId", "GrantId", "GranteePrincipal", "IssuingAccount", "Operations")
 
 
@@ -59,10 +55,10 @@ def _grant(node: Node) -> Grant:
 
 
 def _issuer(node: Node) -> AccountId:
-    found = _ISSUER.fullmatch(node.text())
-    if found is None:
-        raise node.refused("keypolicy.grant-issuer", "expected the ARN of an account's root")
-    return AccountId(found[1])
+    try:
+        return parse_account_root(node.text()).account
+    except FormatError as error:
+        raise node.refused("keypolicy.grant-issuer", "expected the ARN of an account's root") from error
 
 
 def _party(members: dict[str, Node], role: str) -> Principal:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from strongroom.formats.arn import arn_account
 from strongroom.ids import KeyArn
 from strongroom.keypolicy.global_keys import RESOURCE_TAG
 from strongroom.keypolicy.operations import OPERATIONS
@@ -38,7 +39,7 @@ class KeyFacts:
 
 def facts_of_key(arn: KeyArn | None, key: KeyFacts | None) -> dict[str, tuple[str, ...]]:
     """Return what is known of a key; its account alone where `key` is None."""
-    facts: dict[str, tuple[str, ...]] = {} if arn is None else {"aws:resourceaccount": (arn.split(":")[4],)}
+    facts: dict[str, tuple[str, ...]] = {} if arn is None else {"aws:resourceaccount": (arn_account(arn),)}
     if key is None:
         return facts
     single = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from strongroom.errors import UsageError
+from strongroom.formats.arn import arn_account
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.grants import Grant
@@ -54,7 +55,7 @@ class KmsRequest:
     @property
     def key_account(self) -> AccountId | None:
         """Return the account that owns the key."""
-        return None if self.key_arn is None else AccountId(self.key_arn.split(":")[4])
+        return None if self.key_arn is None else arn_account(self.key_arn)
 
 
 def _refuse_value(action: str, name: str, values: tuple[str, ...]) -> None:

@@ -7,7 +7,6 @@ docs/formats/key-policy.md says for each why it exists and what removing it allo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 from strongroom.formats.pcrs import PcrIndex
@@ -143,11 +142,6 @@ def _statement(sid: str, effect: str, principal: object, actions: Sequence[str],
     for block in blocks:
         body["Condition"] = block
     return body
-
-
-def utc_text(moment: datetime) -> str:
-    """Write a moment as AWS does, to the whole second before it: never later than asked."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _root(partition: str, account: str) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from strongroom.errors import Finding, NotTrusted, StrongroomError
 from strongroom.formats.arn import parse_account_root
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
+from strongroom.formats.times import parse_aws_time
 from strongroom.ids import TenantId
 from strongroom.keypolicy.difference import policy_differences
 from strongroom.keypolicy.generate import bootstrap_key_policy, tenant_key_policy
@@ -183,7 +184,7 @@ def _until(statement: Statement) -> datetime | None:
     if not texts:
         return None
     try:
-        return datetime.strptime(_only(statement, texts, "expiry"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return parse_aws_time(_only(statement, texts, "expiry"))
     except ValueError as error:
         raise _unread(statement.sid, "expected an expiry such as 2027-01-31T12:00:00Z") from error
 

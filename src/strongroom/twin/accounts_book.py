@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import PRIVATE_MODE, read_file, write_file
-from strongroom.formats.names import ACCOUNT_ID
+from strongroom.formats.names import ACCOUNT_ID, ID
 from strongroom.ids import AccountId
 from strongroom.twin.accounts import FULL_ACCESS, Credentials, Directory, new_access_key_id
 from strongroom.twin.accounts_file import MAX_FILE_BYTES, read_accounts
@@ -30,8 +29,6 @@ DEFAULT_ROLES: Mapping[str, tuple[str, ...]] = {"vendor": ("sealer", "release", 
 of a role that a policy names its unique id alone. Whoever is in the account may assume them."""
 ADMIN = "admin"
 _EVERYTHING = json.dumps(json.loads(FULL_ACCESS))
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Of an account: it becomes a section of an AWS configuration, and a word in a shell."""
 _HEAD = """\
 # The accounts of this twin (docs/twin.md, "The file of accounts"). The keys work on it alone, but for everything in it.
 # It is read when the twin starts.
@@ -76,7 +73,7 @@ def _read(text: str, path: Path) -> Directory:
     """Read the file, in which names of accounts are profiles: each is a word, and nobody else's."""
     directory = read_accounts(text.encode("utf-8", "surrogateescape"))
     names = [name for name in directory.accounts().values() if name]
-    wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
+    wrong = [name for name in names if not ID.fullmatch(name) or names.count(name) > 1]
     if wrong:
         raise FormatError(
             "twin.account-name",
@@ -87,7 +84,7 @@ def _read(text: str, path: Path) -> Directory:
 
 
 def _expect_consistent(name: str, account_id: str, known: Mapping[str, str]) -> None:
-    if not _NAME.fullmatch(name) or not ACCOUNT_ID.fullmatch(account_id):
+    if not ID.fullmatch(name) or not ACCOUNT_ID.fullmatch(account_id):
         raise UsageError(
             "twin.account-option",
             "expected --account NAME=ID, a name of a-z, 0-9 and - and an id of 12 digits, found "

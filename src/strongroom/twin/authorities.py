@@ -14,22 +14,18 @@ made for a twin stay valid after its restart::
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, EllipticCurve, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1
 
 from strongroom.errors import FormatError
-from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
 from strongroom.ids import Region
 from strongroom.ports import Clock
 from strongroom.twin.identity import IdentitySigner, create_identity_signer
+from strongroom.twin.kept_pair import kept_on_curve, kept_rsa, publish_certificate
 from strongroom.twin.pki import Authority, create_root
 from strongroom.twin.private_folder import open_private_folder
 from strongroom.twin.tls import TlsAuthority, create_tls_authority
@@ -37,9 +33,7 @@ from strongroom.twin.tls import TlsAuthority, create_tls_authority
 NITRO_ROOT = "nitro-root.pem"
 TLS_ROOT = "tls-root.pem"
 _PRIVATE = "private"
-_MAX_BYTES = 16 * 1024
 _SPEC = "docs/twin.md, the folder of a twin"
-_Key: TypeAlias = EllipticCurvePrivateKey | RSAPrivateKey
 
 
 class Authorities(Protocol):
@@ -98,58 +92,30 @@ class KeptAuthorities:
 
     def _nitro(self) -> Authority:
         path = self._folder / _PRIVATE / "nitro.pem"
-        key, certificate = _kept(path, lambda: _pair(create_root(self._clock.now())))
-        self._publish(NITRO_ROOT, certificate)
-        return Authority(_on_curve(key, SECP384R1, path), certificate)
+        made = kept_on_curve(path, lambda: create_root(self._clock.now()), SECP384R1, damaged=_damaged(path))
+        authority = Authority(*made)
+        publish_certificate(self._folder / NITRO_ROOT, authority.certificate)
+        return authority
 
     def _tls(self) -> TlsAuthority:
         path = self._folder / _PRIVATE / "tls.pem"
-        key, certificate = _kept(path, lambda: _pair(create_tls_authority(self._clock.now())))
-        self._publish(TLS_ROOT, certificate)
-        return TlsAuthority(_on_curve(key, SECP256R1, path), certificate)
+        made = kept_on_curve(path, lambda: create_tls_authority(self._clock.now()), SECP256R1, damaged=_damaged(path))
+        authority = TlsAuthority(*made)
+        publish_certificate(self._folder / TLS_ROOT, authority.certificate)
+        return authority
 
     def _identity(self, region: Region) -> IdentitySigner:
         name = identity_name(region)
         path = self._folder / _PRIVATE / name
-        key, certificate = _kept(path, lambda: _pair(create_identity_signer(self._clock.now())))
-        if not isinstance(key, RSAPrivateKey):
-            raise _damaged(path)
-        self._publish(name, certificate)
-        return IdentitySigner(key, certificate)
-
-    def _publish(self, name: str, certificate: x509.Certificate) -> None:
-        write_file(self._folder / name, certificate.public_bytes(Encoding.PEM), mode=PUBLIC_MODE)
+        made = kept_rsa(path, lambda: create_identity_signer(self._clock.now()), damaged=_damaged(path))
+        signer = IdentitySigner(*made)
+        publish_certificate(self._folder / name, signer.certificate)
+        return signer
 
 
 def identity_name(region: Region) -> str:
     """Return the name of the file with a region's certificate."""
     return f"identity-{region}.pem"
-
-
-def _pair(made: Authority | TlsAuthority | IdentitySigner) -> tuple[_Key, x509.Certificate]:
-    return made.key, made.certificate
-
-
-def _on_curve(key: _Key, curve: type[EllipticCurve], path: Path) -> EllipticCurvePrivateKey:
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, curve):
-        raise _damaged(path)
-    return key
-
-
-def _kept(path: Path, make: Callable[[], tuple[_Key, x509.Certificate]]) -> tuple[_Key, x509.Certificate]:
-    """Return the key and the certificate in a file, after making it where there is none."""
-    if not os.path.lexists(path):
-        made, certificate = make()
-        key_pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_file(path, key_pem + certificate.public_bytes(Encoding.PEM), mode=PRIVATE_MODE)
-    pem = read_file(path, maximum_bytes=_MAX_BYTES)
-    try:
-        key, certificate = load_pem_private_key(pem, password=None), x509.load_pem_x509_certificate(pem)
-    except (ValueError, TypeError) as error:
-        raise _damaged(path) from error
-    if not isinstance(key, (EllipticCurvePrivateKey, RSAPrivateKey)) or key.public_key() != certificate.public_key():
-        raise _damaged(path)
-    return key, certificate
 
 
 def _damaged(path: Path) -> FormatError:

@@ -4,16 +4,24 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 class AwsFault(Exception):  # noqa: N818 -- AWS's own word for the errors in a service's answers
-    """An error reply: AWS's exception name, the HTTP status and the sentence."""
+    """An error reply: AWS's exception name, the HTTP status and the sentence.
 
-    def __init__(self, name: str, message: str, *, status: int = 400) -> None:
+    `members` are what else the error has in the API model; REST-JSON services tell them.
+    """
+
+    def __init__(
+        self, name: str, message: str, *, status: int = 400, members: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
         self.message = message
         self.status = status
+        self.members = members
 
 
 class Unsigned(enum.StrEnum):

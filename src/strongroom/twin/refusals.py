@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from werkzeug.wrappers import Response
 
 from strongroom.twin.fault import AwsFault, SignatureFault, Unsigned
+from strongroom.twin.xml_text import sayable
 
 JSON_MIMETYPE = "application/x-amz-json-1.1"
 _QUERY_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -72,6 +73,8 @@ def refuse(wire: Wire, fault: AwsFault) -> Response:
     name, status = fault.name, fault.status
     if isinstance(fault, SignatureFault):
         name, status = _NAMES.get(wire, {}).get(fault.reason, (name, status))
+    if wire is Wire.REST_JSON:
+        return _rest_json(name, {"Message": fault.message, **fault.members}, status)
     return _SHAPES[wire](name, fault.message, status)
 
 
@@ -81,9 +84,9 @@ def _json(name: str, message: str, status: int) -> Response:
     return Response(body, status=status, mimetype=JSON_MIMETYPE, headers=headers)
 
 
-def _rest_json(name: str, message: str, status: int) -> Response:
+def _rest_json(name: str, members: Mapping[str, str], status: int) -> Response:
     headers = {"x-amzn-RequestId": str(uuid.uuid4()), "x-amzn-ErrorType": name}
-    return Response(json.dumps({"Message": message}), status=status, mimetype="application/json", headers=headers)
+    return Response(json.dumps(members), status=status, mimetype="application/json", headers=headers)
 
 
 def _query(name: str, message: str, status: int) -> Response:
@@ -111,7 +114,7 @@ def _rest_xml(name: str, message: str, status: int) -> Response:
 
 
 def _xml(body: str, status: int) -> Response:
-    return Response(body, status=status, mimetype="text/xml")
+    return Response(sayable(body), status=status, mimetype="text/xml")
 
 
 _SHAPES: Mapping[Wire, Callable[[str, str, int], Response]] = {
@@ -119,5 +122,4 @@ _SHAPES: Mapping[Wire, Callable[[str, str, int], Response]] = {
     Wire.QUERY: _query,
     Wire.EC2: _ec2,
     Wire.REST_XML: _rest_xml,
-    Wire.REST_JSON: _rest_json,
 }

@@ -31,18 +31,25 @@ from typing import Self
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.errors import LocalFault
-from strongroom.ids import AccountId, CertificateDer, ImageId, Region
+from strongroom.ids import AccountId, CertificateDer, ImageId, KeyArn, Region
 from strongroom.ports import Clock
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
 from strongroom.twin.addresses import LOOPBACK_ADDRESSES, Addresses
+from strongroom.twin.api_request import ApiRequest
 from strongroom.twin.authorities import Authorities, FreshAuthorities
 from strongroom.twin.clock import SystemClock
+from strongroom.twin.ebs.keeper import StateKeeper as SnapshotKeeper
+from strongroom.twin.ebs.service import Ebs
 from strongroom.twin.endpoint import Endpoint, Service
+from strongroom.twin.fault import AwsFault
 from strongroom.twin.firmware import Firmware, boot
 from strongroom.twin.iam import Iam
+from strongroom.twin.images.keeper import StateKeeper as ImageKeeper
+from strongroom.twin.images.service import Images
 from strongroom.twin.imds import Imds, InstanceFacts
 from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms.keeper import StateKeeper
+from strongroom.twin.kms.keys import Place
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
 from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
@@ -64,7 +71,8 @@ class Twin:
     """AWS on this machine, from `with` to its end.
 
     What KMS holds is kept in the file `state`, where there is one, for the next twin with that file; everything else is
-    in memory and gone afterwards, roots too unless `authorities` come from elsewhere. Raises what
+    in memory and gone afterwards, roots too unless `authorities` come from elsewhere. `threads` is how many calls each
+    endpoint answers at once. Raises what
     `state_file.StateFile` raises.
     """
 
@@ -78,6 +86,7 @@ class Twin:
         authorities: Authorities | None = None,
         addresses: Addresses = LOOPBACK_ADDRESSES,
         log: RequestLog | None = None,
+        threads: int = _ENDPOINT_THREADS,
     ) -> None:
         self.clock = clock or SystemClock()
         self.region = region
@@ -92,14 +101,26 @@ class Twin:
         with contextlib.ExitStack() as undo:  # a file that turns out to be damaged is let go at once
             self._state = undo.enter_context(StateFile(state)) if state else None
             self.kms = self._start_kms()
+            self.ebs = Ebs(
+                self.kms.expect_use,
+                clock=self.clock,
+                keeper=SnapshotKeeper(self._state) if self._state else None,
+            )
+            self.images = Images(
+                self.ebs,
+                self._key_named,
+                self.moto.answer,
+                clock=self.clock,
+                keeper=ImageKeeper(self._state) if self._state else None,
+            )
             undo.pop_all()
         endpoint = Endpoint(
             self._services(), find=self.directory.credentials, clock=self.clock, heard=self.log.answered
         )
         answer = self.status.before(endpoint.answer)
         tls = self._authorities.tls.server(self.clock.now(), addresses=addresses.names)
-        self._plain = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.plain)
-        self._secure = Listener(answer, threads=_ENDPOINT_THREADS, address=addresses.tls, tls=tls)
+        self._plain = Listener(answer, threads=threads, address=addresses.plain)
+        self._secure = Listener(answer, threads=threads, address=addresses.tls, tls=tls)
 
     def __enter__(self) -> Self:
         self.start()
@@ -124,6 +145,7 @@ class Twin:
         listeners = [self._plain, self._secure, *(listener for _, listener in self._instances)]
         with ThreadPoolExecutor(max_workers=len(listeners)) as pool:  # each takes a moment to notice
             list(pool.map(Listener.stop, listeners))
+        self.ebs.close()
         if self._state is not None:
             self._state.close()
         self.moto.reset()
@@ -209,6 +231,13 @@ class Twin:
             keeper = StateKeeper(self._state)
         return Kms(self.directory, roots=self.nitro_roots, clock=self.clock, keeper=keeper, heard=self.log.decided)
 
+    def _key_named(self, request: ApiRequest, identifier: str) -> KeyArn:
+        """Return the key that a call to EC2 names. Raises AwsFault."""
+        try:
+            return self.kms.key_arn(Place(request.region, request.account_id), identifier)
+        except AwsFault as fault:
+            raise AwsFault("InvalidParameterValue", fault.message) from fault
+
     def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
         document = identity_document(instance, self.clock.now())
         facts = InstanceFacts(
@@ -233,7 +262,9 @@ class Twin:
             for name, wire in MOTO_SERVICES.items()
         }
         return services | {
-            "iam": Service(Iam(self.moto, self.directory, self.clock).answer, Wire.QUERY),
+            "ec2": Service(self.images.answer, Wire.EC2, maximum_body_bytes=MOTO_BODY_BYTES),
+            "ebs": Service(self.ebs.answer, Wire.REST_JSON),
             "kms": Service(self.kms.answer, Wire.JSON),
+            "iam": Service(Iam(self.moto, self.directory, self.clock).answer, Wire.QUERY),
             "sts": Service(Sts(self.directory, self.clock).answer, Wire.QUERY),
         }

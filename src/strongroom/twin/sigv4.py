@@ -25,10 +25,11 @@ from strongroom.twin.accounts import Credentials
 from strongroom.twin.fault import AwsFault, SignatureFault, Unsigned
 
 MAX_SKEW = timedelta(minutes=5)
-_S3 = "s3"
+_EBS, _S3 = "ebs", "s3"
 S3_MAX_SKEW = timedelta(minutes=15)
 """S3's own limit, RequestTimeTooSkewed (S3 API Reference, "Error responses")."""
-UNSIGNED_PAYLOADS = frozenset({"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
+_UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+UNSIGNED_PAYLOADS = frozenset({_UNSIGNED_PAYLOAD, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
 """What S3's clients may sign in the place of the body's hash (S3 API Reference, "Signature calculations")."""
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<credential>[^,\s]+),\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),"
@@ -196,14 +197,12 @@ def _expected_signature(call: SignedCall, authorization: _Authorization, caller:
 
 
 def _expect_body(call: SignedCall, scope: Scope) -> None:
-    """Refuse a body that is not what its header says. S3 alone takes words in the place of the hash, and needs one.
+    """Refuse a body that is not what its header says, where there are no words in the place of the hash.
 
-    Raises AwsFault.
+    S3's calls need the header. Raises AwsFault.
     """
     stated = call.headers.get("x-amz-content-sha256")
-    if scope.service == _S3 and stated in UNSIGNED_PAYLOADS:
-        return
-    if stated is None and scope.service != _S3:
+    if stated in _unsigned_payloads(call, scope) or (stated is None and scope.service != _S3):
         return
     if scope.service == _S3 and stated is not None and stated.startswith("STREAMING-"):
         raise AwsFault("NotImplemented", f"The twin takes no bodies of the kind {stated[:64]}.", status=501)
@@ -211,3 +210,13 @@ def _expect_body(call: SignedCall, scope: Scope) -> None:
         raise SignatureFault(
             Unsigned.PAYLOAD, "The header x-amz-content-sha256 is not the SHA-256 of the request's body."
         )
+
+
+def _unsigned_payloads(call: SignedCall, scope: Scope) -> frozenset[str]:
+    """Return what may be signed in the place of the body's hash.
+
+    EBS's PutSnapshotBlock leaves its body out: its checksum stands in a header, which is signed (EBS API Reference).
+    """
+    if scope.service == _EBS and call.method == "PUT":
+        return frozenset({_UNSIGNED_PAYLOAD})
+    return UNSIGNED_PAYLOADS if scope.service == _S3 else frozenset()

@@ -88,6 +88,11 @@ class StateFile:
                 self._database.close()
                 os.close(self._lock)
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
+
     def rows(self, kind: str) -> Iterator[Row]:
         """Yield the rows of one kind, by name. Raises FormatError for one that is damaged."""
         with self._mutex, self._reading():

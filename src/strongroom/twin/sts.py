@@ -13,8 +13,9 @@ from datetime import timedelta
 
 from werkzeug.wrappers import Response
 
+from strongroom.formats.names import ACCOUNT_ID, IAM_NAME
 from strongroom.ports import Clock
-from strongroom.twin.accounts import Credentials, Directory, PrincipalKind
+from strongroom.twin.accounts import PARTITION, Credentials, Directory, PrincipalKind
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.permissions import ASSUME_ROLE, Question
 from strongroom.twin.query import parameters, reply
@@ -22,7 +23,7 @@ from strongroom.twin.sigv4 import AuthenticCall
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@-]{1,64}", re.ASCII)
+_ROLE_ARN = re.compile(rf"arn:{PARTITION}:iam::{ACCOUNT_ID.pattern}:role/{IAM_NAME.pattern}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,5}")
 _SHORTEST, _LONGEST = 900, 3600
 """Seconds. A role's MaxSessionDuration, an hour where nobody sets it, is not kept here."""

@@ -18,18 +18,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1
 
 from strongroom.errors import FormatError, LocalFault
-from strongroom.flows.files import PRIVATE_MODE, PUBLIC_MODE, read_file, write_file
+from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.nsm import AttestationRequest
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.strict_json import parse
 from strongroom.ids import InstanceId, Region
 from strongroom.ports import Clock
 from strongroom.twin.attestation import Attester, attestation_document
+from strongroom.twin.kept_pair import kept_on_curve, publish_certificate
 from strongroom.twin.machine import new_instance_id
 from strongroom.twin.nitrotpm.nsm import NitroSecurityModule
 from strongroom.twin.nitrotpm.profile import Profile
@@ -80,8 +79,9 @@ def open_folder(path: Path, *, region: Region, clock: Clock) -> TpmFolder:
             f"expected a folder, or a place for one, at {path}, found: {error.strerror}",
             remedy="Name a folder of yours.",
         ) from error
-    root = _root(path / _PKI_NAME, clock)
-    write_file(path / ROOT_NAME, root.certificate.public_bytes(Encoding.PEM), mode=PUBLIC_MODE)
+    pki = path / _PKI_NAME
+    root = Authority(*kept_on_curve(pki, lambda: create_root(clock.now()), SECP384R1, damaged=_no_root(pki)))
+    publish_certificate(path / ROOT_NAME, root.certificate)
     instance_id, lives_in = _identity(path / _IDENTITY_NAME, region)
     return TpmFolder(path, instance_id, lives_in, root)
 
@@ -142,26 +142,6 @@ def _identity(path: Path, region: Region) -> tuple[InstanceId, Region]:
             spec=_SPEC,
             remedy="The file was left as it is. Move it away, and the TPM becomes part of a new instance.",
         ) from error
-
-
-def _root(path: Path, clock: Clock) -> Authority:
-    if not os.path.lexists(path):
-        made = create_root(clock.now())
-        key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_file(path, key + made.certificate.public_bytes(Encoding.PEM), mode=PRIVATE_MODE)
-    return _parse_root(read_file(path, maximum_bytes=_MAX_BYTES), path)
-
-
-def _parse_root(pem: bytes, path: Path) -> Authority:
-    try:
-        key, certificate = load_pem_private_key(pem, password=None), x509.load_pem_x509_certificate(pem)
-    except (ValueError, TypeError) as error:
-        raise _no_root(path) from error
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP384R1):
-        raise _no_root(path)
-    if key.public_key() != certificate.public_key():
-        raise _no_root(path)
-    return Authority(key, certificate)
 
 
 def _no_root(path: Path) -> FormatError:

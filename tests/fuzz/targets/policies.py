@@ -9,16 +9,22 @@ from pathlib import Path
 from tests.fuzz.target import Target
 
 from strongroom.appraisal.policy_file import assumptions, rule_of
-from strongroom.errors import FormatError, UsageError
+from strongroom.errors import FormatError, NotTrusted, UsageError
 from strongroom.formats.appraisal_policy import encode_appraisal_policy, parse_appraisal_policy
 from strongroom.formats.json_places import find_spans
 from strongroom.formats.measurements import parse_measurements
+from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, ZERO_SHA384, PcrDigests
+from strongroom.ids import AccountId, TenantId
 from strongroom.keypolicy.callers import read_caller
+from strongroom.keypolicy.context import NitroTpmPcrs
+from strongroom.keypolicy.decision import Outcome
+from strongroom.keypolicy.generate import bootstrap_key_policy, tenant_key_policy
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.grant_list import parse_grant_list
 from strongroom.keypolicy.grants import grant_principal, grant_service
 from strongroom.keypolicy.lint.examples import EXAMPLES
 from strongroom.keypolicy.lint.linter import LintQuestion, lint_statements
+from strongroom.keypolicy.meaning import meaning
 from strongroom.keypolicy.model import (
     encode_identity_policy,
     encode_key_policy,
@@ -29,9 +35,14 @@ from strongroom.keypolicy.model import (
     parse_resource_policy,
 )
 from strongroom.keypolicy.operators import READERS, ValueKind
+from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec, VendorSpec
+from strongroom.keypolicy.symbolic.answer import Witness
+from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
+from strongroom.keypolicy.train import read_train
 
 PAGE = Path(__file__).parents[3] / "docs/formats/appraisal-policy.md"
 DIGEST = "11" * 48
+ACCOUNT = AccountId("111122223333")
 STATEMENT = {
     "Sid": "A",
     "Effect": "Deny",
@@ -76,6 +87,21 @@ def lenient_policy(data: bytes) -> None:
         assert unread or error.code == "keypolicy.overly-permissive", error
     else:
         assert (strict, unread) == (policy, [])
+
+
+def train(data: bytes) -> None:
+    """What is generated from what was read means the same."""
+    policy = parse_key_policy(data.decode("latin-1"))
+    assert meaning(tenant_key_policy(read_train(policy))) == meaning(policy)
+
+
+def answered_policy(data: bytes) -> None:
+    """A request that is shown is allowed, and it has no document of a NitroTPM."""
+    policy = parse_key_policy_leniently(data.decode("latin-1"))
+    answer = opening_without_allowed_document(policy, key_account=ACCOUNT)
+    if isinstance(answer, Witness):
+        assert answer.decision.outcome is Outcome.ALLOWED
+        assert not isinstance(answer.call.attestation, NitroTpmPcrs)
 
 
 def linted_policy(data: bytes) -> None:
@@ -150,6 +176,17 @@ def appraisal_policies() -> list[bytes]:
     (example,) = re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     small = {"version": 1, "regions": ["eu-west-1"], "any_of": [{"pcrs": {"4": [DIGEST]}}, {"max_age": "5m"}]}
     return [json.dumps(small).encode(), example.encode()]
+
+
+def generated_policies() -> list[bytes]:
+    pcrs = PcrDigests.of({2: SEPARATOR_ONLY_SHA384, 4: b"\x11" * 48, 12: ZERO_SHA384, 13: ZERO_SHA384})
+    release = AdmittedRelease(version="1", ring="1-a", pcrs=pcrs, epoch=1, secure_boot=SecureBoot.NOT_GATED)
+    vendor = VendorSpec(product="p", account=ACCOUNT, sealer_role_arn=f"arn:aws:iam::{ACCOUNT}:role/s")
+    spec = TenantKeySpec(vendor=vendor, tenant=TenantId("t"), accounts=(ACCOUNT,), releases=(release,))
+    return [
+        encode_key_policy(tenant_key_policy(spec)).encode(),
+        encode_key_policy(bootstrap_key_policy(vendor)).encode(),
+    ]
 
 
 def many_statements() -> list[bytes]:
@@ -228,6 +265,12 @@ TARGETS = (
         lambda: [policy_of(STATEMENT), policy_of(UNHEARD), *short_examples()],
         max_bytes=2_048,
         worst=many_statements,
+    ),
+    Target("policies.train", train, generated_policies, (FormatError, NotTrusted, UsageError), max_bytes=8_192),
+    Target(
+        "policies.answered",
+        answered_policy,
+        lambda: [policy_of(STATEMENT), policy_of(UNHEARD), *generated_policies()],
     ),
     Target("policies.lenient-key-policy", lenient_policy, lambda: [policy_of(STATEMENT), policy_of(UNHEARD)]),
     Target(

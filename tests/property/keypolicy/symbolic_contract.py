@@ -2,6 +2,7 @@
 """What the symbolic answer promises of one question, checked against requests that it did not see."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 from tests import policy_grammar as grammar
@@ -16,6 +17,8 @@ from strongroom.keypolicy.symbolic.answer import Impossible, Witness
 from strongroom.keypolicy.symbolic.ask import opening_without_allowed_document
 from strongroom.keypolicy.symbolic.question import ALLOW_ALL
 
+PARTS = range(4)
+"""The calls are tried in parts: all of them on each policy would take most of the time."""
 GATED = ({PcrIndex(4): grammar.GOOD, PcrIndex(7): grammar.GOOD}, {PcrIndex(4): grammar.EVIL})
 
 
@@ -24,9 +27,9 @@ class Asked:
     """A question, as it is put to the symbolic answer and as `evaluate` is asked about one request of it."""
 
     policy: KeyPolicy
-    allowed: tuple | None = None
-    own: tuple | None = None
-    grants: tuple = ()
+    allowed: tuple[Any, ...] | None = None
+    own: tuple[Any, ...] | None = None
+    grants: tuple[Any, ...] = ()
     guardrails: Guardrails = NO_GUARDRAILS
 
     def answer(self):
@@ -55,21 +58,21 @@ class Asked:
         tuples = [{}] if self.allowed is None else self.allowed
         return any(all(document.pcrs.get(n) == value for n, value in each.items()) for each in tuples)
 
-    def broken(self):
-        """Tell how the promise is broken, by the witness or by one of many calls; None where it is not."""
+    def broken(self, part):
+        """Tell how the promise is broken, by the witness or by a part of the calls; None where it is not."""
         answer = self.answer()
         if isinstance(answer, Witness):
             unallowed = not self.is_allowed_document(answer.call.attestation)
             return None if unallowed and self.allows(answer.request) else "a witness that is none"
         if isinstance(answer, Impossible):
-            for document, request in grammar.CALLS:
+            for document, request in grammar.CALLS[part :: len(PARTS)]:
                 if not self.is_allowed_document(document) and self.allows(request):
                     return f"called impossible, and allowed: {request}"
         return None
 
 
 plain = st.builds(Asked, grammar.key_policies)
-gated = st.builds(Asked, grammar.key_policies, allowed=st.just(GATED))
+gated = st.builds(Asked, grammar.narrow_policies() | grammar.key_policies, allowed=st.just(GATED))
 granted = st.builds(Asked, grammar.key_policies, grants=grammar.grants().map(lambda grant: (grant,)))
 owned = st.builds(Asked, grammar.key_policies, own=grammar.few(grammar.identity_policies))
 guarded = st.builds(
@@ -78,10 +81,17 @@ guarded = st.builds(
     own=st.none() | st.just((ALLOW_ALL,)),
     guardrails=grammar.guardrails(),
 )
+organized = st.builds(
+    Asked,
+    grammar.key_policies,
+    guardrails=st.builds(Guardrails, service_control=grammar.few(grammar.few(grammar.own_guardrails))),
+)
 """Questions by what is given beside the key policy."""
 narrow = st.builds(Asked, grammar.narrow_policies())
+tangled = st.builds(Asked, grammar.narrow_policies(sizes=(2, 3), most=8))
 named = st.builds(Asked, grammar.narrow_policies(grammar.one_principal))
 EVERY = {
+    "tangled": tangled,
     "narrow": narrow,
     "named": named,
     "plain": plain,
@@ -89,4 +99,5 @@ EVERY = {
     "granted": granted,
     "owned": owned,
     "guarded": guarded,
+    "organized": organized,
 }

@@ -213,7 +213,7 @@ def test_another_region_than_the_one_that_was_meant_is_refused(verify):
 
 @pytest.mark.parametrize("region", ["", "Ireland", "eu-west-1a", "eu-west-1\n"])
 def test_a_region_is_written_as_aws_writes_it(verify, region):
-    refused(verify(f"--region={region}"), 2, "identity.region")
+    refused(verify(f"--region={region}"), 2, "usage.region")
 
 
 def test_an_attestation_document_of_the_same_instance_agrees(verify):

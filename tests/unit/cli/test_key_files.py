@@ -130,6 +130,14 @@ def test_releases_come_and_go_in_files(folder):
     assert (folder.path / "d.json").read_text() == (folder.path / "a.json").read_text()
 
 
+def test_a_person_is_told_what_a_program_is_when_a_policy_in_a_file_is_changed(folder):
+    folder.ok("policy", "--tenant", "globex", "--measurements", "v1.json", "-o", "a.json")
+    said = folder.ok("revoke", "--policy", "a.json", "--measurements", "v2.json", "-o", "b.json")
+    assert [each["code"] for each in said["findings"]] == ["key.not-admitted"]
+    code, out, err = folder.call("revoke", "--policy", "a.json", "--measurements", "v2.json")
+    assert (code, "nothing was withdrawn" in err, "nothing was withdrawn" in out) == (0, True, False)
+
+
 def test_what_kms_prints_is_read_as_well(folder):
     folder.ok("policy", "--tenant", "globex", "--measurements", "v1.json", "-o", "a.json")
     reply = {"Policy": json.dumps(json.loads((folder.path / "a.json").read_text()), indent=2), "PolicyName": "default"}
@@ -205,7 +213,7 @@ def test_only_what_is_named_is_revoked(folder):
         (("create", "--escrow", "--tenant", "globex"), "key.escrow-alone"),
         (("create", "--escrow", "--region", "eu-west-1", "--region", "eu-west-2"), "key.one-escrow"),
         (("revoke", "--tenant", "globex", "--pcr4", "not-hex-at-all"), "key.pcr4"),
-        (("create", "--tenant", "globex", "--region", "frankfurt"), "key.region"),
+        (("create", "--tenant", "globex", "--region", "frankfurt"), "usage.region"),
         (("create", "--tenant", "globex", "--region", "us-east-1"), "key.region-of-tenant"),
     ],
 )

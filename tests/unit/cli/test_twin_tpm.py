@@ -202,7 +202,7 @@ def test_damaged_files_are_refused_and_left_as_they_are(tmp_path, refused, name,
         ((), "twin.tpm-unreachable"),
         (("--ctrl", "a", "--banks", "md5"), "twin.tpm-banks"),
         (("--ctrl", "a", "--banks", "sha1,sha1"), "twin.tpm-banks"),
-        (("--ctrl", "a", "--region", "moon"), "twin.region"),
+        (("--ctrl", "a", "--region", "moon"), "usage.region"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, refused, options, code):

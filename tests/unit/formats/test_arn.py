@@ -4,7 +4,7 @@
 import pytest
 
 from strongroom.errors import FormatError
-from strongroom.formats.arn import parse_account_root, parse_key_arn, role_of_session
+from strongroom.formats.arn import arn_account, arn_region, parse_account_root, parse_key_arn, role_of_session
 
 
 def test_a_key_arn_tells_partition_region_and_account():
@@ -67,3 +67,10 @@ def test_another_principal_is_no_account(text):
 )
 def test_a_role_session_names_its_role_and_nobody_else_does(arn, role):
     assert role_of_session(arn) == role
+
+
+def test_the_region_and_the_account_of_an_arn_stand_in_their_places():
+    key = "arn:aws:kms:eu-central-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert (arn_region(key), arn_account(key)) == ("eu-central-1", "444455556666")
+    role = "arn:aws:iam::111122223333:role/a:b"
+    assert (arn_region(role), arn_account(role)) == ("", "111122223333")

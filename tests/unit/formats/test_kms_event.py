@@ -120,6 +120,7 @@ def test_calls_to_other_services_are_left_out():
     [
         ({"eventTime": "yesterday"}, "kms-event.time"),
         ({"eventTime": "2026-11-22T12:00:00"}, "kms-event.time"),
+        ({"eventTime": "9999-12-31T23:59:59-01:00"}, "kms-event.time"),
         ({"awsRegion": "here"}, "field.pattern"),
         ({"userIdentity": None}, "field.wrong-type"),
         ({"requestParameters": {"encryptionContext": {"a": 1}}}, "field.wrong-type"),

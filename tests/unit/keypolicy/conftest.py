@@ -10,10 +10,11 @@ from typing import ClassVar
 import pytest
 
 from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, ZERO_SHA384, PcrDigests
-from strongroom.ids import Region
+from strongroom.ids import AccountId, KeyArn, Region
 from strongroom.keypolicy.context import Call, EnclavePcrs, NitroTpmPcrs, Sender, kms_request
 from strongroom.keypolicy.evaluate import evaluate
 from strongroom.keypolicy.generate import tenant_key_policy
+from strongroom.keypolicy.grants import Grant, grant_principal
 from strongroom.keypolicy.model import encode_key_policy, parse_identity_policy, parse_key_policy
 from strongroom.keypolicy.principals import Caller
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec, VendorSpec
@@ -100,6 +101,12 @@ class World:
 
     def request(self, action="kms:Decrypt", **changes):
         return kms_request(self.call(action, **changes))
+
+    def granted(self, operations=("Decrypt",), **changes):
+        """Return a grant on the key, to the tenant's app."""
+        facts = {"grant_id": "g", "key_arn": KeyArn(KEY), "issuing_account": AccountId(CUSTOMER)}
+        facts["grantee"] = grant_principal(changes.pop("grantee", self.app.role_arn))
+        return Grant(**{**facts, "operations": frozenset(operations), **changes})
 
     @property
     def iam_all(self):

@@ -73,6 +73,27 @@ def test_a_side_door_stays_shut_beside_an_allow_of_everything(world, action):
     assert world.decide(world.minus(policy, "DenySideDoors"), request).outcome is ALLOWED
 
 
+@pytest.mark.attack("K6")
+def test_nobody_but_the_change_role_replaces_the_policy(world):
+    release = world.session(world.vendor_account, "release")
+    policy = world.policy(vendor=world.vendor(change_role_arn=release.role_arn))
+
+    def put(caller, to=policy):
+        return world.decide(to, world.request("kms:PutKeyPolicy", caller=caller, attestation=None)).outcome
+
+    assert (put(release), put(world.operator), put(world.app)) == (ALLOWED, DENIED, DENIED)
+    assert put(world.operator, world.minus(policy, "DenyOtherChangers")) is ALLOWED
+
+
+@pytest.mark.attack("K6")
+@pytest.mark.parametrize("action", ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"])
+def test_a_tenant_neither_replaces_the_policy_nor_deletes_the_key_whatever_the_policy_says(world, action):
+    anybody = world.document(world.statement(Sid="Anybody"))
+    for policy in (world.policy(), anybody):
+        assert world.decide(policy, world.request(action)).outcome is NOT_ALLOWED
+    assert world.decide(anybody, world.request(action, caller=world.operator)).outcome is ALLOWED
+
+
 @pytest.mark.attack("K16")
 @pytest.mark.attack("K28")
 def test_what_was_sealed_under_a_withdrawn_epoch_does_not_open(world):

@@ -231,6 +231,14 @@ def test_the_number_between_two_bounds_is_found(world):
     assert isinstance(opening(world, world.document(world.statement(Condition=nothing))), Impossible)
 
 
+@pytest.mark.parametrize("bound", ["9" * 18, "9" * 15])
+def test_a_number_that_no_request_has_is_undecided(world, bound):
+    above = {"NumericGreaterThan": {"aws:MultiFactorAuthAge": bound}}
+    answer = opening(world, world.document(world.statement(Condition=above)))
+    assert isinstance(answer, Undecided)
+    assert "do not go together" in str(answer.doubts[0])
+
+
 def test_patterns_are_intersected(world):
     def like(*values):
         denies = [
@@ -322,6 +330,15 @@ def test_a_grant_that_only_encrypts_is_no_side_door(world):
     assert witnessed(only("Encrypt", "Decrypt")).grant.operations == {"Decrypt"}
 
 
+def test_a_grant_may_be_for_a_session(world):
+    people = {"ArnLike": {"kms:GranteePrincipal": ["arn:*:iam::*:*", "arn:*:sts::*:federated-user/*"]}}
+    services = {"Null": {"kms:GranteePrincipal": "true"}}
+    denies = [world.statement(Effect="Deny", Condition=each) for each in (people, services)]
+    policy = parse_key_policy(world.document(world.statement(), *denies))
+    found = witnessed(ask.side_door("kms:CreateGrant", policy, key_account=world.vendor_account))
+    assert ":assumed-role/" in found.grant.grantee.value
+
+
 def test_who_may_change_the_policy_is_a_fact_of_its_own(world):
     policy = world.policy(vendor=world.vendor(change_role_arn=world.role(world.vendor_account, "keeper")))
     found = witnessed(ask.side_door(ask.POLICY_CHANGE, policy, key_account=world.vendor_account))
@@ -344,7 +361,8 @@ def test_a_condition_that_nobody_understands_protects_nothing_and_allows_nothing
     )
     answer = opening(world, parse_key_policy_leniently(deny))
     assert isinstance(answer, Undecided)
-    assert [(each.statement, each.condition) for each in answer.doubts] == [("New", "StringEquals aws:BrandNew")]
+    (doubt,) = answer.doubts
+    assert (doubt.statement, doubt.condition) == ("statement New", "StringEquals aws:BrandNew")
     assert "keypolicy.condition-key" in str(answer.doubts[0])
     allow = world.document(world.statement(Sid="New", Action="kms:Decrypt", Condition=unknown))
     assert isinstance(opening(world, parse_key_policy_leniently(allow)), Undecided)

@@ -7,7 +7,7 @@ from strongroom.ids import AccountId, KeyArn, Region
 from strongroom.keypolicy.context import Sender
 from strongroom.keypolicy.decision import DecidedBy, Miss, Outcome
 from strongroom.keypolicy.evaluate import evaluate
-from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal
+from strongroom.keypolicy.grants import GrantConstraints, grant_principal
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.model import (
     parse_identity_policy,
@@ -18,12 +18,6 @@ from strongroom.keypolicy.model import (
 from strongroom.keypolicy.principals import Caller, Reach
 
 DB = "arn:aws:rds:eu-central-1:444455556666:db:orders"
-
-
-def made(world, operations=("Decrypt",), **changes):
-    facts = {"grant_id": "g", "key_arn": KeyArn(world.key), "issuing_account": AccountId(world.customer)}
-    facts["grantee"] = grant_principal(changes.pop("grantee", world.app.role_arn))
-    return Grant(**{**facts, "operations": frozenset(operations), **changes})
 
 
 def missed(world, offered, action="kms:Decrypt", **changes):
@@ -37,26 +31,26 @@ def missed(world, offered, action="kms:Decrypt", **changes):
 
 def test_another_key_another_grantee_another_operation(world):
     other = KeyArn(f"{world.key}0")
-    assert missed(world, made(world, key_arn=other)) == (Miss("KeyId", (other,), (world.key,)),)
+    assert missed(world, world.granted(key_arn=other)) == (Miss("KeyId", (other,), (world.key,)),)
     thief = world.thief.role_arn
-    assert missed(world, made(world, grantee=thief)) == (Miss("GranteePrincipal", (thief,), (world.app.arn,)),)
-    assert missed(world, made(world, ("Sign", "Encrypt"))) == (Miss("Operations", ("Encrypt", "Sign"), ("Decrypt",)),)
+    assert missed(world, world.granted(grantee=thief)) == (Miss("GranteePrincipal", (thief,), (world.app.arn,)),)
+    assert missed(world, world.granted(("Sign", "Encrypt"))) == (Miss("Operations", ("Encrypt", "Sign"), ("Decrypt",)),)
 
 
 def test_constraints_say_the_whole_context_that_was_brought(world):
-    subset = made(world, constraints=GrantConstraints.of(subset={"App": "z"}))
+    subset = world.granted(constraints=GrantConstraints.of(subset={"App": "z"}))
     assert missed(world, subset) == (Miss("EncryptionContextSubset", ("app=z",), ("app=x", "b=y")),)
-    equals = made(world, constraints=GrantConstraints.of(equals={"app": "x"}))
+    equals = world.granted(constraints=GrantConstraints.of(equals={"app": "x"}))
     assert missed(world, equals) == (Miss("EncryptionContextEquals", ("app=x",), ("app=x", "b=y")),)
-    for_db = made(world, constraints=GrantConstraints.of(source_arn=DB))
+    for_db = world.granted(constraints=GrantConstraints.of(source_arn=DB))
     assert missed(world, for_db) == (Miss("SourceArn", (DB,), ()),)
     elsewhere = Sender(Region("eu-central-1"), source_arn=f"{DB}2")
     assert missed(world, for_db, sender=elsewhere) == (Miss("SourceArn", (DB,), (f"{DB}2",)),)
 
 
 def test_a_child_grant_that_is_too_wide_is_shown_with_its_operations(world):
-    parent = made(world, ("CreateGrant", "Decrypt"))
-    child = made(world, ("Sign", "Encrypt"))
+    parent = world.granted(("CreateGrant", "Decrypt"))
+    child = world.granted(("Sign", "Encrypt"))
     bare = {"encryption_context": {}, "attestation": None}
     assert missed(world, parent, "kms:CreateGrant", grant=child, **bare) == (
         Miss("CreateGrant", ("CreateGrant", "Decrypt"), ("Encrypt", "Sign")),
@@ -66,19 +60,19 @@ def test_a_child_grant_that_is_too_wide_is_shown_with_its_operations(world):
 
 @pytest.mark.parametrize("retiring", [None, "arn:aws:iam::444455556666:role/adminRole"])
 def test_who_may_not_retire_a_grant_is_told_who_may(world, retiring):
-    grant = made(world, retiring=retiring and grant_principal(retiring))
+    grant = world.granted(retiring=retiring and grant_principal(retiring))
     decision = decide_retirement(world, grant, world.thief)
     (trace,) = decision.by_kind[DecidedBy.GRANT].traces
     assert (trace.reach, decision.lacking) == (Reach.NONE, DecidedBy.GRANT)
     assert trace.missed == (Miss("RetiringPrincipal", (retiring,) if retiring else (), (world.thief.arn,)),)
-    other = made(world, key_arn=KeyArn(f"{world.key}0"))
+    other = world.granted(key_arn=KeyArn(f"{world.key}0"))
     (trace,) = decide_retirement(world, other, world.app).by_kind[DecidedBy.GRANT].traces
     assert trace.missed == (Miss("KeyId", (f"{world.key}0",), (world.key,)),)
 
 
 def test_the_root_user_of_the_account_that_made_a_grant_retires_it_by_himself(world):
     account = AccountId(world.customer)
-    decision = decide_retirement(world, made(world), Caller(account, f"arn:aws:iam::{account}:root"))
+    decision = decide_retirement(world, world.granted(), Caller(account, f"arn:aws:iam::{account}:root"))
     assert (decision.outcome, decision.decided_by) == (Outcome.ALLOWED, DecidedBy.GRANT)
     assert decision.trace[0].reach is Reach.DIRECT
     assert decision.trace[0].missed == ()

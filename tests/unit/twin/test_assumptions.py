@@ -30,6 +30,13 @@ def test_there_are_as_many_rows_as_there_were():
 
 def test_the_page_lists_the_operations_that_the_twin_knows(world):
     text = PAGE.read_text()
-    known = re.search(r"^\| KMS \| (.+) \|$", text, re.MULTILINE)
-    assert known
-    assert known[1].split(", ") == sorted(world.twin.kms._operations)
+    images = world.twin.images
+    ours = {
+        "KMS": world.twin.kms._operations,
+        "EBS": world.twin.ebs._operations,
+        "EC2, on images and snapshots of its own": {*images._operations, *images._tagging, *images._lists},
+    }
+    for service, operations in ours.items():
+        known = re.search(rf"^\| {service} \| (.+) \|$", text, re.MULTILINE)
+        assert known
+        assert known[1].split(", ") == sorted(operations)

@@ -576,8 +576,9 @@ def test_the_log_keeps_the_latest(world, monkeypatch):
     assert log.records() == tuple(newer[1:])
 
 
+@pytest.mark.attack("K21")
 def test_instances_of_other_accounts_do_not_open_even_with_the_golden_boot(world):
-    """K21: PCRs name code, not the tenant."""
+    """PCRs name code, not the tenant."""
     third = world.twin.create_account("333333333333", name="third")
     thief = world.twin.create_user(third, "thief", policies=[FULL_ACCESS])
     world.twin.create_role(third, "app", policies=[FULL_ACCESS])

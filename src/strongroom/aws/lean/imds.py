@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import UTC, datetime
 
 from strongroom.aws.lean.https import HttpReply, MetadataEndpoint
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, ServiceFault
 from strongroom.formats.names import IAM_NAME
+from strongroom.formats.times import parse_aws_time
 from strongroom.ports import IdentityDocumentBytes
 
 DEFAULT_URL = "http://169.254.169.254"
@@ -78,7 +78,7 @@ def _expect_ok(reply: HttpReply, what: str) -> bytes:
 def _credentials(body: bytes) -> Credentials:
     try:
         members = json.loads(body)
-        expires = datetime.strptime(members["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        expires = parse_aws_time(members["Expiration"])
         key_id, secret, token = members["AccessKeyId"], members["SecretAccessKey"], members["Token"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError("imds.credentials", "expected credentials of a role as JSON", spec=_SPEC) from error

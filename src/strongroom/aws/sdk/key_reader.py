@@ -20,7 +20,7 @@ class SdkKeyReader:
         self._client = client
 
     def key_policy(self, key_arn: KeyArn) -> str:
-        """Return the policy as JSON text. Raises KeyRefused, UsageError, ServiceFault."""
+        """Return the policy as JSON text, perhaps rewritten by KMS. Raises KeyRefused, UsageError, ServiceFault."""
         with translated():
             return self._client.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"]
 

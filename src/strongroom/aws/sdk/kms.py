@@ -45,11 +45,8 @@ class SdkEscrowKms:
         return reply["Plaintext"]
 
 
-class SdkKeyAdmin:
-    """A `KeyAdmin` over boto3."""
-
-    def __init__(self, client: KMSClient) -> None:
-        self._client = client
+class SdkKeyAdmin(SdkKeyReader):
+    """A `KeyAdmin` over boto3: it reads what a reader does."""
 
     def create_key(self, *, policy: str, description: str, tags: Mapping[str, str]) -> KeyFacts:
         """Create a symmetric key under this policy. Raises KeyRefused, UsageError, ServiceFault."""
@@ -64,19 +61,10 @@ class SdkKeyAdmin:
             reply = self._client.describe_key(KeyId=key_arn)
         return _facts(reply["KeyMetadata"])
 
-    def key_policy(self, key_arn: KeyArn) -> str:
-        """Return the policy as JSON text, perhaps rewritten by KMS. Raises KeyRefused, UsageError, ServiceFault."""
-        with translated():
-            return self._client.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"]
-
     def put_key_policy(self, key_arn: KeyArn, policy: str) -> None:
         """Replace the policy; one that locks the caller out is refused. Raises KeyRefused, UsageError, ServiceFault."""
         with translated():
             self._client.put_key_policy(KeyId=key_arn, PolicyName="default", Policy=policy)
-
-    def key_grants(self, key_arn: KeyArn) -> str:
-        """Return all grants as `aws kms list-grants` prints them. Raises KeyRefused, UsageError, ServiceFault."""
-        return SdkKeyReader(self._client).key_grants(key_arn)
 
 
 def _facts(metadata: KeyMetadataTypeDef) -> KeyFacts:

@@ -21,10 +21,9 @@ from strongroom.cli.demo.images import find_parts
 from strongroom.cli.demo.keepsake import DESCRIPTIONS, Keepsakes, leave, make_folder
 from strongroom.cli.demo.ledger import Row, rows_as_json
 from strongroom.cli.demo.story import ATTEMPTS, STAGE_STEPS, WEIGHTS_BYTES, Outcome, Say, play, set_stage
-from strongroom.cli.output import console, emit, json_option
+from strongroom.cli.output import console, emit, json_option, print_line
 from strongroom.cli.paths import PATH
 from strongroom.cli.stand_in import Parts
-from strongroom.cli.terminal import printable
 from strongroom.cli.twin_parties import away_from_aws
 from strongroom.formats.pcrs import GATES
 from strongroom.twin.server import Twin
@@ -125,7 +124,7 @@ def _print_next(out: Console, left: Keepsakes) -> None:
     if left.folder is None:
         out.print(f"nothing is left of it; to look at the pieces: {_program()} demo --keep kept", markup=False)
     else:
-        out.print(printable(f"left in {left.folder}:"), markup=False)
+        print_line(out, f"left in {left.folder}:")
         for name in left.names:
             out.print(f"  {name:<26}{DESCRIPTIONS[name]}", markup=False)
     folder = shlex.quote(str(left.folder or "kept"))

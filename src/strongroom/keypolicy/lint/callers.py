@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.errors import Severity
+from strongroom.formats.arn import ACCOUNT_PART
 from strongroom.keypolicy.lint.rule import Rule
 from strongroom.keypolicy.lint.subject import Subject
-from strongroom.keypolicy.lint.views import ACCOUNT_PART, ConditionView, Fault, StatementView, account_of
+from strongroom.keypolicy.lint.views import ConditionView, Fault, StatementView, account_of
 from strongroom.keypolicy.operations import OPERATIONS
 from strongroom.keypolicy.patterns import ARN_PARTS, has_wildcard
 from strongroom.keypolicy.principals import Principal, PrincipalKind, Sense

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from datetime import UTC
 
 from strongroom.errors import Severity
 from strongroom.keypolicy.condition_keys import CONDITION_KEYS, find_condition_key
+from strongroom.keypolicy.context import time_facts
 from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.lint.rule import BOTH, Rule
 from strongroom.keypolicy.lint.subject import Subject
@@ -138,8 +138,7 @@ def other_resource(subject: Subject) -> Iterator[Fault]:
 
 def expired(subject: Subject) -> Iterator[Fault]:
     """Yield each Allow whose time is over."""
-    now = subject.now.astimezone(UTC)
-    clock = {"aws:currenttime": (now.strftime("%Y-%m-%dT%H:%M:%SZ"),), "aws:epochtime": (str(int(now.timestamp())),)}
+    clock = time_facts(subject.now)
     for view in subject.allows:
         for each in view.on(*_CLOCKS):
             if each.base is not None and "LessThan" in each.base.name and not each.unread and not each.holds(clock):

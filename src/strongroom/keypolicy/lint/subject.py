@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from strongroom.formats.arn import arn_account
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.grants import Grant
-from strongroom.keypolicy.lint.views import ACCOUNT_PART, ConditionView, StatementView, account_of
+from strongroom.keypolicy.lint.views import ConditionView, StatementView, account_of
 from strongroom.keypolicy.model import KeyPolicy
 from strongroom.keypolicy.operators import NULL
 from strongroom.keypolicy.patterns import has_wildcard
@@ -60,7 +61,7 @@ class Subject:
     def home(self) -> frozenset[AccountId]:
         """Return the account of the key, or else of those who may replace its policy: nobody in another account can."""
         if self.key_arn is not None:
-            return frozenset({AccountId(self.key_arn.split(":")[ACCOUNT_PART])})
+            return frozenset({arn_account(self.key_arn)})
         changing = (each for each in self.allows if PUT_KEY_POLICY in each.covered)
         members = (member for each in changing for member in each.members)
         return frozenset(account_of(each) for each in members if each.kind in _WITH_ACCOUNT)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from strongroom.formats.arn import ACCOUNT_PART
 from strongroom.formats.pcrs import PCR_COUNT, PcrIndex
 from strongroom.formats.tree import Node, Path
 from strongroom.ids import AccountId, KeyArn
@@ -22,8 +23,6 @@ from strongroom.keypolicy.variables import Context, has_variable
 
 _PCR_OF = {f"{NITROTPM_PCR}{index}".lower(): PcrIndex(index) for index in range(PCR_COUNT)}
 _IF_EXISTS = "IfExists"
-ACCOUNT_PART = 4
-"""Where the account stands in an ARN."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
 
 _NOBODYS = AccountId("000000000000")
 """Stands for an account that the policy does not name."""
+_STATEMENT = "statement "
 _OF_RESOURCE = "aws:resource"
 """How condition keys begin that are facts of the key's account."""
 _WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY, PrincipalKind.SESSION})
@@ -60,7 +61,8 @@ def undecided(subject: Subject) -> Iterator[Fault]:
     doubts = [doubt for each in subject.answers if isinstance(each, Undecided) for doubt in each.doubts]
     actions: dict[tuple[str, str, str], dict[str, None]] = {}
     for doubt in doubts:
-        actions.setdefault((doubt.statement, doubt.condition, doubt.why), {})[doubt.action] = None
+        name = doubt.statement.removeprefix(_STATEMENT)  # else a grant, or all of it
+        actions.setdefault((name, doubt.condition, doubt.why), {})[doubt.action] = None
     for (statement, condition, why), asked in actions.items():
         on = f" on {condition}" if condition else ""
         said = f"{statement}: it cannot be decided whether it allows {', '.join(asked)}{on}: {why}"

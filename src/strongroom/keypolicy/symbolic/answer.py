@@ -50,7 +50,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What could not be decided: the action, the statement, the condition (empty: the whole statement), and why."""
+    """What could not be decided: the action, the statement or grant, its condition (empty: all of it), and why."""
 
     action: str
     statement: str
@@ -59,7 +59,7 @@ class Doubt:
 
     def __str__(self) -> str:
         """Return one sentence."""
-        where = f"statement {self.statement}" + (f", condition {self.condition}" if self.condition else "")
+        where = f"{self.statement}, condition {self.condition}" if self.condition else self.statement
         return f"{self.action}: {where}: {self.why}"
 
 

@@ -42,6 +42,8 @@ SHAPES: tuple[Pattern, ...] = (
     (*_PART, *exactly(":iam::"), *_ACCOUNT, *exactly(":root")),
 )
 """What `aws:PrincipalArn` can be: of a role, a user, a federated user, an account."""
+SESSION: Pattern = (*_PART, *exactly(":sts::"), *_ACCOUNT, *exactly(":assumed-role/"), *_NAME, *exactly("/"), *_NAME)
+"""The ARN of a role session."""
 ACCOUNT_KEYS = ("kms:calleraccount", "aws:principalaccount")
 SERVICE_KEYS = ("aws:principalservicename", "aws:principalservicenameslist")
 CALLER_KEYS = frozenset(

@@ -12,7 +12,7 @@ from strongroom.keypolicy.condition_keys import find_condition_key
 from strongroom.keypolicy.grants import GRANT_OPERATIONS
 from strongroom.keypolicy.kms_keys import ENCLAVE_IMAGE, ENCLAVE_PCR, NITROTPM_PCR
 from strongroom.keypolicy.operators import ValueKind
-from strongroom.keypolicy.symbolic.callers import SHAPES
+from strongroom.keypolicy.symbolic.callers import SESSION, SHAPES
 from strongroom.keypolicy.symbolic.demands import GRANT_OPERATIONS_KEY, Demand
 from strongroom.keypolicy.symbolic.patterns import Pattern, Unreadable
 from strongroom.keypolicy.symbolic.reading import Reading
@@ -107,7 +107,7 @@ def _values(sketch: Sketch, row: ConditionKey) -> Sequence[str]:
     if key.startswith(_DIGEST_KEYS):
         return digests(sketch.patterns())
     if key in _PRINCIPAL_KEYS:
-        return words(sketch.patterns(), SHAPES)
+        return words(sketch.patterns(), [*SHAPES, SESSION])
     other = _OTHER_ARN if row.kind is ValueKind.ARN else _OTHER_TEXT
     return texts(sketch.patterns(), row.kind, _ORDINARY.get(key, other))
 

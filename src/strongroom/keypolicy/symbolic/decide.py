@@ -41,7 +41,7 @@ def decide(question: Question, actions: Sequence[str]) -> Answer:
     try:
         space = space_of(question, actions)
     except Unreadable as error:
-        return Undecided((Doubt("every action", "of every policy", "", str(error)),))
+        return Undecided((Doubt("every action", "every policy", "", str(error)),))
     unallowed = tuple(_without_allowed_document(space))
     closed: list[Closed] = []
     doubts: list[Doubt] = []
@@ -135,7 +135,7 @@ class _Action:
         try:
             call = call_of(found)
             request = kms_request(call)
-        except (StrongroomError, ValueError) as error:
+        except (StrongroomError, ValueError, OverflowError) as error:
             return f"a request that it may allow has facts that do not go together: {error}"
         question = self._space.question
         if _has_allowed_document(call, question):

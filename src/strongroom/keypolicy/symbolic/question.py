@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from strongroom.formats.arn import arn_account
 from strongroom.formats.pcrs import PcrIndex
 from strongroom.ids import AccountId, KeyArn
 from strongroom.keypolicy.grants import Grant
@@ -51,7 +52,7 @@ class Question:
         Raises RuntimeError for a key of another account and for an allowed tuple without a PCR, which would allow
         every document.
         """
-        if key_arn is not None and key_arn.split(":")[4] != key_account:
+        if key_arn is not None and arn_account(key_arn) != key_account:
             raise RuntimeError(f"expected a key of account {key_account}, found {key_arn}")
         if allowed is not None and not all(allowed):
             raise RuntimeError("expected at least one PCR in each allowed tuple, found a tuple without")

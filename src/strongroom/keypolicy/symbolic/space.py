@@ -110,7 +110,7 @@ class Space:
         """Add an assumption: a condition, or a Resource element, of which nothing is known."""
         self.variables.append(Variable(condition, ({}, {}), why))
         at = len(self.variables) - 1
-        self.origin[at] = (statement.label, condition)
+        self.origin[at] = (f"statement {statement.label}", condition)
         self._conditions[id(thing)], self._holding[id(thing)] = at, 1
 
     def place(self, readings: Iterable[Reading], at: int) -> None:

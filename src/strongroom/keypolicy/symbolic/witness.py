@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from strongroom.formats.arn import arn_account, arn_region
 from strongroom.formats.pcrs import PCR_COUNT, SHA384_BYTES, PcrDigests, PcrIndex
-from strongroom.ids import AccountId, KeyArn, Region
+from strongroom.ids import KeyArn, Region
 from strongroom.keypolicy.caller_facts import Credentials
 from strongroom.keypolicy.condition_key import Source
 from strongroom.keypolicy.condition_keys import find_condition_key
@@ -63,7 +64,7 @@ class Found:
 
 
 def call_of(found: Found) -> Call:
-    """Return the call. Raises StrongroomError, or ValueError, for facts that no call can have together."""
+    """Return the call. Raises StrongroomError, ValueError or OverflowError for facts that no call can have."""
     return Call(
         found.action,
         found.caller,
@@ -88,7 +89,7 @@ def _sender(found: Found) -> Sender:
         # Some service is in between: under the name that is left to it.
         via, chain = ("", (_SERVICE,)) if "kms:viaservice" in found.asked else (_SERVICE, ())
     return Sender(
-        Region(found.text("aws:requestedregion", found.key_arn.split(":")[3])),
+        Region(found.text("aws:requestedregion", arn_region(found.key_arn))),
         secure_transport=found.text("aws:securetransport", "true"),
         organization=found.text("aws:principalorgid"),
         source_ip=found.text("aws:sourceip"),
@@ -192,7 +193,7 @@ def _grant(found: Found) -> Grant:
     return Grant(
         "(new)",
         found.key_arn,
-        found.caller.account or AccountId(found.key_arn.split(":")[4]),
+        found.caller.account or arn_account(found.key_arn),
         grant_principal(person) if person else grant_service(service or _SERVICE),
         frozenset(found.facts.get(GRANT_OPERATIONS_KEY, ("Decrypt",))),
         retiring=grant_service(retiring_service) if retiring_service else retired_by,
@@ -201,7 +202,7 @@ def _grant(found: Found) -> Grant:
 
 
 def _somebody(found: Found) -> str:
-    return found.caller.principal_arn or f"arn:aws:iam::{found.key_arn.split(':')[4]}:root"
+    return found.caller.principal_arn or f"arn:aws:iam::{arn_account(found.key_arn)}:root"
 
 
 def _constraints(found: Found) -> GrantConstraints:

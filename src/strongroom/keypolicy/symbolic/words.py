@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import string
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from strongroom.keypolicy.symbolic.patterns import Pattern, Token, Unreadable
 
@@ -33,20 +33,26 @@ class _Automaton:
         self._stars = sum(1 << at for at, token in enumerate(self._places) if token is not None and token.star)
         self.wanted = sum(self.accepting[:within])
         self._alive = (self.accepting[within - 1] << 1) - 1
-        self._steps = {char: self._step_masks(char) for char in self._alphabet()}
+        moves, stays = self._masks(star=False), self._masks(star=True)
+        self._steps = [(char, moves(char), stays(char)) for char in self._alphabet()]
         self.start = self._closed(start)
 
     def _alphabet(self) -> list[str]:
         named = {char for token in self._places if token is not None for char in token.letters.chars}
         other = next((char for char in _READABLE if char not in named), None)
-        return [*sorted(named), other or next(char for char in map(chr, range(0x100, 0x10000)) if char not in named)]
+        other = other or next(char for char in map(chr, range(0x100, 0x10000)) if char not in named)
+        return [other, *sorted(named, reverse=True)]
 
-    def _step_masks(self, char: str) -> tuple[int, int]:
-        moves = stays = 0
+    def _masks(self, *, star: bool) -> Callable[[str], int]:
+        """Return for a character the places that take it: of tokens with a star, or of the others."""
+        wide, named = 0, dict[str, int]()
         for at, token in enumerate(self._places):
-            if token is not None and token.letters.has(char):
-                moves, stays = (moves, stays | 1 << at) if token.star else (moves | 1 << at, stays)
-        return moves, stays
+            if token is not None and token.star is star:
+                wide |= (1 << at) * token.letters.others
+                for char in token.letters.chars:
+                    named[char] = named.get(char, 0) | 1 << at
+        # What names a character takes it, or, where it takes all others, leaves it out.
+        return lambda char: wide ^ named.get(char, 0)
 
     def _closed(self, state: int) -> int:
         """Add what is reached by taking nothing for a star."""
@@ -60,7 +66,7 @@ class _Automaton:
         """Return the states one character further, each with one character that leads there."""
         found: dict[int, str] = {}
         seen: set[int] = set()
-        for char, (moves, stays) in reversed(self._steps.items()):  # the character that nobody names comes first
+        for char, moves, stays in self._steps:
             raw = (state & moves) << 1 | state & stays
             if raw in seen:
                 continue

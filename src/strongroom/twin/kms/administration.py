@@ -19,7 +19,7 @@ from strongroom.twin.kms.metadata import key_metadata
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
 from strongroom.twin.kms.policies import MAX_POLICY_CHARACTERS, Policies, default_policy, expect_no_lockout
-from strongroom.twin.kms.replies import seconds
+from strongroom.twin.kms.replies import managed_key, seconds
 from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 from strongroom.twin.kms.tags import MAX_TAGS, read_tags
@@ -142,16 +142,14 @@ class Administration:
 
     def cancel_key_deletion(self, request: Request, parameters: Parameters) -> Reply:
         """CancelKeyDeletion: the key is disabled then."""
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
+        key = managed_key(request, parameters, self._store)
         if key.state is not KeyState.PENDING_DELETION:
             raise AwsFault("KMSInvalidStateException", f"{key.arn} is not pending deletion.")
         self._store.change_key(key.arn, lambda now: replace(now, state=KeyState.DISABLED, deletion=None))
         return {"KeyId": key.arn}
 
     def _kept(self, request: Request, parameters: Parameters) -> Key:
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
+        key = managed_key(request, parameters, self._store)
         expect_kept(key)
         return key
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from strongroom.formats.arn import arn_account
 from strongroom.ids import AccountId
 from strongroom.twin.accounts import Credentials, PrincipalKind
 
@@ -42,7 +43,7 @@ class CallFacts:
     @property
     def accounts(self) -> tuple[AccountId, ...]:
         """The accounts that get a record: the caller's, and those that own a key or an alias of the call."""
-        owners = (AccountId(arn.split(":")[4]) for arn in self.resources)
+        owners = (arn_account(arn) for arn in self.resources)
         return tuple(dict.fromkeys((self.caller.principal.account_id, *owners)))
 
 
@@ -117,4 +118,4 @@ def _small(name: str) -> str:
 
 
 def _resource(arn: str) -> dict[str, str]:
-    return {"accountId": arn.split(":")[4], "type": "AWS::KMS::Key", "ARN": arn}
+    return {"accountId": arn_account(arn), "type": "AWS::KMS::Key", "ARN": arn}

@@ -29,7 +29,7 @@ from strongroom.twin.kms.grant_tokens import MAX_TOKEN, find_grant, new_token
 from strongroom.twin.kms.keys import KeptGrant, Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
-from strongroom.twin.kms.replies import end_dry_run, seconds
+from strongroom.twin.kms.replies import end_dry_run, managed_key, seconds
 from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
@@ -75,7 +75,7 @@ class Grants:
     def list_grants(self, request: Request, parameters: Parameters) -> Reply:
         """ListGrants: of one key; by id or grantee, if asked."""
         grantee, service = party(parameters, "GranteePrincipal"), party(parameters, "GranteeServicePrincipal")
-        key = self._key(request, parameters)
+        key = managed_key(request, parameters, self._store)
         grant_id = parameters.optional_text("GrantId", maximum=MAX_GRANT_ID)
         found = [
             kept
@@ -107,15 +107,10 @@ class Grants:
 
     def revoke_grant(self, request: Request, parameters: Parameters) -> None:
         """RevokeGrant."""
-        key = self._key(request, parameters)
+        key = managed_key(request, parameters, self._store)
         kept = self._by_id(key, parameters)
         end_dry_run(parameters)
         self._store.remove_grant(kept)
-
-    def _key(self, request: Request, parameters: Parameters) -> Key:
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
-        return key
 
     def _retirable(self, request: Request, parameters: Parameters) -> KeptGrant:
         token = parameters.optional_text("GrantToken", maximum=MAX_TOKEN)

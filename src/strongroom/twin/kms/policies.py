@@ -13,10 +13,11 @@ from strongroom.keypolicy.grammar import MAX_POLICY_BYTES
 from strongroom.keypolicy.model import KeyPolicy, parse_key_policy, pin_principals
 from strongroom.twin.accounts import PARTITION, Directory
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.authorization import authorize, decide_on_key
+from strongroom.twin.kms.authorization import decide_on_key
 from strongroom.twin.kms.keys import Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
+from strongroom.twin.kms.replies import managed_key
 from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
@@ -59,13 +60,13 @@ class Policies:
 
     def get_key_policy(self, request: Request, parameters: Parameters) -> Reply:
         """GetKeyPolicy: the text as it was put, where KMS returns one of the same meaning."""
-        key = self._authorized(request, parameters)
+        key = managed_key(request, parameters, self._store)
         _expect_default_name(parameters)
         return {"Policy": key.policy_text, "PolicyName": DEFAULT_NAME}
 
     def put_key_policy(self, request: Request, parameters: Parameters) -> None:
         """PutKeyPolicy, with the lockout safety check: the caller must be able to put the next one."""
-        key = self._authorized(request, parameters)
+        key = managed_key(request, parameters, self._store)
         _expect_default_name(parameters)
         stored = self.read(parameters, parameters.text("Policy", maximum=MAX_POLICY_CHARACTERS))
         expect_no_lockout(request, parameters, key, stored.policy)
@@ -75,7 +76,7 @@ class Policies:
 
     def list_key_policies(self, request: Request, parameters: Parameters) -> Reply:
         """ListKeyPolicies: every key has one policy, `default`."""
-        self._authorized(request, parameters)
+        managed_key(request, parameters, self._store)
         names, more = page(parameters, (DEFAULT_NAME,), name=str, default=100, maximum=1000)
         return {"PolicyNames": list(names), **more}
 
@@ -94,11 +95,6 @@ class Policies:
         except FormatError as error:
             raise AwsFault("MalformedPolicyDocumentException", str(error)) from error
         return StoredPolicy(text, policy, _pins(policy))
-
-    def _authorized(self, request: Request, parameters: Parameters) -> Key:
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
-        return key
 
 
 def default_policy(request: Request) -> str:

@@ -25,6 +25,13 @@ def seconds(at: datetime) -> float:
     return round(at.timestamp(), 3)
 
 
+def managed_key(request: Request, parameters: Parameters, store: KeyStore) -> Key:
+    """Return the key that KeyId names, which may not be an alias, for managing it: allowed. Raises AwsFault."""
+    key = store.resolve_key(request.place, parameters.text("KeyId"))
+    authorize(request, key)
+    return key
+
+
 def used_key(request: Request, parameters: Parameters, store: KeyStore, usage: KeyUsage) -> Key:
     """Return the key that KeyId names, for its use: allowed, enabled and made for this. Raises AwsFault."""
     key = store.resolve(request.place, parameters.text("KeyId"))

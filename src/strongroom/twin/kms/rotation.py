@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.authorization import authorize, expect_usable
+from strongroom.twin.kms.authorization import expect_usable
 from strongroom.twin.kms.key_specs import SYMMETRIC
 from strongroom.twin.kms.keys import Key, KeyState, Material, Rotation, RotationType
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
-from strongroom.twin.kms.replies import seconds
+from strongroom.twin.kms.replies import managed_key, seconds
 from strongroom.twin.kms.request import Operation, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
@@ -94,8 +94,7 @@ class Rotations:
         return {"Rotations": entries, **more}
 
     def _rotating(self, request: Request, parameters: Parameters) -> Key:
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
+        key = managed_key(request, parameters, self._store)
         if key.spec.name != SYMMETRIC:
             raise AwsFault(
                 "UnsupportedOperationException",

@@ -29,6 +29,7 @@ from strongroom.twin.kms.grant_tokens import MAX_TOKEN, MAX_TOKENS, find_grants
 from strongroom.twin.kms.grants import Grants
 from strongroom.twin.kms.key_use import KeyUse
 from strongroom.twin.kms.keys import Alias, KeptGrant, Place
+from strongroom.twin.kms.on_behalf import Use, expect_use
 from strongroom.twin.kms.parameters import Parameters
 from strongroom.twin.kms.policies import Policies
 from strongroom.twin.kms.recipient import read_recipient
@@ -97,6 +98,14 @@ class Kms:
         """Return what CloudTrail shows to an account, oldest first: its callers' calls, and those about its keys."""
         records = (record for record in self.decisions if account in record.facts.accounts)
         return tuple(record.cloudtrail(account) for record in records)
+
+    def expect_use(self, use: Use) -> None:
+        """Require that a service may use a key for its caller. Raises AwsFault, by KMS's own names."""
+        expect_use(self._store, use, self._clock.now())
+
+    def key_arn(self, place: Place, identifier: str) -> KeyArn:
+        """Return the ARN of the key that an account means by an id, an ARN or an alias. Raises AwsFault."""
+        return self._store.resolve(place, identifier).arn
 
     def answer(self, call: AuthenticCall) -> Response:
         """Carry out one call. Raises AwsFault."""

@@ -17,6 +17,7 @@ from strongroom.keypolicy.model import parse_key_policy, pin_principals
 from strongroom.keypolicy.principals import Principal, PrincipalKind
 from strongroom.twin.kms.key_specs import KEY_SPECS, KeyUsage
 from strongroom.twin.kms.keys import Alias, KeptGrant, Key, KeyState, Material, Rotation, RotationType
+from strongroom.twin.state_values import read_time
 
 SPEC = "docs/formats/twin-state.md"
 MAX_BODY_BYTES = 1 << 20
@@ -94,7 +95,7 @@ def read_key(node: Node) -> Key:
         key_id=it["key_id"].text(),
         account_id=it["account"].account(),
         region=it["region"].region(),
-        created=_read_time(it["created"]),
+        created=read_time(it["created"]),
         description=it["description"].string(maximum=_MAX_TEXT),
         spec=spec,
         usage=usage,
@@ -104,7 +105,7 @@ def read_key(node: Node) -> Key:
         materials=tuple(_read_material(each) for each in it["materials"].items(minimum=1)),
         tags=_table(it["tags"]),
         state=it["state"].member(KeyState),
-        deletion=None if it["deletion"].value is None else _read_time(it["deletion"]),
+        deletion=None if it["deletion"].value is None else read_time(it["deletion"]),
         rotation=None if it["rotation"].value is None else _read_rotation(it["rotation"]),
     )
 
@@ -118,7 +119,7 @@ def alias_body(alias: Alias) -> str:
 def read_alias(node: Node) -> Alias:
     """Read an alias. Raises FormatError."""
     it = node.record(("arn", "target", "created", "updated"))
-    created, updated = _read_time(it["created"]), _read_time(it["updated"])
+    created, updated = read_time(it["created"]), read_time(it["updated"])
     return Alias(it["arn"].text(), KeyArn(it["target"].text()), created, updated)
 
 
@@ -160,7 +161,7 @@ def read_grant(node: Node) -> KeptGrant:
         ),
         name=it["name"].string(),
     )
-    return KeptGrant(grant, _read_time(it["created"]), it["secret"].base64(maximum_bytes=_MAX_SECRET_BYTES))
+    return KeptGrant(grant, read_time(it["created"]), it["secret"].base64(maximum_bytes=_MAX_SECRET_BYTES))
 
 
 def _encode(value: object) -> str:
@@ -171,17 +172,6 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _read_time(node: Node) -> datetime:
-    text = node.text()
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise node.refused("twin.state-time", f"expected a time, found {text[:64]!r}") from error
-    if found.tzinfo is None:
-        raise node.refused("twin.state-time", "expected a time with a zone, found one without")
-    return found
-
-
 def _material(each: Material) -> dict[str, object]:
     return {"secret": base64.b64encode(each.secret).decode(), "created": each.created.isoformat(), "how": each.how}
 
@@ -189,12 +179,12 @@ def _material(each: Material) -> dict[str, object]:
 def _read_material(node: Node) -> Material:
     it = node.record(("secret", "created", "how"))
     how = None if it["how"].value is None else it["how"].member(RotationType)
-    return Material(it["secret"].base64(maximum_bytes=_MAX_SECRET_BYTES), _read_time(it["created"]), how)
+    return Material(it["secret"].base64(maximum_bytes=_MAX_SECRET_BYTES), read_time(it["created"]), how)
 
 
 def _read_rotation(node: Node) -> Rotation:
     it = node.record(("period_days", "due"))
-    return Rotation(it["period_days"].integer(1, _MAX_DAYS), _read_time(it["due"]))
+    return Rotation(it["period_days"].integer(1, _MAX_DAYS), read_time(it["due"]))
 
 
 def _principal(principal: Principal) -> dict[str, str]:

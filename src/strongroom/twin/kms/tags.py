@@ -10,6 +10,7 @@ from strongroom.twin.kms.authorization import authorize, expect_kept
 from strongroom.twin.kms.keys import Key
 from strongroom.twin.kms.paging import page
 from strongroom.twin.kms.parameters import Parameters
+from strongroom.twin.kms.replies import managed_key
 from strongroom.twin.kms.request import Operation, Question, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
@@ -58,8 +59,7 @@ class Tags:
 
     def list_resource_tags(self, request: Request, parameters: Parameters) -> Reply:
         """ListResourceTags."""
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
+        key = managed_key(request, parameters, self._store)
         names, more = page(parameters, sorted(key.tags), name=str, default=50, maximum=50)
         return {"Tags": [{"TagKey": name, "TagValue": key.tags[name]} for name in names], **more}
 

@@ -8,9 +8,10 @@ AWS_KMS (KMS API Reference; Developer Guide, "Key states", notes 7 and 9).
 from __future__ import annotations
 
 from strongroom.twin.fault import AwsFault
-from strongroom.twin.kms.authorization import authorize, expect_usable
-from strongroom.twin.kms.keys import ORIGIN, Key
+from strongroom.twin.kms.authorization import expect_usable
+from strongroom.twin.kms.keys import ORIGIN
 from strongroom.twin.kms.parameters import Parameters
+from strongroom.twin.kms.replies import managed_key
 from strongroom.twin.kms.request import Operation, Reply, Request
 from strongroom.twin.kms.store import KeyStore
 
@@ -38,18 +39,13 @@ class Unavailable:
 
     def refuse_import(self, request: Request, parameters: Parameters) -> Reply:
         """Refuse to import, or to delete what was imported: the twin's keys have KMS's own material."""
-        key = self._authorized(request, parameters)
+        key = managed_key(request, parameters, self._store)
         raise AwsFault(
             "UnsupportedOperationException", f"{key.arn} origin is {ORIGIN} which is not valid for this operation."
         )
 
     def refuse_regions(self, request: Request, parameters: Parameters) -> Reply:
         """Refuse to replicate: the twin's keys live in one Region."""
-        key = self._authorized(request, parameters)
+        key = managed_key(request, parameters, self._store)
         expect_usable(key)
         raise AwsFault("UnsupportedOperationException", f"{key.arn} is not a multi-Region primary key.")
-
-    def _authorized(self, request: Request, parameters: Parameters) -> Key:
-        key = self._store.resolve_key(request.place, parameters.text("KeyId"))
-        authorize(request, key)
-        return key

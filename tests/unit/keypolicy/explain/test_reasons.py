@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom.ids import AccountId, KeyArn, Region
+from strongroom.ids import Region
 from strongroom.keypolicy.context import Sender
 from strongroom.keypolicy.decision import Outcome
 from strongroom.keypolicy.explain.explanation import explain
 from strongroom.keypolicy.explain.inquiry import Inquiry, Policies
 from strongroom.keypolicy.explain.statements import denials
-from strongroom.keypolicy.grants import Grant, GrantConstraints, grant_principal
+from strongroom.keypolicy.grants import Grant, GrantConstraints
 from strongroom.keypolicy.guardrails import Guardrails
 from strongroom.keypolicy.model import (
     parse_identity_policy,
@@ -68,16 +68,10 @@ def test_nothing_is_said_of_a_document_that_the_action_does_not_take(world):
 
 def test_a_grant_that_would_have_allowed_by_itself_is_a_warning(world):
     operator, bound = world.operator, GrantConstraints.of(subset={"no": "such"})
-    given = [grant(world, grantee=operator.role_arn), grant(world, grantee=operator.role_arn, constraints=bound)]
+    given = [world.granted(grantee=operator.role_arn), world.granted(grantee=operator.role_arn, constraints=bound)]
     found = reasons(inquire(world, world.statement(), grants=given, caller=operator))
     assert found["decision.grant-too"].sentence.startswith("grant g allows it, too")
     assert "decision.grant-too" not in reasons(inquire(world, world.statement(), grants=given[1:], caller=operator))
-
-
-def grant(world, operations=("Decrypt",), **changes):
-    facts = {"grant_id": "g", "key_arn": KeyArn(world.key), "issuing_account": AccountId(world.customer)}
-    facts["grantee"] = grant_principal(changes.pop("grantee", world.app.role_arn))
-    return Grant(**{**facts, "operations": frozenset(operations), **changes})
 
 
 def test_another_pcr(world):
@@ -250,11 +244,11 @@ def test_an_action_that_no_policy_can_allow_to_another_account(world):
 
 
 def test_a_grant_that_does_not_fit_and_one_that_cannot_be_retired(world):
-    bound = grant(world, constraints=GrantConstraints.of(equals={"other": "pair"}))
+    bound = world.granted(constraints=GrantConstraints.of(equals={"other": "pair"}))
     silent = world.statement(Action="s3:*")
     found = reasons(inquire(world, silent, grants=[bound]))["decision.grant-constraint"]
     assert found.sentence.startswith("grant g asks for exactly the encryption context other=pair, and it is ")
-    retire = world.request("kms:RetireGrant", grant=grant(world), caller=world.thief, encryption_context={})
+    retire = world.request("kms:RetireGrant", grant=world.granted(), caller=world.thief, encryption_context={})
     assert "decision.retiring" in reasons(Inquiry(retire, Policies(parse_key_policy(world.document(silent)))))
 
 
@@ -291,7 +285,7 @@ def test_a_request_without_a_key_asks_the_callers_policies(world):
 
 
 def test_a_grant_never_denies(world):
-    inquiry = inquire(world, world.statement(), grants=[grant(world)])
+    inquiry = inquire(world, world.statement(), grants=[world.granted()])
     heard = next(each for each in inquiry.heard(inquiry.decide()) if isinstance(each.source, Grant))
     with pytest.raises(TypeError):
         list(denials(heard, world.request()))

@@ -10,7 +10,9 @@ from tests.unit.keypolicy.conftest import CUSTOMER, KEY, VENDOR, role
 from strongroom.errors import FormatError, Severity
 from strongroom.formats.pcrs import PcrDigests
 from strongroom.keypolicy.generate import bootstrap_key_policy, escrow_key_policy
+from strongroom.keypolicy.lint.doors import _door_rule
 from strongroom.keypolicy.lint.rules import RULES
+from strongroom.keypolicy.lint.whole import in_words
 from strongroom.keypolicy.model import encode_key_policy
 from strongroom.keypolicy.spec import EscrowKeySpec, SecureBoot
 
@@ -300,3 +302,27 @@ def test_names_of_fields_alone_may_be_a_list_that_nothing_has_to_be_on(world):
         body["Open1General"]["Condition"].update(names)
 
     assert serious(lint_of(encode_key_policy(world.edited(world.policy(), limited)))) == set()
+
+
+def test_what_cannot_be_decided_stands_at_its_condition_and_names_its_statement(world):
+    unheard = {"StringEqual": {PCR + "4": "4a" * 48}}
+    text = world.document(HURRIED | {"Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Condition": unheard})
+    (found,) = (each for each in lint_of(text) if each.rule.code == "lint.undecided")
+    assert found.pointer == f"/Statement/0/Condition/StringEqual/{PCR}4"
+    assert found.fault.statement == "Hurried"
+    assert found.fault.message.startswith(
+        "Hurried: it cannot be decided whether it allows kms:Decrypt, kms:GenerateDataKey on"
+    )
+
+
+def test_a_rule_about_an_action_that_kms_does_not_have_cannot_be_written():
+    with pytest.raises(RuntimeError, match="kms:Open"):
+        _door_rule("lint.x", ("kms:Open",), attack="K3", title="X", why="x")
+
+
+def test_a_request_in_words_says_who_asks_and_with_which_document(world):
+    asked = f"kms:Decrypt by {world.app.arn}"
+    assert in_words(world.call(attestation=None)).startswith(f"{asked} without an attestation document under")
+    shown = in_words(world.call(encryption_context={}))
+    assert shown.startswith(f"{asked} with a NitroTPM document that shows PCR2=")
+    assert in_words(world.call(attestation=world.enclave({}), encryption_context={})).endswith(" of a Nitro Enclave")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The region that commands of the twin take."""
+"""A region as commands take it."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from strongroom.ids import Region
 def parse_region(text: str) -> Region:
     """Return a region. Raises UsageError for what has not the shape of one."""
     if not REGION.fullmatch(text):
-        raise UsageError("twin.region", f"expected an AWS region such as eu-central-1, found {text!r}")
+        raise UsageError("usage.region", f"expected an AWS region such as eu-central-1, found {text!r}")
     return Region(text)
