@@ -11,6 +11,9 @@ Unlike moto's other services, IAM asks the caller's identity policies: whoever m
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlencode
 
 from werkzeug.wrappers import Response
 
@@ -102,8 +105,20 @@ class Iam:
             self._books.enter(account)
             if action.startswith("Attach"):
                 self._books.expect_readable(account, asked.get("PolicyArn", ""))
-            reply = self._moto.answer(call)
+            reply = self._moto.answer(_as_it_was_read(call, asked))
             return self._books.take_over(account, reply) if writes else reply
+
+
+def _as_it_was_read(call: AuthenticCall, asked: Mapping[str, str]) -> AuthenticCall:
+    """Return the call with these parameters in its body, and nowhere else.
+
+    moto looks for them in other places than we do, the query beside a body or under a Content-Encoding, and would then
+    carry out another action than the one that was asked about.
+    """
+    headers = {name: value for name, value in call.call.headers.items() if not name.startswith("content-")}
+    headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
+    body = urlencode(asked).encode()
+    return replace(call, call=replace(call.call, method="POST", path="/", query="", headers=headers, body=body))
 
 
 def _expect_expressible(asked: dict[str, str]) -> None:
