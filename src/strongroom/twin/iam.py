@@ -10,11 +10,14 @@ Unlike moto's other services, IAM asks the caller's identity policies: whoever m
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
+import botocore.session
+from botocore.model import ServiceModel
 from werkzeug.wrappers import Response
 
 from strongroom.errors import FormatError
@@ -94,6 +97,7 @@ class Iam:
         writes = action in _WRITES
         if not writes and not action.startswith(_READS):
             raise AwsFault("InvalidAction", f"The twin's IAM reads, and knows {', '.join(sorted(_WRITES))}.")
+        _expect_its_own(action, asked)
         _expect_expressible(asked)
         Question(call, f"iam:{action}", _resource(call, asked), self._clock.now()).expect_allowed()
         if action in _TRUST:
@@ -119,6 +123,24 @@ def _as_it_was_read(call: AuthenticCall, asked: Mapping[str, str]) -> AuthenticC
     headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
     body = urlencode(asked).encode()
     return replace(call, call=replace(call.call, method="POST", path="/", query="", headers=headers, body=body))
+
+
+def _expect_its_own(action: str, asked: Mapping[str, str]) -> None:
+    """Refuse a parameter that the operation does not have: `_resource` would take it for what it is about."""
+    model = _model()
+    if action not in model.operation_names:  # moto says so
+        return
+    shape = model.operation_model(action).input_shape
+    known = {"Action", "Version", *(shape.members if shape else ())}
+    strange = next((name for name in asked if name.partition(".")[0] not in known), None)
+    if strange is not None:
+        raise AwsFault("ValidationError", f"{action} has no parameter {strange[:64]}.")
+
+
+@functools.cache
+def _model() -> ServiceModel:
+    """Return botocore's model of IAM. It takes a moment to read."""
+    return botocore.session.Session().get_service_model("iam")
 
 
 def _expect_expressible(asked: dict[str, str]) -> None:

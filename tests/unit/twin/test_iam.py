@@ -278,7 +278,21 @@ def test_what_is_carried_out_is_what_was_asked_about(place, hidden):
     request = AWSRequest("POST", f"{place.twin.endpoint_url}/{query}", headers=headers, data=body)
     SigV4Auth(Credentials(reader.access_key_id, reader.secret_access_key), "iam", "us-east-1").add_auth(request)
     reply = URLLib3Session().send(request.prepare())
-    assert b"<ListUsersResponse" in reply.content
+    assert b"<PutUserPolicyResponse" not in reply.content
     assert place.iam.list_user_policies(UserName="reader")["PolicyNames"] == ["policy-1"]
     place.iam.tag_user(UserName="reader", Tags=[{"Key": "a", "Value": "b"}])  # what writes takes moto's books over
+    assert not place.describes(client(place.twin, "kms", reader))
+
+
+def test_a_parameter_of_another_operation_names_no_other_resource(place):
+    group = f"arn:aws:iam::{CUSTOMER}:group/own"
+    policy = {"Effect": "Allow", "Action": "iam:*", "Resource": group}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    reader = place.twin.create_user(CUSTOMER, "reader", policies=[text])
+    body = urlencode({**GRAB, "GroupName": "own"})
+    form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    request = AWSRequest("POST", f"{place.twin.endpoint_url}/", headers=form, data=body)
+    SigV4Auth(Credentials(reader.access_key_id, reader.secret_access_key), "iam", "us-east-1").add_auth(request)
+    reply = URLLib3Session().send(request.prepare())
+    assert (reply.status_code, b"GroupName" in reply.content) == (400, True)
     assert not place.describes(client(place.twin, "kms", reader))
