@@ -28,6 +28,7 @@ from strongroom.cli.key_change import (
 from strongroom.cli.key_plan import Plan, plan_allow
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
+from strongroom.cli.key_report import constant_findings
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.output import json_option
 from strongroom.cli.paths import PATH, named
@@ -151,7 +152,7 @@ class _Run:
         output = None if self.options["dry_run"] else self.options["output"]
         members = write_plan(plan, output, now=self.now, as_json=self.options["as_json"])
         if self.options["as_json"]:
-            findings = [finding_members(flag) for flag in self.asked.findings]
+            findings = [finding_members(flag) for flag in (*self.asked.findings, *constant_findings(plan.train))]
             sys.stdout.write(json.dumps({"ok": True, "findings": findings, **members}) + "\n")
 
     def allow(self, place: KeyPlace) -> KeyReport:
