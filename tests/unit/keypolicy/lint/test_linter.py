@@ -260,12 +260,34 @@ def test_a_narrowed_allow_to_everybody_still_lets_everybody_change_the_policy(wo
         ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "Decrypt"]}}, True),
         ({"ForAnyValue:StringEquals": {"kms:GrantOperations": ["Encrypt"]}}, True),
         ({"ForAllValues:StringEqualsIfExists": {"kms:GrantOperations": ["Encrypt"]}}, True),
+        # The caller says what stands there: his tag, or his session's, may be Decrypt.
+        ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "${aws:PrincipalTag/may}"]}}, True),
         ({"ArnEquals": {"kms:GranteePrincipal": CHANGE}}, True),
     ],
 )
 def test_a_grant_that_gives_no_secret_is_no_side_door(world, condition, found):
     allow = HURRIED | {"Principal": {"AWS": VENDOR}, "Action": "kms:CreateGrant", "Condition": condition}
     assert ("lint.create-grant" in serious(lint_of(world.document(allow)))) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("${aws:ResourceAccount}", False),
+        ("${aws:PrincipalTag/home, '${aws:Resource'}", True),
+        ("${aws:ResourceAccount}${aws:PrincipalTag/more}", True),
+    ],
+)
+def test_a_variable_names_accounts_only_where_it_is_of_the_key(world, value, found):
+    narrowed = HURRIED | {"Action": "kms:DescribeKey", "Condition": {"StringEquals": {"aws:PrincipalAccount": value}}}
+    assert ("lint.anyone" in serious(lint_of(world.document(narrowed)))) == found
+
+
+def test_a_role_opens_no_key_of_which_images_may_open_it(world):
+    """Who replaces the policy of a tenant's key by that of an escrow key does not get away with a note."""
+    text = encode_key_policy(escrow(world))
+    answer = serious(lint_of(text, allowed=(world.release().pcrs,)))
+    assert {"lint.unattested", "lint.opens"} <= answer
 
 
 def test_a_deny_of_one_old_value_is_fine_beside_gates(world):
