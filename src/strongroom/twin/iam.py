@@ -21,6 +21,7 @@ from botocore.model import ServiceModel
 from werkzeug.wrappers import Response
 
 from strongroom.errors import FormatError
+from strongroom.formats.names import IAM_NAME
 from strongroom.keypolicy.model import parse_identity_policy_leniently
 from strongroom.ports import Clock
 from strongroom.twin.accounts import PARTITION, Directory
@@ -146,6 +147,9 @@ def _model() -> ServiceModel:
 def _expect_expressible(asked: dict[str, str]) -> None:
     if asked["Action"] not in {"CreateRole", "CreateUser"}:
         return
+    named = asked.get("UserName" if asked["Action"] == "CreateUser" else "RoleName", "")
+    if not IAM_NAME.fullmatch(named):  # moto would keep it, and the directory never take it over
+        raise AwsFault("ValidationError", f"Names have 1 to 64 letters, digits or +=,.@-_, not {named[:64]!r}.")
     for name, nothing in _WITHOUT_EFFECT.items():
         if asked.get(name, nothing) != nothing:
             message = f"The twin has users and roles without {name}: it would be kept, and not count."

@@ -296,3 +296,11 @@ def test_a_parameter_of_another_operation_names_no_other_resource(place):
     reply = URLLib3Session().send(request.prepare())
     assert (reply.status_code, b"GroupName" in reply.content) == (400, True)
     assert not place.describes(client(place.twin, "kms", reader))
+
+
+@pytest.mark.parametrize("name", ["a b", "x\x1b[2J", "../../x", "a/b", "n" * 65])
+def test_a_name_that_cannot_be_taken_over_stops_nobody_else(place, name):
+    assert refused(place.iam.create_user, UserName=name) == "ValidationError"
+    assert refused(place.iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust(ROOT)) == "ValidationError"
+    place.iam.create_user(UserName="somebody")
+    assert place.twin.directory.principal(f"arn:aws:iam::{CUSTOMER}:user/somebody")
