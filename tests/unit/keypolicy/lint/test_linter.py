@@ -322,3 +322,10 @@ def test_names_of_fields_alone_may_be_a_list_that_nothing_has_to_be_on(world):
         body["Open1General"]["Condition"].update(names)
 
     assert serious(lint_of(encode_key_policy(world.edited(world.policy(), limited)))) == set()
+
+
+def test_nobody_knows_whom_a_federated_principal_lets_in(world):
+    provider = HURRIED | {"Principal": {"Federated": "cognito-identity.amazonaws.com"}, "Action": "kms:Decrypt"}
+    assert "lint.undecided" in serious(lint_of(world.document(provider)))
+    shut = FENCE | {"Action": "kms:Decrypt"}
+    assert "lint.undecided" not in serious(lint_of(world.document(provider, shut)))
