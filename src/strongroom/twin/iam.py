@@ -24,7 +24,7 @@ from strongroom.errors import FormatError
 from strongroom.formats.names import IAM_NAME
 from strongroom.keypolicy.model import parse_identity_policy_leniently
 from strongroom.ports import Clock
-from strongroom.twin.accounts import PARTITION, Directory
+from strongroom.twin.accounts import PARTITION, Directory, PrincipalKind
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.iam_books import IamBooks
 from strongroom.twin.moto import Moto
@@ -93,7 +93,7 @@ class Iam:
 
     def answer(self, call: AuthenticCall) -> Response:
         """Answer one call. Raises AwsFault."""
-        asked = parameters(call)
+        asked = _of_somebody(call, parameters(call))
         action = asked.get("Action", "")
         writes = action in _WRITES
         if not writes and not action.startswith(_READS):
@@ -124,6 +124,19 @@ def _as_it_was_read(call: AuthenticCall, asked: Mapping[str, str]) -> AuthenticC
     headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
     body = urlencode(asked).encode()
     return replace(call, call=replace(call.call, method="POST", path="/", query="", headers=headers, body=body))
+
+
+def _of_somebody(call: AuthenticCall, asked: dict[str, str]) -> dict[str, str]:
+    """Return the parameters with the caller's own name where nobody is named: moto would go by the key instead.
+
+    Raises AwsFault for a role, which has no user's name.
+    """
+    caller = call.caller.principal
+    if asked.get("Action") not in _OWN or "UserName" in asked:
+        return asked
+    if caller.kind is not PrincipalKind.USER:
+        raise AwsFault("ValidationError", "Must specify userName when calling with non-User credentials")
+    return asked | {"UserName": caller.name}
 
 
 def _expect_its_own(action: str, asked: Mapping[str, str]) -> None:
@@ -181,6 +194,4 @@ def _resource(call: AuthenticCall, asked: dict[str, str]) -> str:
         return asked["PolicyArn"]
     if asked.get("Action") == "CreatePolicy":
         return f"{account}:policy/{asked.get('PolicyName', '')}"
-    if asked.get("Action") in _OWN:
-        return call.caller.principal.arn
     return "*"

@@ -304,3 +304,20 @@ def test_a_name_that_cannot_be_taken_over_stops_nobody_else(place, name):
     assert refused(place.iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust(ROOT)) == "ValidationError"
     place.iam.create_user(UserName="somebody")
     assert place.twin.directory.principal(f"arn:aws:iam::{CUSTOMER}:user/somebody")
+
+
+def test_who_names_nobody_means_himself_and_takes_no_other_ones_key(place):
+    own = {"Effect": "Allow", "Action": "iam:*AccessKey", "Resource": f"arn:aws:iam::{CUSTOMER}:user/reader"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    reader = place.twin.create_user(CUSTOMER, "reader", policies=[text])
+    iam = client(place.twin, "iam", reader)
+    assert refused(iam.delete_access_key, AccessKeyId=place.admin.access_key_id) == "NoSuchEntity"
+    assert refused(iam.update_access_key, AccessKeyId=place.admin.access_key_id, Status="Inactive") == "NoSuchEntity"
+    assert place.describes(client(place.twin, "kms", place.admin))
+    made = iam.create_access_key()["AccessKey"]
+    assert made["UserName"] == "reader"
+    iam.delete_access_key(AccessKeyId=made["AccessKeyId"])
+    place.iam.update_assume_role_policy(RoleName="app", PolicyDocument=trust(ROOT))
+    place.iam.put_role_policy(RoleName="app", PolicyName="all", PolicyDocument=FULL_ACCESS)
+    session = place.as_session("iam", place.session("app"))
+    assert refused(session.delete_access_key, AccessKeyId=place.admin.access_key_id) == "ValidationError"
