@@ -33,6 +33,8 @@ _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _AROUND = tuple(sign * step for step in (timedelta(seconds=1), timedelta(microseconds=1)) for sign in (0, -1, 1))
 _SMALLEST = Decimal("1e-18")
 """A number has 18 decimals at most (operators.read_number)."""
+_BEYOND = Decimal(10**18)
+"""Nor more than 18 digits before them."""
 _MICRO = Decimal("1e-6")
 _PRECISION = 60
 """Digits for sums of numbers of 18 + 18 digits."""
@@ -102,7 +104,7 @@ def numbers(readings: Iterable[Reading], *, seconds: bool = False) -> list[str]:
             found += [cut, cut - 1, cut + 1, cut - step, cut + step]
     if seconds:
         found = [max(Decimal(0), min(each, _MOST_SECONDS)).quantize(_MICRO, ROUND_FLOOR) for each in found]
-    return [f"{each:f}" for each in found]
+    return [f"{each:f}" for each in found if abs(each) < _BEYOND]
 
 
 def _seconds(text: str) -> Decimal:

@@ -329,3 +329,11 @@ def test_nobody_knows_whom_a_federated_principal_lets_in(world):
     assert "lint.undecided" in serious(lint_of(world.document(provider)))
     shut = FENCE | {"Action": "kms:Decrypt"}
     assert "lint.undecided" not in serious(lint_of(world.document(provider, shut)))
+
+
+@pytest.mark.parametrize("bound", ["9" * 18 + "." + "9" * 18, "-" + "9" * 18 + "." + "9" * 18])
+def test_the_largest_numbers_that_are_read_are_decided_on(world, bound):
+    for operator in ("NumericLessThan", "NumericGreaterThanEquals"):
+        old = {"Condition": {operator: {"aws:MultiFactorAuthAge": bound}}}
+        allow = HURRIED | {"Principal": {"AWS": role(VENDOR, "any")}, "Action": "kms:Decrypt"} | old
+        assert "lint.unattested" in serious(lint_of(world.document(allow)))
