@@ -337,3 +337,15 @@ def test_the_largest_numbers_that_are_read_are_decided_on(world, bound):
         old = {"Condition": {operator: {"aws:MultiFactorAuthAge": bound}}}
         allow = HURRIED | {"Principal": {"AWS": role(VENDOR, "any")}, "Action": "kms:Decrypt"} | old
         assert "lint.unattested" in serious(lint_of(world.document(allow)))
+
+
+def test_a_deny_by_what_aws_does_not_say_shuts_nothing(world):
+    """ForAnyValue is false for a missing key, IfExists true. Of both together AWS does not say which one wins."""
+    for prefix, sure in (("", True), ("ForAllValues:", True), ("ForAnyValue:", False)):
+        operator = f"{prefix}StringNotEqualsIgnoreCaseIfExists"
+        fence = FENCE | {"Action": "kms:Decrypt", "Condition": {operator: {f"{PCR}4": "0d" * 48}}}
+        allow = HURRIED | {"Principal": {"AWS": role(VENDOR, "any")}, "Action": "kms:Decrypt"}
+        found = serious(lint_of(world.document(allow, fence)))
+        assert found & {"lint.unattested", "lint.undecided"} == (
+            set() if sure else {"lint.unattested", "lint.undecided"}
+        )
