@@ -22,9 +22,26 @@ folder_option = click.option(
 
 
 def twin_folder(given: Path | None) -> Path:
-    """Return the folder that is meant: the one given, or the project's, or the working directory's."""
+    """Return the folder that is meant: the one given, or the project's, or the working directory's.
+
+    Raises LocalFault for a project's that leads elsewhere: whoever wrote the project could have a twin put its files,
+    and a .gitignore, over those of another folder of the user's.
+    """
     if given is not None:
         return given
+    place = default_folder()
+    for each in (place.parent, place):
+        if each.is_symlink():
+            raise LocalFault(
+                "twin.folder-link",
+                f"expected a folder at {each}, found a link to {each.resolve()}",
+                remedy="Name the folder itself with --folder, if it is meant.",
+            )
+    return place
+
+
+def default_folder() -> Path:
+    """Return the folder beside the project file, or in the working directory where there is none, wherever it leads."""
     here = Path.cwd()
     project = next((folder for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), here)
     return project / _DEFAULT
