@@ -23,7 +23,7 @@ from conformance.aws.behaviours import load_behaviours
 from conformance.aws.clearing import Left, clear_away
 from conformance.aws.connect import NoRegionError, connect
 from conformance.aws.documents import read_documents
-from conformance.aws.journal import BadJournalError, Journal, JournalInUseError
+from conformance.aws.journal import RUN, BadJournalError, Journal, JournalInUseError
 from conformance.aws.plan import Plan, questions
 from conformance.aws.principals import Principals
 from conformance.aws.report import Report
@@ -62,7 +62,7 @@ def _with_journal(options: argparse.Namespace, clients: Clients, journal: Journa
         principals=Principals(clients.connect("iam"), clients.connect("sts"), clients.root, patience=options.patience),
         journal=journal,
         documents=read_documents(options.document),
-        run=f"src-{secrets.token_hex(4)}",
+        run=f"{RUN}{secrets.token_hex(4)}",
         now=lambda: datetime.now(UTC),
         patience=options.patience,
     )

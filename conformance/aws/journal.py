@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+RUN = "src-"
+"""How the id of a run begins, and with it the name of everything that it creates: an alias has no other mark."""
+
 
 class JournalInUseError(Exception):
     """Another run is going on: what it has created would be taken for left over."""
@@ -106,6 +109,14 @@ def _read(file: Path) -> dict[str, Thing]:
 def _parse(line: str, file: Path) -> tuple[str, Thing]:
     try:
         body = json.loads(line)
-        return body.pop("state"), Thing(**body)
+        state, thing = body.pop("state"), Thing(**body)
+        ours = thing.run.startswith(RUN) and thing.name.startswith(f"{thing.run}-")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadJournalError(f"{file} has a line that no run wrote: {line[:80]!r}") from error
+        raise _foreign(line, file) from error
+    if not ours:
+        raise _foreign(line, file)
+    return state, thing
+
+
+def _foreign(line: str, file: Path) -> BadJournalError:
+    return BadJournalError(f"{file} has a line that no run wrote: {line[:80]!r}")

@@ -70,6 +70,9 @@ def test_a_line_that_was_cut_off_was_followed_by_no_call(file):
         '{"state": "created"}',
         '{"state": "created", "run": "", "kind": "", "name": "", "x": ""}',
         "",
+        # Somebody else's alias, which carries no tag by which that could be seen.
+        '{"state": "created", "run": "src-1", "kind": "alias", "name": "production"}',
+        '{"state": "created", "run": "production", "kind": "alias", "name": "production-db"}',
     ],
 )
 def test_nothing_is_cleared_away_by_a_line_that_no_run_wrote(file, line):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.key_world import ROLE, key_world
-from tests.twin_world import VENDOR
+from tests.twin_world import CUSTOMER, VENDOR
 
 from strongroom.aws.sdk.kms import SdkKeyAdmin
 from strongroom.cli import key_session
@@ -93,6 +93,26 @@ def test_a_policy_that_is_replaced_in_the_window_is_not_finished(world):
     for command in ("create", "allow"):
         assert world.wrong(5, command, "--tenant", "globex", "--measurements", "v1.json")["code"] == "keypolicy.edited"
     assert sids(world) == {"Mine"}
+
+
+@pytest.mark.attack("K20")
+def test_a_key_that_was_laid_out_for_somebody_else_is_not_taken_for_the_tenants(world):
+    """An administrator makes a key with our tags, and a policy of our form that opens in his own account."""
+    world.key("create", "--tenant", "globex", "--measurements", "v1.json")
+    arn, policy = world.arn(), world.policy()
+    elsewhere = json.loads(json.dumps(policy).replace(f"{CUSTOMER}:root", f"{VENDOR}:root"))
+    world.kms().put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(elsewhere))
+    named = world.key("create", "--tenant", "globex")  # which the project names: its owner may have changed his mind
+    assert ["accounts: " in each["message"] for each in named["findings"] if each["severity"] == "warning"][-1:] == [
+        True
+    ]
+    world.write_project()
+    error = world.wrong(5, "create", "--tenant", "globex")
+    assert (error["code"], [each["message"][:9] for each in error["findings"]]) == (
+        "key.not-like-project",
+        ["accounts:"],
+    )
+    assert "keys.globex" not in world.file.read_text()
 
 
 def test_whoever_puts_a_policy_over_ours_is_noticed_a_moment_later(world, monkeypatch):

@@ -24,7 +24,7 @@ from strongroom.cli.key_plan import Plan, plan_allow
 from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
-from strongroom.cli.key_report import plan_lines, plan_members
+from strongroom.cli.key_report import constant_findings, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
@@ -150,7 +150,7 @@ class _Run:
             plan.after,
             output,
             lines=plan_lines(plan, now=self.now),
-            flags=self.asked.findings,
+            flags=(*self.asked.findings, *constant_findings(plan.train)),
             members=plan_members(plan),
             as_json=self.options["as_json"],
         )

@@ -16,7 +16,7 @@ import click
 from strongroom.cli.key_batch import KeyPlace, KeyReport
 from strongroom.cli.key_plan import Plan
 from strongroom.cli.key_project import KeyProject
-from strongroom.cli.key_report import plan_lines, plan_members
+from strongroom.cli.key_report import constant_findings, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause
 from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH
@@ -119,7 +119,8 @@ class KeyChanger:
             else:
                 put_policy(admin, change, pause=pause)
                 expect_no_grants(admin, arn)
-        return KeyReport(self._members(arn, change, plan), list(self._lines(arn, change, plan)), flags)
+        said = [*flags, *constant_findings(plan.train)]
+        return KeyReport(self._members(arn, change, plan), list(self._lines(arn, change, plan)), said)
 
     def _members(self, arn: KeyArn, change: PolicyChange, plan: Plan) -> dict[str, object]:
         done = {"key": arn, "changed": change.is_one and not self.dry_run, "dry_run": self.dry_run}

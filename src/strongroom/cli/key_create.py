@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -14,7 +14,7 @@ import click
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
 from strongroom.cli.key_project import KeyProject, KeyState, alias_of, tags_of
 from strongroom.cli.key_releases import Asked, read_asked, release_options
-from strongroom.cli.key_report import train_lines, train_members
+from strongroom.cli.key_report import constant_findings, train_lines, train_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.output import json_option
 from strongroom.cli.project_file import project_option, read_project, target_option
@@ -126,8 +126,22 @@ class _Run:
         self.session.expect_not_locked_out(order.vendor, place.region)
         inventory = self.session.inventory(place.region)
         key = provide_key(self.session.admin(place.region), inventory, order, pause=pause)
+        train = self._train(place, order, key)
         self._write(place, key.arn)
-        return self._report(place, order, key, alias_owner=inventory.name_key(key.arn, self._alias(place)))
+        return self._report(place, order, key, train, alias_owner=inventory.name_key(key.arn, self._alias(place)))
+
+    def _train(self, place: KeyPlace, order: KeyOrder, key: ProvidedKey) -> TenantKeySpec | None:
+        """Return what the key opens for.
+
+        Raises NotTrusted for a key that the project does not name and that is not as the project says: whoever may
+        create keys in the account can lay one out with our tags, whose policy opens for himself.
+        """
+        if place.tenant is None or is_bootstrap(key.policy, order.vendor):
+            return None
+        train = read_train(key.policy)
+        if order.known is None:
+            self.project.expect_like_project(train, place.tenant)
+        return train
 
     def _order(self, place: KeyPlace) -> KeyOrder:
         tenant, project = place.tenant, self.project
@@ -178,9 +192,13 @@ class _Run:
         lines = [f"  {known} ({self._alias(place)}; {tags}), and {then}", f"  {self._state(place)}"]
         return KeyReport({"dry_run": True, "key": order.known, "alias": self._alias(place)}, lines, self._flags(place))
 
-    def _report(self, place: KeyPlace, order: KeyOrder, key: ProvidedKey, *, alias_owner: KeyArn) -> KeyReport:
-        train = None if place.tenant is None or is_bootstrap(key.policy, order.vendor) else read_train(key.policy)
-        alias, flags = self._alias(place), self._flags(place)
+    def _report(
+        self, place: KeyPlace, order: KeyOrder, key: ProvidedKey, train: TenantKeySpec | None, *, alias_owner: KeyArn
+    ) -> KeyReport:
+        alias, flags = self._alias(place), (*self._flags(place), *constant_findings(train))
+        if train is not None and place.tenant is not None:
+            differing = self.project.differences(train, place.tenant)
+            flags = (*flags, *(replace(each, severity=Severity.WARNING) for each in differing))
         if alias_owner != key.arn:
             flags = (*flags, _alias_taken(alias, alias_owner))
         if key.found is Found.FINISHED and order.policy and place.tenant:

@@ -94,6 +94,7 @@ def _report(choice: KeyChoice, options: _Options) -> Report:
         now=datetime.now(UTC),
         key_arn=source.key.arn if source.key else None,
         allowed=tuple(map(gates_of, measured)),
+        attested_only=choice.tenant is not None,
         identity_policies=beside,
         grants=source.grants if grants is None else read_grants_file(grants),
     )

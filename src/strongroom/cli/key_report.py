@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from strongroom.cli.key_plan import Plan
+from strongroom.errors import Finding, Severity
 from strongroom.formats.pcrs import GATES, PcrIndex
 from strongroom.formats.times import aws_time
 from strongroom.keypolicy.model import KeyPolicy, budget
 from strongroom.keypolicy.room import Room, room_in
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec
+from strongroom.keypolicy.train import VERSION_DIGITS
 
 SHUT = "It opens for nobody."
 
@@ -72,13 +74,25 @@ def room_line(room: Room, used_bytes: int) -> str:
     )
 
 
+def constant_findings(train: TenantKeySpec | None) -> Iterator[Finding]:
+    """Yield what a train takes for a gate that is the same for every clean boot: a version's name does not show it.
+
+    Whoever may replace the policy can admit another command line for a version that was admitted (ATTACKS B1).
+    """
+    for release in train.releases if train else ():
+        for index, value in release.overrides.items():
+            said = f"PCR4 {release.version}… opens with PCR{index} {value.hex()}, not the constant of a clean boot"
+            yield Finding("key.other-constant", said, Severity.WARNING)
+
+
 def _versions(releases: Sequence[AdmittedRelease]) -> str:
     return "version" if len(releases) == 1 else "versions"
 
 
 def _line(release: AdmittedRelease, now: datetime) -> str:
     gated = ", Secure Boot" if release.secure_boot is SecureBoot.GATED else ""
-    return f"PCR4 {release.version}…  ring {release.ring}  epoch {release.epoch}  {_end(release, now)}{gated}"
+    others = "".join(f", PCR{index} {value.hex()[:VERSION_DIGITS]}…" for index, value in release.overrides.items())
+    return f"PCR4 {release.version}…  ring {release.ring}  epoch {release.epoch}  {_end(release, now)}{gated}{others}"
 
 
 def _end(release: AdmittedRelease, now: datetime) -> str:

@@ -24,10 +24,28 @@ folder_option = click.option(
 def twin_folder(given: Path | None) -> Path:
     """Return the folder that is meant: the one given, or the project's, or the working directory's.
 
-    Raises LocalFault where somebody has removed the working directory.
+    Raises LocalFault where somebody has removed the working directory, and for a project's folder that leads elsewhere:
+    whoever wrote the project could have a twin put its files, and a .gitignore, over those of another folder of the
+    user's.
     """
     if given is not None:
         return given
+    place = default_folder()
+    for each in (place.parent, place):
+        if each.is_symlink():
+            raise LocalFault(
+                "twin.folder-link",
+                f"expected a folder at {each}, found a link to {each.resolve()}",
+                remedy="Name the folder itself with --folder, if it is meant.",
+            )
+    return place
+
+
+def default_folder() -> Path:
+    """Return the folder beside the project file, or in the working directory where there is none, wherever it leads.
+
+    Raises LocalFault where somebody has removed the working directory.
+    """
     try:
         return nearest_project().parent.resolve() / _DEFAULT
     except FileNotFoundError as error:

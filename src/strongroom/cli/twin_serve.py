@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from strongroom.cli.output import emit, error_console
-from strongroom.cli.twin_folder import twin_folder
+from strongroom.cli.twin_folder import default_folder
 from strongroom.cli.twin_log_lines import entry_lines
 from strongroom.ids import Region
 from strongroom.twin.addresses import Addresses
@@ -110,7 +110,7 @@ def print_started(out: Console, result: dict[str, object], *, ends: str) -> None
 
 def _folder_words(folder: str) -> str:
     """Return how commands are told of this folder; nothing where they find it by themselves."""
-    return "" if Path(folder) == twin_folder(None).absolute() else f" --folder {shlex.quote(folder)}"
+    return "" if Path(folder) == default_folder().absolute() else f" --folder {shlex.quote(folder)}"
 
 
 def _say(entry: Entry) -> None:

@@ -147,6 +147,26 @@ def test_what_kms_prints_is_read_as_well(folder):
     assert said["policy"] == json.loads((folder.path / "a.json").read_text())
 
 
+@pytest.mark.parametrize("index", [2, 12, 13])
+def test_a_gate_that_somebody_has_moved_is_shown(folder, index):
+    """An administrator lets another command line in: PCR4, by which versions are called, stays what it was."""
+    folder.ok("policy", "--tenant", "globex", "--measurements", "v1.json", "-o", "a.json")
+    constant = (SEPARATOR_ONLY_SHA384 if index == 2 else ZERO_SHA384).hex()
+    moved, policy = digest("init=/bin/sh").hex(), json.loads((folder.path / "a.json").read_text())
+    pcr = f"kms:RecipientAttestation:NitroTPMPCR{index}"
+    for each in policy["Statement"]:
+        for block in each.get("Condition", {}).values():
+            block.update({pcr: moved} if block.get(pcr) == constant else {})
+    (folder.path / "b.json").write_text(json.dumps(policy))
+    words = ("allow", "--tenant", "globex", "--measurements", "v2.json", "--policy", "b.json")
+    code, _, err = folder.call(*words)
+    (old,) = (line for line in err.splitlines() if f"  PCR4 {digest('v1').hex()[:12]}…" in line)
+    (new,) = (line for line in err.splitlines() if f"    PCR4 {digest('v2').hex()[:12]}…" in line)
+    assert (code, f"PCR{index} {moved[:12]}…" in old, "PCR2 " in new) == (0, True, False)
+    (finding,) = folder.ok(*words)["findings"]
+    assert (finding["code"], moved in finding["message"]) == ("key.other-constant", True)
+
+
 def test_only_what_is_named_is_revoked(folder):
     both = ("--measurements", "v1.json", "--measurements", "v2.json", "--epoch", "1", "--epoch", "2")
     folder.ok("policy", "--tenant", "globex", *both, "-o", "a.json")

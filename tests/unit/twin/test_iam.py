@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What IAM is told counts in KMS's next decision, and what would not count is refused."""
 
+import gzip
 import json
+from urllib.parse import urlencode
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 from tests.twin_world import CUSTOMER, VENDOR, client
 
 from strongroom.twin.accounts import FULL_ACCESS
@@ -244,3 +250,74 @@ def test_what_moto_refuses_changes_nothing(place):
     assert refused(place.iam.create_user, UserName="admin") == "EntityAlreadyExists"
     assert refused(place.iam.delete_user, UserName="admin") == "DeleteConflict"
     client(place.twin, "sts", place.admin).get_caller_identity()
+
+
+READ_USERS = FULL_ACCESS.replace('"*"', '"iam:ListUsers"', 1)
+"""May look at users, and at nothing else."""
+GRAB = {"Action": "PutUserPolicy", "UserName": "reader", "PolicyName": "all", "PolicyDocument": FULL_ACCESS}
+GRAB |= {"Version": "2010-05-08"}
+
+
+def hidden_in_the_query():
+    return f"?{urlencode(GRAB)}", b"Action=ListUsers&Version=2010-05-08", {"Content-Type": "text/plain"}
+
+
+def hidden_under_an_encoding():
+    """A gzip file whose comment reads as another call (RFC 1952, section 2.3, FCOMMENT)."""
+    packed = gzip.compress(urlencode(GRAB).encode())
+    body = packed[:3] + b"\x10" + packed[4:10] + b"&Action=ListUsers&Version=2010-05-08&x=\0" + packed[10:]
+    assert gzip.decompress(body) == urlencode(GRAB).encode()
+    form = "application/x-www-form-urlencoded; charset=utf-8"
+    return "", body, {"Content-Type": form, "Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("hidden", [hidden_in_the_query, hidden_under_an_encoding])
+def test_what_is_carried_out_is_what_was_asked_about(place, hidden):
+    reader = place.twin.create_user(CUSTOMER, "reader", policies=[READ_USERS])
+    query, body, headers = hidden()
+    request = AWSRequest("POST", f"{place.twin.endpoint_url}/{query}", headers=headers, data=body)
+    SigV4Auth(Credentials(reader.access_key_id, reader.secret_access_key), "iam", "us-east-1").add_auth(request)
+    reply = URLLib3Session().send(request.prepare())
+    assert b"<PutUserPolicyResponse" not in reply.content
+    assert place.iam.list_user_policies(UserName="reader")["PolicyNames"] == ["policy-1"]
+    place.iam.tag_user(UserName="reader", Tags=[{"Key": "a", "Value": "b"}])  # what writes takes moto's books over
+    assert not place.describes(client(place.twin, "kms", reader))
+
+
+def test_a_parameter_of_another_operation_names_no_other_resource(place):
+    group = f"arn:aws:iam::{CUSTOMER}:group/own"
+    policy = {"Effect": "Allow", "Action": "iam:*", "Resource": group}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    reader = place.twin.create_user(CUSTOMER, "reader", policies=[text])
+    body = urlencode({**GRAB, "GroupName": "own"})
+    form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    request = AWSRequest("POST", f"{place.twin.endpoint_url}/", headers=form, data=body)
+    SigV4Auth(Credentials(reader.access_key_id, reader.secret_access_key), "iam", "us-east-1").add_auth(request)
+    reply = URLLib3Session().send(request.prepare())
+    assert (reply.status_code, b"GroupName" in reply.content) == (400, True)
+    assert not place.describes(client(place.twin, "kms", reader))
+
+
+@pytest.mark.parametrize("name", ["a b", "x\x1b[2J", "../../x", "a/b", "n" * 65])
+def test_a_name_that_cannot_be_taken_over_stops_nobody_else(place, name):
+    assert refused(place.iam.create_user, UserName=name) == "ValidationError"
+    assert refused(place.iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust(ROOT)) == "ValidationError"
+    place.iam.create_user(UserName="somebody")
+    assert place.twin.directory.principal(f"arn:aws:iam::{CUSTOMER}:user/somebody")
+
+
+def test_who_names_nobody_means_himself_and_takes_no_other_ones_key(place):
+    own = {"Effect": "Allow", "Action": "iam:*AccessKey", "Resource": f"arn:aws:iam::{CUSTOMER}:user/reader"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    reader = place.twin.create_user(CUSTOMER, "reader", policies=[text])
+    iam = client(place.twin, "iam", reader)
+    assert refused(iam.delete_access_key, AccessKeyId=place.admin.access_key_id) == "NoSuchEntity"
+    assert refused(iam.update_access_key, AccessKeyId=place.admin.access_key_id, Status="Inactive") == "NoSuchEntity"
+    assert place.describes(client(place.twin, "kms", place.admin))
+    made = iam.create_access_key()["AccessKey"]
+    assert made["UserName"] == "reader"
+    iam.delete_access_key(AccessKeyId=made["AccessKeyId"])
+    place.iam.update_assume_role_policy(RoleName="app", PolicyDocument=trust(ROOT))
+    place.iam.put_role_policy(RoleName="app", PolicyName="all", PolicyDocument=FULL_ACCESS)
+    session = place.as_session("iam", place.session("app"))
+    assert refused(session.delete_access_key, AccessKeyId=place.admin.access_key_id) == "ValidationError"

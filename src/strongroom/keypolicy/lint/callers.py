@@ -21,8 +21,8 @@ _BY_NAME = frozenset(
 _BY_ARN = frozenset({"aws:principalarn", "ec2:sourceinstancearn"})
 _ENDS = {"aws:principalorgpaths": "/", "aws:userid": ":"}
 """Where the organization, or the id of the role, ends in a value: what follows may be a pattern."""
-_OF_THE_KEY = "${aws:Resource"
-"""Variables that are facts of the key, and not of the caller."""
+_OF_THE_KEY = frozenset({"${aws:ResourceAccount}", "${aws:ResourceOrgID}"})
+"""Values that are facts of the key, and not of the caller."""
 _SHOWN = 4
 """Actions named in a message."""
 
@@ -47,7 +47,7 @@ def _fences_in(fence: ConditionView) -> bool:
 
 def _names_accounts(each: ConditionView) -> bool:
     """Tell whether each value is of one account or organization: no pattern of them, and not the caller's own."""
-    if any(has_variable(value) and _OF_THE_KEY not in value for value in each.values):
+    if any(has_variable(value) and value not in _OF_THE_KEY for value in each.values):
         return False
     if each.lookup in _BY_ARN:
         return all(

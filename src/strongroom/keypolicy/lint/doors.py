@@ -17,6 +17,7 @@ from strongroom.keypolicy.patterns import has_wildcard, wildcard
 from strongroom.keypolicy.principals import PrincipalKind, Sense
 from strongroom.keypolicy.statements import ATTESTED
 from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
+from strongroom.keypolicy.variables import has_variable
 
 _TAKEOVER = (PUT_KEY_POLICY, "kms:ScheduleKeyDeletion", "kms:DisableKey")
 _BY_NAME = frozenset({"aws:principalarn", "aws:userid"})
@@ -36,7 +37,12 @@ def _grants_nothing_secret(view: StatementView, found: list[str]) -> bool:
     That it is limited to a grantee does not help: he then has the key without a document.
     """
     limits = (each for each in view.on("kms:grantoperations") if each.condition.operator == _ALL_OF_THEM)
-    return found == [CREATE_GRANT] and any(not OPENING_OPERATIONS & set(each.values) for each in limits)
+    return found == [CREATE_GRANT] and any(all(map(_gives_nothing, each.values)) for each in limits)
+
+
+def _gives_nothing(operation: str) -> bool:
+    """Tell whether a grant of this operation gives no secret. What a variable becomes is up to the caller."""
+    return operation not in OPENING_OPERATIONS and not has_variable(operation)
 
 
 def anyone_changes(subject: Subject) -> Iterator[Fault]:

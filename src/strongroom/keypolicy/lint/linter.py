@@ -25,7 +25,8 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 class LintQuestion:
     """What is linted, as text, and what is known around it. `now` is aware.
 
-    `allowed` are the measurements that may open; empty: any NitroTPM document may. `grants` are those on the key, and
+    `allowed` are the measurements that may open; empty: any NitroTPM document may. With them, or `attested_only`, no
+    role is meant to open the key by itself, as it does an escrow key. `grants` are those on the key, and
     None where nobody knows them.
     """
 
@@ -33,6 +34,7 @@ class LintQuestion:
     now: datetime
     key_arn: KeyArn | None = None
     allowed: tuple[PcrDigests, ...] = ()
+    attested_only: bool = False
     identity_policies: tuple[str, ...] = ()
     grants: tuple[Grant, ...] | None = None
 
@@ -73,6 +75,7 @@ def _key_subject(question: LintQuestion) -> Subject:
         now=question.now,
         key_arn=question.key_arn,
         allowed=question.allowed,
+        attested_only=question.attested_only or bool(question.allowed),
         grants=question.grants or (),
     )
 

@@ -41,8 +41,11 @@ def openings(subject: Subject) -> Iterator[Opening]:
 def opens_by_role(allow: StatementView, subject: Subject) -> bool:
     """Tell whether a statement opens for named roles and users of the key's account, and a Deny keeps all others out.
 
-    That is what an escrow key does on purpose (docs/formats/key-policy.md): a person opens, outside any instance.
+    That is what an escrow key does on purpose (docs/formats/key-policy.md): a person opens, outside any instance. No
+    key does that of which only instances may open it.
     """
+    if subject.attested_only:
+        return False
     opened = allow.covered & set(ATTESTED)
     if not opened or not allow.members or len(subject.home) != 1:
         return False

@@ -27,7 +27,8 @@ _WITH_ACCOUNT = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ENTITY})
 class Subject:
     """One policy under lint. `beside` are the statements of the key policy, when it is an identity policy.
 
-    `allowed` bounds which PCR values may open; empty means that any NitroTPM document may. `now` is aware. `policy` is
+    `allowed` bounds which PCR values may open; empty means that any NitroTPM document may. `attested_only`:
+    no role may by itself. `now` is aware. `policy` is
     the key policy in any case, `grants` are those on its key, `answers` what the search over all requests came to.
     """
 
@@ -37,6 +38,7 @@ class Subject:
     now: datetime
     key_arn: KeyArn | None = None
     allowed: tuple[PcrDigests, ...] = ()
+    attested_only: bool = False
     grants: tuple[Grant, ...] = ()
     beside: tuple[StatementView, ...] = ()
     answers: tuple[Answer, ...] = ()

@@ -72,12 +72,17 @@ class ConditionView:
     @property
     def holds_without_key(self) -> bool:
         """Tell whether it holds for a request in which its key is missing."""
-        return not self.unread and self.condition.holds({})
+        return self._says_of_missing and self.condition.holds({})
 
     @property
     def demands(self) -> bool:
         """Tell whether it lets pass only requests that have its key."""
-        return not self.unread and not self.condition.holds({})
+        return self._says_of_missing and not self.condition.holds({})
+
+    @property
+    def _says_of_missing(self) -> bool:
+        """Tell whether AWS says what it makes of a missing key: not of ForAnyValue together with IfExists."""
+        return not self.unread and not (self.quantifier is Quantifier.ANY and self.if_exists)
 
     @property
     def negated(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from strongroom.keypolicy.grants import Grant
 from strongroom.keypolicy.model import Effect, IdentityPolicy, ResourcePolicy, Statement
 from strongroom.keypolicy.operations import CREATE_GRANT, OPERATIONS, PREFIX
-from strongroom.keypolicy.principals import Caller, Reach
+from strongroom.keypolicy.principals import Caller, PrincipalKind, Reach
 from strongroom.keypolicy.symbolic.demands import makes_only, of_constraints
 from strongroom.keypolicy.symbolic.resource import RESOURCE
 from strongroom.keypolicy.symbolic.solver import Clause, Term
@@ -124,7 +124,10 @@ class Encoding:
     def _key_statements(self) -> Iterator[_Opener]:
         for each in self.space.question.policy.statements:
             if each.effect is Effect.ALLOW and each.principals is not None and each.actions.covers(self.action.lower()):
-                yield self._opener(f"statement {each.label}", self._rest(each), each.principals.reach, self._at_home)
+                name, term = f"statement {each.label}", self._rest(each)
+                yield self._opener(name, term, each.principals.reach, self._at_home)
+                if any(member.kind is PrincipalKind.FEDERATED for member in each.principals.members):
+                    yield self._opener(name, term, _of_some_provider, _everybody)
 
     def _grants(self) -> Iterator[_Opener]:
         for grant in self.space.question.grants:
@@ -192,6 +195,15 @@ class Encoding:
 
 def _one(*literals: Literal) -> Clause:
     return Clause((literals,))
+
+
+def _of_some_provider(caller: Caller) -> Reach:
+    """Take every role session for one that a federated principal names.
+
+    AWS describes such principals for a role's trust policy alone, so `evaluate` lets nobody in by them. Whether KMS
+    does is not said: what hangs on it is no witness, and not impossible.
+    """
+    return Reach.DIRECT if caller.role_arn else Reach.NONE
 
 
 def _everybody(_: Caller) -> bool:

@@ -61,6 +61,8 @@ def read_condition(condition: Condition) -> Reading:
     if condition.unread:
         raise Unreadable(f"this reader does not understand it ({condition.unread})")
     name = condition.operator
+    if name.startswith(Quantifier.ANY) and name.endswith("IfExists"):
+        raise Unreadable("AWS does not say what ForAnyValue and IfExists make of a missing key")
     for quantifier in Quantifier:
         name = name.removeprefix(quantifier)
     operator = OPERATORS[name.removesuffix("IfExists")]

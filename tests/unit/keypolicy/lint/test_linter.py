@@ -262,12 +262,34 @@ def test_a_narrowed_allow_to_everybody_still_lets_everybody_change_the_policy(wo
         ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "Decrypt"]}}, True),
         ({"ForAnyValue:StringEquals": {"kms:GrantOperations": ["Encrypt"]}}, True),
         ({"ForAllValues:StringEqualsIfExists": {"kms:GrantOperations": ["Encrypt"]}}, True),
+        # The caller says what stands there: his tag, or his session's, may be Decrypt.
+        ({"ForAllValues:StringEquals": {"kms:GrantOperations": ["Encrypt", "${aws:PrincipalTag/may}"]}}, True),
         ({"ArnEquals": {"kms:GranteePrincipal": CHANGE}}, True),
     ],
 )
 def test_a_grant_that_gives_no_secret_is_no_side_door(world, condition, found):
     allow = HURRIED | {"Principal": {"AWS": VENDOR}, "Action": "kms:CreateGrant", "Condition": condition}
     assert ("lint.create-grant" in serious(lint_of(world.document(allow)))) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("${aws:ResourceAccount}", False),
+        ("${aws:PrincipalTag/home, '${aws:Resource'}", True),
+        ("${aws:ResourceAccount}${aws:PrincipalTag/more}", True),
+    ],
+)
+def test_a_variable_names_accounts_only_where_it_is_of_the_key(world, value, found):
+    narrowed = HURRIED | {"Action": "kms:DescribeKey", "Condition": {"StringEquals": {"aws:PrincipalAccount": value}}}
+    assert ("lint.anyone" in serious(lint_of(world.document(narrowed)))) == found
+
+
+def test_a_role_opens_no_key_of_which_images_may_open_it(world):
+    """Who replaces the policy of a tenant's key by that of an escrow key does not get away with a note."""
+    text = encode_key_policy(escrow(world))
+    answer = serious(lint_of(text, allowed=(world.release().pcrs,)))
+    assert {"lint.unattested", "lint.opens"} <= answer
 
 
 def test_a_deny_of_one_old_value_is_fine_beside_gates(world):
@@ -326,3 +348,30 @@ def test_a_request_in_words_says_who_asks_and_with_which_document(world):
     shown = in_words(world.call(encryption_context={}))
     assert shown.startswith(f"{asked} with a NitroTPM document that shows PCR2=")
     assert in_words(world.call(attestation=world.enclave({}), encryption_context={})).endswith(" of a Nitro Enclave")
+
+
+def test_nobody_knows_whom_a_federated_principal_lets_in(world):
+    provider = HURRIED | {"Principal": {"Federated": "cognito-identity.amazonaws.com"}, "Action": "kms:Decrypt"}
+    assert "lint.undecided" in serious(lint_of(world.document(provider)))
+    shut = FENCE | {"Action": "kms:Decrypt"}
+    assert "lint.undecided" not in serious(lint_of(world.document(provider, shut)))
+
+
+@pytest.mark.parametrize("bound", ["9" * 18 + "." + "9" * 18, "-" + "9" * 18 + "." + "9" * 18])
+def test_the_largest_numbers_that_are_read_are_decided_on(world, bound):
+    for operator in ("NumericLessThan", "NumericGreaterThanEquals"):
+        old = {"Condition": {operator: {"aws:MultiFactorAuthAge": bound}}}
+        allow = HURRIED | {"Principal": {"AWS": role(VENDOR, "any")}, "Action": "kms:Decrypt"} | old
+        assert "lint.unattested" in serious(lint_of(world.document(allow)))
+
+
+def test_a_deny_by_what_aws_does_not_say_shuts_nothing(world):
+    """ForAnyValue is false for a missing key, IfExists true. Of both together AWS does not say which one wins."""
+    for prefix, sure in (("", True), ("ForAllValues:", True), ("ForAnyValue:", False)):
+        operator = f"{prefix}StringNotEqualsIgnoreCaseIfExists"
+        fence = FENCE | {"Action": "kms:Decrypt", "Condition": {operator: {f"{PCR}4": "0d" * 48}}}
+        allow = HURRIED | {"Principal": {"AWS": role(VENDOR, "any")}, "Action": "kms:Decrypt"}
+        found = serious(lint_of(world.document(allow, fence)))
+        assert found & {"lint.unattested", "lint.undecided"} == (
+            set() if sure else {"lint.unattested", "lint.undecided"}
+        )
