@@ -25,7 +25,7 @@ from strongroom.keypolicy.symbolic.encoding import Encoding, Way
 from strongroom.keypolicy.symbolic.patterns import Unreadable
 from strongroom.keypolicy.symbolic.proof import closing
 from strongroom.keypolicy.symbolic.question import Question
-from strongroom.keypolicy.symbolic.relations import domains, relations
+from strongroom.keypolicy.symbolic.relations import domains, habits, relations
 from strongroom.keypolicy.symbolic.resource import RESOURCE
 from strongroom.keypolicy.symbolic.solver import MAX_STEPS, Clause, Search, Settled, Term, TooLong, settled
 from strongroom.keypolicy.symbolic.space import CALLER, DOCUMENT, ENCLAVE, NITROTPM, NONE, Space, space_of
@@ -81,7 +81,7 @@ class _Action:
         if action == CREATE_GRANT:
             self._common.append(Clause(((space.demand(OPENS),),)))
         # What all ways have in common is settled once.
-        self._surely = settled(self._domains, [self._sure(each) for each in self._common])
+        self._surely = settled(self._domains, [*map(self._sure, self._common), *habits(space)])
         self._perhaps = settled(self._domains, self._common)
 
     def answers(self) -> Iterator[Witness | Closed | Doubt]:

@@ -47,6 +47,19 @@ def relations(space: Space, action: str) -> Iterator[Clause]:
             yield Clause(tuple((literal,) for literal in literals))
 
 
+def habits(space: Space) -> Iterator[Clause]:
+    """Yield what holds of requests that `keypolicy.context` can make, and that AWS does not say of all there are.
+
+    A service in between need not be one of those that fill kms:ViaService or aws:CalledVia (KMS Developer Guide,
+    kms:ViaService; IAM User Guide, aws:CalledVia).
+    """
+    named = ((_FOR_RESOURCE, (_VIA,)), (_BY_SERVICE, (_VIA, _CALLED_VIA)))
+    for key, names in named:
+        if all(map(space.has, (key, *names))):
+            literals = (_true(space, key, are=False), *map(space.present, names))
+            yield Clause(tuple((literal,) for literal in literals))
+
+
 def _of_document(space: Space, action: str) -> Iterator[list[Literal]]:
     """Require that a document's keys are there only with a document of their kind (KMS Developer Guide)."""
     if not OPERATIONS[action].attested:
@@ -90,12 +103,8 @@ def _of_services(space: Space, action: str) -> Iterator[list[Literal]]:
         if space.has(key) and row is not None and action in row.operations:
             yield [space.present(key)]
             yield from _implied(space, _VIA, key)
-    if space.has(_FOR_RESOURCE) and space.has(_VIA):
-        yield [_true(space, _FOR_RESOURCE, are=False), space.present(_VIA)]
     if space.has(_BY_SERVICE):
         yield from _implied(space, _CALLED_VIA, _BY_SERVICE)
-    if all(map(space.has, (_BY_SERVICE, _VIA, _CALLED_VIA))):
-        yield [_true(space, _BY_SERVICE, are=False), space.present(_VIA), space.present(_CALLED_VIA)]
     yield from _together(space, *_CHAIN)
 
 
