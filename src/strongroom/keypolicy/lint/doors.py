@@ -20,6 +20,7 @@ from strongroom.keypolicy.symbolic.demands import OPENING_OPERATIONS
 from strongroom.keypolicy.variables import has_variable
 
 _TAKEOVER = (PUT_KEY_POLICY, "kms:ScheduleKeyDeletion", "kms:DisableKey")
+_OUTSIDERS = (PrincipalKind.SERVICE, PrincipalKind.FEDERATED)
 _BY_NAME = frozenset({"aws:principalarn", "aws:userid"})
 _ALL_OF_THEM = "ForAllValues:StringEquals"
 
@@ -68,6 +69,15 @@ def account_changes(subject: Subject) -> Iterator[Fault]:
             yield view.fault(
                 view.place("Principal"), f"lets the IAM policies of {accounts[0]} decide who replaces this policy"
             )
+
+
+def outsider_changes(subject: Subject) -> Iterator[Fault]:
+    """Yield each Allow that lets a service, or users of an identity provider, replace the policy or shut the key."""
+    for view in subject.allows:
+        outsiders = [each.value for each in view.members if each.kind in _OUTSIDERS]
+        found = [action for action in _TAKEOVER if action in view.covered - subject.shut]
+        if outsiders and found:
+            yield view.fault(view.place("Principal"), f"lets {outsiders[0]} call {', '.join(found)}")
 
 
 def _names_callers(each: ConditionView) -> bool:
@@ -199,6 +209,14 @@ RULES: tuple[Rule, ...] = (
         "CloudTrail. Whoever administers the account can still become that role.",
         attacks=("K6",),
         check=account_changes,
+    ),
+    Rule(
+        code="lint.outsider-changes",
+        severity=Severity.ERROR,
+        title="A service or an identity provider may replace the policy, or shut or delete the key",
+        fix="Name the role that changes the policy. No service of AWS needs to; a provider lets in whom it likes.",
+        attacks=("K6",),
+        check=outsider_changes,
     ),
     Rule(
         code="lint.every-action",

@@ -187,6 +187,7 @@ def _doors() -> Iterator[tuple[str, Example]]:
         yield code, _example(door, (door, shut))
     change = _allow("Change", {"AWS": _ROLE}, "kms:PutKeyPolicy")
     yield "lint.anyone-changes", _example(change | {"Principal": "*"}, change)
+    yield "lint.outsider-changes", _example(change | {"Principal": {"Service": "ec2.amazonaws.com"}}, change)
     only = _deny("DenyOtherChangers", "kms:PutKeyPolicy", {"ArnNotEquals": {"aws:PrincipalArn": _ROLE}})
     yield "lint.account-changes", _example(_ADMIN, (_ADMIN, only))
     yield "lint.every-action", _example(_allow("Admin", {"AWS": _VENDOR}, "kms:*"), _ADMIN)
