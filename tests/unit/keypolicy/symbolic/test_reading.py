@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions that cannot be taken apart."""
+
+import pytest
+
+from strongroom.keypolicy.conditions import Condition
+from strongroom.keypolicy.symbolic.patterns import Unreadable
+from strongroom.keypolicy.symbolic.reading import read_condition
+
+
+def test_binary_values_are_not_read():
+    condition = Condition("BinaryEquals", "aws:Referer", ("YQ==",), "aws:referer", lambda _: True)
+    with pytest.raises(Unreadable, match="binary"):
+        read_condition(condition)
