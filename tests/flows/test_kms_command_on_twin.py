@@ -168,7 +168,7 @@ def test_a_tpm_that_fails_after_a_refusal_does_not_hide_the_refusal(scene, folde
 def test_where_nobody_answers_it_exits_with_8(scene, folder, capsys):
     asked = decrypt(scene, folder, "--encryption-context", SHORTHAND, "--endpoint-url", "http://127.0.0.1:9")
     assert run(asked) == 8
-    assert "Check the endpoint" in capsys.readouterr().err
+    assert "Does a twin run?" in capsys.readouterr().err
 
 
 @pytest.mark.attack("K14")

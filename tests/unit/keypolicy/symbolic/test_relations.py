@@ -8,7 +8,7 @@ import pytest
 from strongroom.keypolicy.model import parse_key_policy
 from strongroom.keypolicy.symbolic.demands import GRANT_OPERATIONS_KEY
 from strongroom.keypolicy.symbolic.question import Question
-from strongroom.keypolicy.symbolic.relations import domains, relations
+from strongroom.keypolicy.symbolic.relations import domains, habits, relations
 from strongroom.keypolicy.symbolic.space import DOCUMENT, ENCLAVE, NITROTPM, space_of
 from strongroom.keypolicy.symbolic.variables import merged
 
@@ -108,7 +108,7 @@ def satisfies(chosen, clause):
 def test_a_rule_leaves_what_a_request_can_have_and_nothing_else(world, row):
     action, keys, rule = f"kms:{row[0]}", row[1], row[2]
     space = space_about(world, action, keys)
-    clauses = list(relations(space, action))
+    clauses = [*relations(space, action), *habits(space)]
     answers = set()
     for chosen in every_case(space, action):
         facts = merged(each.cases[at] for each, at in zip(space.variables, chosen, strict=True))
