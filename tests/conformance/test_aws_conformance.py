@@ -27,6 +27,8 @@ from tests.twin_world import RECIPIENT
 from strongroom.twin import sigv4
 from strongroom.twin.kms import authorization, policies, recipient, service, tags
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tried(tmp_path, monkeypatch):

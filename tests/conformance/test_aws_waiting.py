@@ -16,6 +16,8 @@ from tests.conformance.aws_world import account
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.kms import administration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tried(tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ from tests.key_world import ROLE, key_world
 
 from strongroom.twin.firmware import Firmware
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):

@@ -23,6 +23,8 @@ from strongroom.keypolicy.model import encode_key_policy
 from strongroom.keypolicy.spec import VendorSpec
 from strongroom.twin.pki import create_root
 
+pytestmark = pytest.mark.slow
+
 SHUT = {"Admin", "DenyOpening", "DenySideDoors"}
 WIDE = {
     "Version": "2012-10-17",

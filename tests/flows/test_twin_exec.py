@@ -62,7 +62,8 @@ class Vendor:
     def start(self, *options: object, app: tuple[str, ...], **more: str) -> "subprocess.Popen[bytes]":
         """Start `strongroom twin exec` for globex, unless the options say otherwise."""
         tenant = () if "--tenant" in options else ("--tenant", "globex")
-        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background inherit that it is ignored
+        # Tests in the background, or under nohup, inherit that these are ignored.
+        before = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)}
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "strongroom", "twin", "exec", *tenant, *map(str, options), "--", *app],
@@ -73,7 +74,8 @@ class Vendor:
                 stderr=subprocess.PIPE,
             )
         finally:
-            signal.signal(signal.SIGINT, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def run(
         self, *options: object, app: tuple[str, ...], stdin: bytes = b"", **more: str

@@ -50,6 +50,7 @@ class BrokenError(Exception):
     """The property was broken."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name, monkeypatch):
     bug = BUGS[name]

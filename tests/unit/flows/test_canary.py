@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A canary that says yes to everybody, or cannot be put away, keeps the new policy from a key."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from strongroom.errors import KeyRefused, NotTrusted, ServiceFault
-from strongroom.flows.canary import CanaryDocument, prove_gates
+from strongroom.errors import KeyRefused, NotTrusted, ServiceFault, UsageError
+from strongroom.flows.canary import CanaryDocument, document_of, prove_gates
 from strongroom.formats.pcrs import SEPARATOR_ONLY_SHA384, ZERO_SHA384, PcrDigests
 from strongroom.keypolicy.spec import AdmittedRelease, SecureBoot, TenantKeySpec, VendorSpec
 
@@ -55,6 +56,26 @@ def test_it_is_asked_without_a_document_first_and_then_with_it():
     kms = Kms(DENIED, None)
     prove(kms)
     assert (kms.asked, kms.deleted) == ([None, b"a document"], [ARN])
+
+
+def test_a_document_that_is_refused_is_named():
+    kms = Kms(DENIED, KeyRefused("kms.document-expired", "too old"))
+    with pytest.raises(KeyRefused) as caught:
+        prove(kms)
+    (note,) = caught.value.__notes__
+    assert note.startswith("It was the canary of v1, with document.cbor.")
+    assert kms.deleted == [ARN]
+
+
+def test_without_a_document_of_the_release_it_says_what_moved():
+    other = PcrDigests.of({**{index: PCRS[index] for index in (2, 7, 12, 13)}, 4: b"5" * 48})
+    release = replace(RELEASE, pcrs=other)
+    with pytest.raises(UsageError) as caught:
+        document_of(release, (DOCUMENT,))
+    assert caught.value.code == "canary.no-document"
+    assert caught.value.__notes__ == [
+        f"document.cbor: PCR4 is {(b'4' * 48).hex()}, the release has {(b'5' * 48).hex()}"
+    ]
 
 
 def test_gates_that_let_in_whoever_has_no_document_are_not_put():

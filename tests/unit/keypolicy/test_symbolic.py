@@ -218,6 +218,13 @@ def test_a_service_in_between_goes_together_with_its_name(world):
     assert witnessed(opening(world, world.document(allow, denies[1]))).sender.via_service
 
 
+def test_of_services_in_between_one_is_looked_for_that_says_its_name(world):
+    allow = world.statement(Action="kms:Decrypt", Condition={"Bool": {"aws:ViaAWSService": "true"}})
+    deny = world.statement(Effect="Deny", Condition={"Null": {"kms:ViaService": "false"}})
+    another = world.statement(Effect="Deny", Condition={"ForAnyValue:StringEquals": {"aws:CalledVia": "a"}})
+    assert witnessed(opening(world, world.document(allow, deny, another))).sender.called_via
+
+
 def test_the_number_between_two_bounds_is_found(world):
     between = {
         "NumericGreaterThan": {"aws:MultiFactorAuthAge": "59"},

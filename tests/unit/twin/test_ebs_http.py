@@ -20,6 +20,8 @@ from strongroom.twin.accounts import FULL_ACCESS
 from strongroom.twin.ebs.faults import Faults
 from strongroom.twin.server import Twin
 
+pytestmark = pytest.mark.slow
+
 LINEAR = {"ChecksumAlgorithm": "SHA256", "ChecksumAggregationMethod": "LINEAR"}
 AWS = Path(sys.executable).with_name("aws")
 COLDSNAP = "coldsnap"
