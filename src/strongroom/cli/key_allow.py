@@ -7,24 +7,17 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import click
 
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.appraisal.evidence import verify_evidence
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
-from strongroom.cli.key_change import (
-    KeyChanger,
-    change_options,
-    expect_no_output,
-    places_with_keys,
-)
+from strongroom.cli.key_change import ChangeOptions, KeyChanger, change_options, emit_plan, places_to_change
 from strongroom.cli.key_plan import Plan, plan_allow
-from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import Asked, read_asked, release_options
-from strongroom.cli.key_report import constant_findings, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import json_option
@@ -38,15 +31,9 @@ from strongroom.ids import EvidenceBytes
 from strongroom.keypolicy.model import KeyPolicy
 
 
-class Options(TypedDict):
+class Options(ChangeOptions):
     """The options, as click hands them over."""
 
-    tenants: tuple[str, ...]
-    ring: str | None
-    regions: tuple[str, ...]
-    policy_file: Path | None
-    output: Path | None
-    dry_run: bool
     measurements: tuple[Path, ...]
     expires: str | None
     epochs: tuple[int, ...]
@@ -54,11 +41,6 @@ class Options(TypedDict):
     update: bool
     canary_document: tuple[Path, ...]
     no_canary: bool
-    target: str | None
-    project_path: Path
-    profile: str | None
-    endpoint_url: str | None
-    as_json: bool
 
 
 _UNPROVEN = Finding(
@@ -102,7 +84,7 @@ def command(context: click.Context, **options: Unpack[Options]) -> None:
     if options["policy_file"] is not None:
         run.write(options["policy_file"])
         return
-    places = run.places()
+    places = places_to_change(run.project, run.session, options)
     context.exit(run_batch(run.project.target, places, run.allow, as_json=options["as_json"]))
 
 
@@ -128,15 +110,6 @@ class _Run:
             raise UsageError("key.nothing-asked", "expected --measurements FILE, or --update, found neither")
         return cls(options, project, session, asked, now, set())
 
-    def places(self) -> list[KeyPlace]:
-        """Return the keys to change, and say on stderr where. Raises UsageError."""
-        expect_no_output(self.options["output"])
-        places = places_with_keys(
-            self.project, tenants=self.options["tenants"], ring=self.options["ring"], regions=self.options["regions"]
-        )
-        self.session.announce(place.region for place in places)
-        return places
-
     def write(self, path: Path) -> None:
         """Do it in a file."""
         if len(self.options["tenants"]) != 1 or self.options["ring"]:
@@ -145,15 +118,7 @@ class _Run:
             raise UsageError("key.canary-offline", "expected no --canary-document with --policy: KMS is not asked")
         tenant = self.project.tenant(self.options["tenants"][0])
         plan = self._plan(KeyPlace(tenant, tenant.regions[0]), read_policy_source(path).policy)
-        output = None if self.options["dry_run"] else self.options["output"]
-        emit_policy(
-            plan.after,
-            output,
-            lines=plan_lines(plan, now=self.now),
-            flags=(*self.asked.findings, *constant_findings(plan.train)),
-            members=plan_members(plan),
-            as_json=self.options["as_json"],
-        )
+        emit_plan(plan, self.options, flags=self.asked.findings, now=self.now)
 
     def allow(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
 from strongroom.cli.key_batch import KeyPlace, KeyReport
 from strongroom.cli.key_plan import Plan
+from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_report import constant_findings, plan_lines, plan_members
 from strongroom.cli.key_session import VendorSession, pause
@@ -42,17 +44,51 @@ change_options = option_group(
 """The options that say whose policy is changed."""
 
 
-def places_with_keys(
-    project: KeyProject, *, tenants: Sequence[str], ring: str | None, regions: Sequence[str]
-) -> list[KeyPlace]:
-    """Return the keys of these tenants, or of a ring's, that the project knows, in these regions or in all.
+class ChangeOptions(TypedDict):
+    """What both commands are given, as click hands it over."""
 
-    Raises UsageError for a tenant without a key there.
+    tenants: tuple[str, ...]
+    ring: str | None
+    regions: tuple[str, ...]
+    policy_file: Path | None
+    output: Path | None
+    dry_run: bool
+    target: str | None
+    project_path: Path
+    profile: str | None
+    endpoint_url: str | None
+    as_json: bool
+
+
+def places_to_change(project: KeyProject, session: VendorSession, options: ChangeOptions) -> list[KeyPlace]:
+    """Return the keys that are meant, and say on stderr where they are.
+
+    Raises UsageError for -o, which goes with a file, and for a tenant without a key there.
     """
+    if options["output"] is not None:
+        raise UsageError("key.output", "expected -o with --policy FILE only")
+    places = _places_with_keys(project, options)
+    session.announce(place.region for place in places)
+    return places
+
+
+def emit_plan(plan: Plan, options: ChangeOptions, *, flags: Sequence[Finding], now: datetime) -> None:
+    """Write the policy of a plan to -o or stdout, unless this is a dry run, and say what it changes."""
+    emit_policy(
+        plan.after,
+        None if options["dry_run"] else options["output"],
+        lines=plan_lines(plan, now=now),
+        flags=(*flags, *constant_findings(plan.train)),
+        members=plan_members(plan),
+        as_json=options["as_json"],
+    )
+
+
+def _places_with_keys(project: KeyProject, options: ChangeOptions) -> list[KeyPlace]:
     places = []
-    for tenant in project.tenants(tenants, ring):
+    for tenant in project.tenants(options["tenants"], options["ring"]):
         known = project.target.keys.get(tenant.id, {})
-        for region in map(Region, dict.fromkeys(regions or known)):
+        for region in map(Region, dict.fromkeys(options["regions"] or known)):
             if region not in known:
                 raise _no_key(project, tenant, region)
             places.append(KeyPlace(tenant, region))
@@ -95,7 +131,7 @@ class KeyChanger:
         return read_key_policy(admin, arn)
 
     def arn(self, place: KeyPlace) -> KeyArn:
-        """Return the key, which `places_with_keys` has found in the project."""
+        """Return the key, which `places_to_change` has found in the project."""
         if place.tenant is None:
             raise RuntimeError("an escrow key has no train")
         return self.project.target.keys[place.tenant.id][place.region]
@@ -136,9 +172,3 @@ def _did(change: PolicyChange, *, dry_run: bool) -> str:
     if not change.is_one:
         return "Nothing to change on"
     return "Would change" if dry_run else "Changed, and read back from,"
-
-
-def expect_no_output(output: Path | None) -> None:
-    """Raise UsageError for -o where the policy goes to a key."""
-    if output is not None:
-        raise UsageError("key.output", "expected -o with --policy FILE only")

@@ -8,22 +8,16 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import click
 
 from strongroom.cli.key_batch import KeyPlace, KeyReport, run_batch
-from strongroom.cli.key_change import (
-    KeyChanger,
-    change_options,
-    expect_no_output,
-    places_with_keys,
-)
+from strongroom.cli.key_change import ChangeOptions, KeyChanger, change_options, emit_plan, places_to_change
 from strongroom.cli.key_plan import Plan, plan_revoke, plan_shut
-from strongroom.cli.key_policy_output import emit_policy
 from strongroom.cli.key_project import KeyProject
 from strongroom.cli.key_releases import gates_of
-from strongroom.cli.key_report import SHUT, plan_lines, plan_members
+from strongroom.cli.key_report import SHUT
 from strongroom.cli.key_session import VendorSession, session_options
 from strongroom.cli.key_source import read_policy_source
 from strongroom.cli.output import error_console, json_option
@@ -37,26 +31,15 @@ from strongroom.keypolicy.spec import PCR4, PCR7, AdmittedRelease
 from strongroom.keypolicy.train import is_bootstrap, read_train
 
 
-class Options(TypedDict):
+class Options(ChangeOptions):
     """The options, as click hands them over."""
 
-    tenants: tuple[str, ...]
-    ring: str | None
-    regions: tuple[str, ...]
-    policy_file: Path | None
-    output: Path | None
-    dry_run: bool
     measurements: tuple[Path, ...]
     pcr4: tuple[str, ...]
     epochs: tuple[int, ...]
     expired: bool
     shut: bool
     yes: bool
-    target: str | None
-    project_path: Path
-    profile: str | None
-    endpoint_url: str | None
-    as_json: bool
 
 
 _PREFIX = re.compile(r"[0-9a-f]{8,96}")
@@ -95,7 +78,7 @@ def command(context: click.Context, **options: Unpack[Options]) -> None:
     if options["policy_file"] is not None:
         run.write(options["policy_file"])
         return
-    places = run.places()
+    places = places_to_change(run.project, run.session, options)
     context.exit(run_batch(run.project.target, places, run.revoke, as_json=options["as_json"]))
 
 
@@ -119,15 +102,6 @@ class _Run:
         measured = tuple(gates_of(read_measurements_file(path)) for path in options["measurements"])
         return cls(options, project, session, measured, datetime.now(UTC))
 
-    def places(self) -> list[KeyPlace]:
-        """Return the keys to change, and say on stderr where. Raises UsageError."""
-        expect_no_output(self.options["output"])
-        places = places_with_keys(
-            self.project, tenants=self.options["tenants"], ring=self.options["ring"], regions=self.options["regions"]
-        )
-        self.session.announce(place.region for place in places)
-        return places
-
     def write(self, path: Path) -> None:
         """Do it in a file."""
         if self.options["tenants"] or self.options["ring"]:
@@ -137,15 +111,7 @@ class _Run:
         plan = self._plan(read_policy_source(path).policy)
         flags = self._flags(plan)
         self._confirm(plan, str(path))
-        output = None if self.options["dry_run"] else self.options["output"]
-        emit_policy(
-            plan.after,
-            output,
-            lines=plan_lines(plan, now=self.now),
-            flags=flags,
-            members=plan_members(plan),
-            as_json=self.options["as_json"],
-        )
+        emit_plan(plan, self.options, flags=flags, now=self.now)
 
     def revoke(self, place: KeyPlace) -> KeyReport:
         """Change one key."""

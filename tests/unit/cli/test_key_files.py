@@ -167,6 +167,17 @@ def test_a_gate_that_somebody_has_moved_is_shown(folder, index):
     assert (finding["code"], moved in finding["message"]) == ("key.other-constant", True)
 
 
+def test_a_gate_that_somebody_has_moved_is_shown_by_a_revocation_too(folder):
+    both = ("--measurements", "v1.json", "--measurements", "v2.json")
+    folder.ok("policy", "--tenant", "globex", *both, "-o", "a.json")
+    text, moved = (folder.path / "a.json").read_text(), digest("init=/bin/sh").hex()
+    pcr = '"kms:RecipientAttestation:NitroTPMPCR12":'
+    (folder.path / "b.json").write_text(text.replace(f'{pcr}"{ZERO_SHA384.hex()}"', f'{pcr}"{moved}"'))
+    said = folder.ok("revoke", "--pcr4", digest("v2").hex()[:12], "--policy", "b.json")
+    (finding,) = said["findings"]
+    assert (len(said["removed"]), finding["code"], moved in finding["message"]) == (1, "key.other-constant", True)
+
+
 def test_only_what_is_named_is_revoked(folder):
     both = ("--measurements", "v1.json", "--measurements", "v2.json", "--epoch", "1", "--epoch", "2")
     folder.ok("policy", "--tenant", "globex", *both, "-o", "a.json")
