@@ -2,6 +2,7 @@
 """One running twin for all tests of a module; what a test changes in it, it makes for itself."""
 
 import pytest
+from tests.ebs_calls import Storage
 from tests.kms_calls import CUSTOMER, VENDOR, Cloud
 from tests.twin_world import world as running_world
 
@@ -30,3 +31,11 @@ def vendor(cloud):
 def customer(cloud):
     """Somebody who may do everything in the customer's account, which is none of the vendor's."""
     return cloud.user(CUSTOMER, "admin", FULL_ACCESS)
+
+
+@pytest.fixture
+def storage():
+    """EBS of its own, without HTTP."""
+    found = Storage()
+    yield found
+    found.ebs.close()

@@ -9,17 +9,10 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from tests.ebs_calls import BLOCK, Refused, Storage, aggregate, block, checksum
+from tests.ebs_calls import BLOCK, Refused, aggregate, block, checksum
 from tests.kms_calls import CUSTOMER, VENDOR
 
 FIVE = {index: block(str(index)) for index in (0, 3, 4, 700, 2047)}
-
-
-@pytest.fixture
-def storage():
-    found = Storage()
-    yield found
-    found.ebs.close()
 
 
 @pytest.fixture

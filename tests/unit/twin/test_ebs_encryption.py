@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.ebs_calls import BLOCK, Refused, Storage, block
+from tests.ebs_calls import BLOCK, Refused, block
 from tests.kms_calls import CUSTOMER, VENDOR, Caller
 
 from strongroom.ids import AccountId, Region
@@ -15,13 +15,6 @@ from strongroom.twin.machine import DEFAULT_REGION
 
 BLOCKS = {0: block("a"), 5: block("b")}
 EBS_ONLY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ebs:*","Resource":"*"}]}'
-
-
-@pytest.fixture
-def storage():
-    found = Storage()
-    yield found
-    found.ebs.close()
 
 
 @pytest.fixture

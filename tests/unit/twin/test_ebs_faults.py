@@ -5,18 +5,11 @@ import random
 from datetime import timedelta
 
 import pytest
-from tests.ebs_calls import Refused, Storage, block
+from tests.ebs_calls import Refused, block
 from tests.kms_calls import CUSTOMER, VENDOR
 
 from strongroom.twin.ebs.faults import Faults
 from strongroom.twin.ebs.quotas import AWS_QUOTAS, Quotas
-
-
-@pytest.fixture
-def storage():
-    found = Storage()
-    yield found
-    found.ebs.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
+from strongroom.formats.arn import arn_region
 from strongroom.ids import AccountId, KeyArn, Region
 from strongroom.twin.accounts import PARTITION
 from strongroom.twin.api_request import ApiRequest
@@ -49,7 +50,7 @@ class VolumeKeys:
         place = region or request.region
         if arn is None or arn == default_key(request.account_id, place):
             return
-        if arn.split(":")[3] != place:
+        if arn_region(arn) != place:
             raise _other_key(f"{arn} is of another Region.")
         via = f"ec2.{place}.amazonaws.com"
         context = {"aws:ebs:id": request.snapshot_id} if request.snapshot_id else {}

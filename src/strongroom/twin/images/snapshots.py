@@ -19,7 +19,6 @@ from strongroom.twin.images.registry import ImageRegistry
 
 _NO_VOLUME = "vol-ffffffff"
 """The volume of snapshots that no volume was behind."""
-_PERMISSION = "createVolumePermission"
 
 
 class Snapshots:
