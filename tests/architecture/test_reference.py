@@ -121,7 +121,7 @@ NO_CODES = {
     "security.capability",
     "fsck.erofs",
 }
-"""A domain, an instance type, the common name of a root, a module and what is in it, an attribute, a program."""
+"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
 
 
 def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():

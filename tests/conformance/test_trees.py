@@ -101,7 +101,7 @@ def read(image: Path, scratch) -> Tree:
 
 
 def described(tree: Tree, *, capabilities: bool) -> dict[str, tuple[object, ...]]:
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path, node in tree.nodes.items():
         if path not in ADDED:
             contents = bytes(tree.view(path)) if node.is_file else b""
