@@ -16,11 +16,11 @@ from strongroom.ids import Region
 MAX_USER_DATA_BYTES = 16_384
 """EC2 User Guide, "Run commands when you launch an EC2 instance": 16 KB before base64."""
 _SPEC = "docs/formats/agent.md"
-_BUCKET = r"(?P<bucket>[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9])"
+_BUCKET = r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
 """S3 User Guide, "General purpose bucket naming rules"."""
-_PREFIX = r"(?P<prefix>(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,255}){0,16})/?"
+_FOLDERS = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]{1,255}){0,16}/?"
 """Folders of names that mean the same to everybody: no character that somebody might encode in another way."""
-_LOCATION = re.compile(f"s3://{_BUCKET}{_PREFIX}")
+_LOCATION = re.compile(f"s3://{_BUCKET}{_FOLDERS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,6 @@ def parse_bundle_location(user_data: bytes) -> S3Place:
     root = strict_json.parse(user_data, maximum_bytes=MAX_USER_DATA_BYTES, spec=_SPEC)
     members = root.members(("strongroom",))["strongroom"].record(("bundles",), ("region",))
     text = members["bundles"].text(_LOCATION, wanted="a place such as s3://bucket/folder")
-    found = _LOCATION.fullmatch(text)
-    if found is None:  # `text` has matched it already
-        raise RuntimeError("a location matches its own pattern")
-    prefix = f"{found['prefix'][1:]}/" if found["prefix"] else ""
-    return S3Place(found["bucket"], prefix, members["region"].region() if "region" in members else None)
+    bucket, _, folders = text.removeprefix("s3://").rstrip("/").partition("/")
+    region = members["region"].region() if "region" in members else None
+    return S3Place(bucket, f"{folders}/" if folders else "", region)
