@@ -12,6 +12,7 @@ from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.tree import Node
 from strongroom.ids import Region
 
+QEMU_HOST = "10.0.2.2"
 _QEMU_USER_NETWORK = ipaddress.ip_network("10.0.2.0/24")
 """Where a guest sees its host (QEMU documentation, "Using the user mode network stack")."""
 URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
