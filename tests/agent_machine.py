@@ -17,6 +17,7 @@ from strongroom.agent.service import Agent, Places
 from strongroom.formats.agent_config import AgentConfig, BundleOrigin, Delivery, encode_agent_config
 from strongroom.formats.console import parse_console
 from strongroom.formats.console_model import Console
+from strongroom.formats.pcrs import GATES, PcrDigests
 from strongroom.formats.trust import Trust, encode_trust
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.machine import Instance
@@ -60,7 +61,8 @@ class AgentMachine:
 
     def agent(self) -> Agent:
         """The agent in this process, with the instance's documents."""
-        return Agent(Places(self.root, self.console), self.instance, SystemClock(), memory_locked=False)
+        pcrs = PcrDigests.of({index: self.instance.pcrs[index] for index in GATES})
+        return Agent(Places(self.root, self.console), self.instance, lambda: pcrs, SystemClock(), memory_locked=False)
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The agent as a program, which has to go through the device."""

@@ -12,25 +12,17 @@ from pathlib import Path
 
 from strongroom.crypto.public_keys import key_of_nobody
 from strongroom.errors import LocalFault, StrongroomError
-from strongroom.formats.attestation_document import parse_nitrotpm_document, unverified_claims
 from strongroom.formats.console import encode_failure, encode_receipt
 from strongroom.formats.console_model import ConsoleFailure
-from strongroom.formats.pcrs import GATES, PcrDigests
+from strongroom.formats.pcrs import PcrDigests
 from strongroom.ports import EvidenceSource
 
-NO_PCRS = PcrDigests.of({})
 _OPEN = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def print_receipt(console: Path, evidence_source: EvidenceSource) -> PcrDigests:
-    """Print a receipt of this boot, and return its gated PCRs, which nobody verified.
-
-    Raises what the source raises, FormatError for a document that is none, LocalFault for the console.
-    """
-    document = evidence_source.attest(public_key=key_of_nobody())
-    pcrs = unverified_claims(parse_nitrotpm_document(document)).pcrs
-    _print(console, encode_receipt(document))
-    return PcrDigests.of({index: pcrs[index] for index in GATES if index in pcrs})
+def print_receipt(console: Path, evidence_source: EvidenceSource) -> None:
+    """Print a receipt of this boot. Raises what the source raises, FormatError, and LocalFault for the console."""
+    _print(console, encode_receipt(evidence_source.attest(public_key=key_of_nobody())))
 
 
 def print_failure(console: Path, error: StrongroomError, pcrs: PcrDigests) -> None:

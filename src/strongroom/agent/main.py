@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,8 +22,13 @@ from strongroom.errors import StrongroomError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.attestation_document import MAX_FIELD_BYTES
 from strongroom.formats.image_paths import CONSOLE, STATUS_FILE
+from strongroom.formats.pcrs import GATES, PcrDigests
+from strongroom.formats.tpm.algorithms import Alg
 from strongroom.ids import SpkiDer
+from strongroom.tpm.connection import Connection
+from strongroom.tpm.device import open_tpm
 from strongroom.tpm.nitro import NitroTpmDevice
+from strongroom.tpm.pcrs import read_pcrs
 
 Command: TypeAlias = Callable[[argparse.Namespace], int]
 INTERRUPTED = 130
@@ -96,7 +102,14 @@ def _add(
 
 
 def _agent(asked: argparse.Namespace) -> Agent:
-    return Agent(Places(asked.root, asked.console), NitroTpmDevice(asked.tpm), _Clock(), memory_locked=lock_memory())
+    places = Places(asked.root, asked.console)
+    tpm = NitroTpmDevice(asked.tpm)
+    return Agent(places, tpm, partial(_gated_pcrs, asked.tpm), _Clock(), memory_locked=lock_memory())
+
+
+def _gated_pcrs(device: Path | None) -> PcrDigests:
+    with open_tpm(device) as tpm:
+        return read_pcrs(Connection(tpm), Alg.SHA384, GATES)
 
 
 def _run(asked: argparse.Namespace) -> int:

@@ -10,20 +10,21 @@
  5. deliver them on tmpfs                                                agent/delivery
  6. leave the state for `strongroom-agent status`, and tell systemd
 
-A failure is printed once on the console, with the PCRs of the receipt, and left as the state. The process ends in
+A failure is printed on the console, with the PCRs that the TPM shows then, and left as the state. The process ends in
 either case: secrets are in its memory, and Python cannot wipe that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.agent.accounts import owner_of
 from strongroom.agent.connect import connect, metadata_service
-from strongroom.agent.console import NO_PCRS, print_failure, print_receipt
+from strongroom.agent.console import print_failure, print_receipt
 from strongroom.agent.delivery import Owner, deliver
 from strongroom.agent.fetch import Fetched, fetch
 from strongroom.agent.notify import notify_ready
@@ -59,16 +60,17 @@ class Agent:
 
     places: Places
     evidence_source: EvidenceSource
+    read_pcrs: Callable[[], PcrDigests]
+    """The gated PCRs, for what is said of a failure. Nobody vouches for them."""
     clock: Clock
     memory_locked: bool
 
     def run_service(self, environment: MutableMapping[str, str]) -> None:
         """Take all steps. Raises what went wrong, after it was printed on the console."""
-        pcrs = NO_PCRS
         wrong: StrongroomError | None = LocalFault("agent.crashed", "a fault of the agent itself", remedy=_OUR_FAULT)
         try:
             clean_environment(environment)
-            pcrs = print_receipt(self.places.console, self.evidence_source)  # step 1
+            print_receipt(self.places.console, self.evidence_source)  # step 1
             self.fetch(())  # steps 2 to 6
             notify_ready(environment)
             wrong = None
@@ -77,10 +79,13 @@ class Agent:
             raise
         finally:
             if wrong is not None:
-                self._leave(wrong, pcrs)
+                self._leave(wrong)
 
-    def _leave(self, error: StrongroomError, pcrs: PcrDigests) -> None:
+    def _leave(self, error: StrongroomError) -> None:
         """Say what went wrong where nobody can log in, and to whoever is inside."""
+        pcrs = PcrDigests.of({})
+        with contextlib.suppress(StrongroomError):  # no TPM is a failure of its own, and may be the one to be told
+            pcrs = self.read_pcrs()
         print_failure(self.places.console, error, pcrs)
         write_status(self.places.of(image_paths.STATUS_FILE), failed(error))
 
