@@ -8,8 +8,9 @@ from pathlib import Path
 from tests.fuzz.target import Target
 from tests.images import make_uki
 from tests.nitro_pki import INSTANCE, MODULE
-from tests.unit.formats import test_project, test_trust
+from tests.unit.formats import test_build_record, test_project, test_trust
 
+from strongroom.formats.build_record import encode_build_record, parse_build_record
 from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
 from strongroom.formats.measurements import encode_aws_measurements, encode_measurements, parse_measurements
@@ -47,6 +48,11 @@ def deny_list(data: bytes) -> None:
     assert parsed | parsed == parsed
 
 
+def build_record(data: bytes) -> None:
+    parsed = parse_build_record(data)
+    assert encode_build_record(parse_build_record(encode_build_record(parsed))) == encode_build_record(parsed)
+
+
 def kind(data: bytes) -> None:
     """A guess is made of any bytes, from the first of them."""
     assert guess_kind(data) is guess_kind(data[:HEAD_BYTES])
@@ -70,6 +76,10 @@ def projects() -> list[bytes]:
 
 def deny_lists() -> list[bytes]:
     return [json.dumps(DENY_LIST).encode()]
+
+
+def build_records() -> list[bytes]:
+    return [encode_build_record(test_build_record.RECORD)]
 
 
 def first_bytes() -> list[bytes]:
@@ -123,5 +133,6 @@ TARGETS = (
     Target("files.trust", trust, trust_files, worst=many_members),
     Target("files.project", project, projects, worst=large_projects),
     Target("files.deny-list", deny_list, deny_lists, worst=many_members),
+    Target("files.build-record", build_record, build_records, worst=many_members),
     Target("files.kind", kind, first_bytes, max_bytes=9_000, worst=many_members),
 )
