@@ -48,10 +48,8 @@ def parse_image_signer(pem: bytes, certificate: CertificateDer) -> RsaImageSigne
         key = load_pem_private_key(pem[:MAX_KEY_BYTES], password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         raise _refused("an unencrypted private key in PEM", "something else") from error
-    if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_RSA_BITS:
-        raise _refused(f"an RSA key of {MIN_RSA_BITS} bits or more", "another key")
-    if key.public_key() != _rsa_key(certificate):
-        raise _refused("the key of the certificate", "another one")
+    if not isinstance(key, RSAPrivateKey) or key.public_key() != _rsa_key(certificate):
+        raise _refused("the RSA key of the certificate", "another key")
     return RsaImageSigner(key, certificate)
 
 
