@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from strongroom.imaging.audit.rule import Rule
-from strongroom.imaging.audit.rules import variant
+from strongroom.imaging.audit.rules import variant, whole
 
-MODULES = (variant,)
+MODULES = (whole, variant)
 """Each with its `RULES`."""
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for module in MODULES for rule in module.RULES})
