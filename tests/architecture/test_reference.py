@@ -104,6 +104,7 @@ FILE_ENDINGS = (
     "hex",
     "txt",
     "rsa2048",
+    "b64",
     "bundle",
     "escrow",
     "service",

@@ -8,9 +8,17 @@ from pathlib import Path
 from tests.fuzz.target import Target
 from tests.images import make_uki
 from tests.nitro_pki import INSTANCE, MODULE
-from tests.unit.formats import test_agent_config, test_bundle_location, test_image_spec, test_project, test_trust
+from tests.unit.formats import (
+    test_agent_config,
+    test_build_record,
+    test_bundle_location,
+    test_image_spec,
+    test_project,
+    test_trust,
+)
 
 from strongroom.formats.agent_config import encode_agent_config, parse_agent_config
+from strongroom.formats.build_record import encode_build_record, parse_build_record
 from strongroom.formats.bundle_location import parse_bundle_location
 from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
@@ -69,6 +77,11 @@ def deny_list(data: bytes) -> None:
     assert parsed | parsed == parsed
 
 
+def build_record(data: bytes) -> None:
+    parsed = parse_build_record(data)
+    assert encode_build_record(parse_build_record(encode_build_record(parsed))) == encode_build_record(parsed)
+
+
 def kind(data: bytes) -> None:
     """A guess is made of any bytes, from the first of them."""
     assert guess_kind(data) is guess_kind(data[:HEAD_BYTES])
@@ -113,6 +126,10 @@ def image_specs() -> list[bytes]:
 
 def deny_lists() -> list[bytes]:
     return [json.dumps(DENY_LIST).encode()]
+
+
+def build_records() -> list[bytes]:
+    return [encode_build_record(test_build_record.RECORD)]
 
 
 def first_bytes() -> list[bytes]:
@@ -169,5 +186,6 @@ TARGETS = (
     Target("files.user-data", user_data, places, worst=many_members),
     Target("files.image-spec", image_spec, image_specs, worst=large_projects),
     Target("files.deny-list", deny_list, deny_lists, worst=many_members),
+    Target("files.build-record", build_record, build_records, worst=many_members),
     Target("files.kind", kind, first_bytes, max_bytes=9_000, worst=many_members),
 )
