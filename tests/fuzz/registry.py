@@ -24,6 +24,7 @@ AREAS = (
     "replies",
     "tpm",
     "inspection",
+    "hosts",
     "nitrotpm",
 )
 PLANTED = "careless"
