@@ -103,9 +103,11 @@ FILE_ENDINGS = (
     "cbor",
     "hex",
     "txt",
+    "raw",
     "rsa2048",
     "bundle",
     "escrow",
+    "vfat",
 )
 NO_CODES = {"amazonaws.com", "m7i.large", "strongroom-twin.nitro-enclaves", "demo.command"}
 """A domain, an instance type, the common name of a root, a module and what is in it."""
