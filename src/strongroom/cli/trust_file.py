@@ -109,10 +109,10 @@ def _rehearsal(file: ProjectFile, target: Target) -> Material:
                 "trust.twin-region",
                 f"expected a certificate for {region} in targets.{target.name}.trust.identity-certificates",
             )
-    kms = dict.fromkeys(regions_of(file.project), trust.kms_endpoint)
+    endpoints = dict.fromkeys(regions_of(file.project), trust.kms_endpoint)  # a twin serves both at one address
     return (
         (_read_one(file.locate(trust.nitro_root)),),
-        Tls(roots=(_read_one(file.locate(trust.tls_root)),), kms=kms, imds=trust.imds_endpoint),
+        Tls((_read_one(file.locate(trust.tls_root)),), endpoints, trust.imds_endpoint, endpoints),
         {region: _read_one(file.locate(path)) for region, path in trust.identity_certificates.items()},
     )
 

@@ -11,6 +11,8 @@ from strongroom.twin.tls import LOOPBACK
 Address: TypeAlias = tuple[str, int]
 """An IPv4 address and a port; port 0 is one of the system's choice."""
 ANY_PORT: Address = (LOOPBACK, 0)
+GUESTS_HOST = "10.0.2.2"
+"""What a QEMU guest calls the host (QEMU documentation, "Using the user mode network stack")."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- never a default: `twin up` wants it said twice
 
 
@@ -23,8 +25,8 @@ class Addresses:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The addresses for which the TLS certificate is issued."""
-        return tuple(dict.fromkeys((LOOPBACK, reachable(self.tls))))
+        """The addresses for which the TLS certificate is issued: those that the twin has, to guests too."""
+        return tuple(dict.fromkeys((LOOPBACK, GUESTS_HOST, reachable(self.tls))))
 
 
 LOOPBACK_ADDRESSES = Addresses()
