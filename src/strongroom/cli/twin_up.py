@@ -18,13 +18,12 @@ from strongroom.cli.twin_background import start_in_background
 from strongroom.cli.twin_folder import folder_option, project_regions, twin_folder
 from strongroom.cli.twin_serve import print_started, serve, warn_of_exposure
 from strongroom.errors import UsageError
-from strongroom.twin.addresses import Addresses
+from strongroom.twin.addresses import PLAIN_PORT, TLS_PORT, Addresses
 from strongroom.twin.clock import SystemClock
 from strongroom.twin.home import open_home
 from strongroom.twin.machine import DEFAULT_REGION
 from strongroom.twin.tls import LOOPBACK
 
-PLAIN_PORT, TLS_PORT = 4600, 4601
 _EXPOSED = "--exposed-to-everyone-who-reaches"
 
 

@@ -11,6 +11,8 @@ from strongroom.twin.tls import LOOPBACK
 Address: TypeAlias = tuple[str, int]
 """An IPv4 address and a port; port 0 is one of the system's choice."""
 ANY_PORT: Address = (LOOPBACK, 0)
+PLAIN_PORT, TLS_PORT = 4600, 4601
+"""Of `twin up`, and where a guest finds the twin under TLS whatever port it has outside."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- never a default: `twin up` wants it said twice
 
 

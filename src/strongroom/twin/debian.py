@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,11 @@ COMMAND_SECONDS = 300
 MAX_PART_BYTES = 256 << 20
 _MANIFEST = "parts.json"
 _PARTS = ("kernel", "stub", "busybox")
+_NETWORK_MODULES = (
+    *("failover", "net_failover", "virtio_ring", "virtio"),
+    *("virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_net"),
+)
+"""What of the network card of a guest Debian's kernel has as modules, in an order in which they can be loaded."""
 _REMEDY = "Run it on Debian 12 or newer with its usual package sources, or leave out what boots a machine."
 
 Progress = Callable[[str], None]
@@ -40,6 +46,8 @@ class UkiParts:
     kernel: Path
     stub: Path
     busybox: Path
+    modules: tuple[Path, ...]
+    """Kernel modules of a guest's network card, in the order in which they are loaded."""
     versions: Mapping[str, str]
 
 
@@ -117,20 +125,33 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
             )
         shutil.copyfile(found[0], ready / part)
         digests[part] = _digest(ready / part)
-    manifest = {"sha256": digests, "versions": dict(versions)}
+    modules = list(_collect_modules(tree, ready))
+    digests |= {name: _digest(ready / name) for name in modules}
+    manifest = {"sha256": digests, "modules": modules, "versions": dict(versions)}
     write_file(ready / _MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n", mode=PUBLIC_MODE)
+
+
+def _collect_modules(tree: Path, ready: Path) -> Iterator[str]:
+    """Copy the modules that are none of the kernel's own, unpacked, and yield the names of their files."""
+    for name in _NETWORK_MODULES:
+        for found in sorted(tree.glob(f"**/kernel/**/{name}.ko*")):
+            packed = read_file(found, maximum_bytes=MAX_PART_BYTES)
+            (ready / f"{name}.ko").write_bytes(lzma.decompress(packed) if found.suffix == ".xz" else packed)
+            yield f"{name}.ko"
 
 
 def _cached(folder: Path) -> UkiParts | None:
     """Return what the folder holds if every file is what it was when it was fetched."""
     try:
         manifest = json.loads(read_file(folder / _MANIFEST, maximum_bytes=65_536))
-        if any(_digest(folder / part) != manifest["sha256"][part] for part in _PARTS):
+        modules = tuple(str(name) for name in manifest["modules"])
+        if any(_digest(folder / part) != manifest["sha256"][part] for part in (*_PARTS, *modules)):
             return None
         versions = {str(name): str(version) for name, version in manifest["versions"].items()}
     except (LocalFault, FormatError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", versions)
+    found = tuple(folder / name for name in modules)
+    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", found, versions)
 
 
 def _digest(path: Path) -> str:

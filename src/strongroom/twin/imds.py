@@ -15,7 +15,7 @@ import re
 import secrets
 import textwrap
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,18 +34,25 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """The instance profile: a role's name, and credentials of it, new with each call."""
+
+    role: str
+    credentials: Callable[[], Credentials]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """What the service tells about one instance."""
+    """What the service tells about one instance. One without a profile has no credentials."""
 
     instance_id: str
     image_id: str
     account_id: str
     region: str
-    role: str
     document: bytes
     document_rsa2048: Callable[[], bytes]
     """Signs the document; called when somebody asks for the signature."""
-    credentials: Callable[[], Credentials]
+    profile: Profile | None
     user_data: bytes | None
 
 
@@ -53,12 +60,11 @@ class Imds:
     """The handler for one instance's listener."""
 
     def __init__(self, facts: InstanceFacts, clock: Clock) -> None:
-        self._facts = facts
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, datetime] = {}
         self._session: Credentials | None = None
-        self._answers: Mapping[str, Callable[[], bytes | None]] = {
+        self._answers: dict[str, Callable[[], bytes | None]] = {
             "/latest/dynamic/instance-identity/document": lambda: facts.document,
             "/latest/dynamic/instance-identity/rsa2048": lambda: _base64_lines(facts.document_rsa2048()),
             "/latest/meta-data/instance-id": facts.instance_id.encode,
@@ -66,9 +72,11 @@ class Imds:
             "/latest/meta-data/placement/region": facts.region.encode,
             "/latest/meta-data/placement/availability-zone": f"{facts.region}a".encode,
             "/latest/user-data": lambda: facts.user_data,
-            _CREDENTIALS: facts.role.encode,
-            f"{_CREDENTIALS}{facts.role}": self._role_credentials,
         }
+        if facts.profile is not None:
+            profile = facts.profile
+            self._answers[_CREDENTIALS] = profile.role.encode
+            self._answers[f"{_CREDENTIALS}{profile.role}"] = lambda: self._role_credentials(profile)
 
     def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -104,7 +112,7 @@ class Imds:
             expires = self._tokens.get(token)
         return expires is not None and self._clock.now() < expires
 
-    def _role_credentials(self) -> bytes:
+    def _role_credentials(self, profile: Profile) -> bytes:
         with self._lock:
             now = self._clock.now()
             if (
@@ -112,7 +120,7 @@ class Imds:
                 or self._session.expires is None
                 or self._session.expires - now < timedelta(hours=1)
             ):
-                self._session = self._facts.credentials()
+                self._session = profile.credentials()
             session = self._session
         expires = session.expires
         return json.dumps(

@@ -7,6 +7,8 @@ nothing here looks at what a request says.
 
 from __future__ import annotations
 
+import logging
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -22,7 +24,7 @@ from strongroom.twin.addresses import ANY_PORT, Address, reachable
 from strongroom.twin.tls import TlsServer
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 TICK_SECONDS = 0.05
 """How often a listener looks whether it is to stop; cheroot's own half a second adds up over a demo's instances."""
@@ -40,25 +42,60 @@ class _Request(Request):
     max_content_length = MAX_BODY_BYTES
 
 
-class Listener:
-    """Serves one handler at an address, from `start` to `stop`; port 0 is one of the system's choice.
-
-    Without an address it is 127.0.0.1. IPv4 only.
-    """
+class _Server(Server):
+    """cheroot's server, which may be given its socket."""
 
     def __init__(
-        self, handler: Handler, *, threads: int, tls: TlsServer | None = None, address: Address = ANY_PORT
+        self, listening: socket.socket | None, address: Address, answer: WSGIApplication, *, threads: int
     ) -> None:
-        self._handler = handler
-        self._address = address
-        self._server = Server(
+        super().__init__(
             address,
-            self._answer,
+            answer,
             numthreads=threads,
             request_queue_size=128,
             timeout=KEEP_ALIVE_SECONDS,
             shutdown_timeout=STOP_SECONDS,
         )
+        self._listening = listening
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 -- cheroot's name
+        if self._listening is None:
+            bound: socket.socket = super().bind(family, type, proto)
+            return bound
+        self.socket = self._listening
+        return self._listening
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Say what went wrong here; that a client broke off, which guests do as they like, is nobody's trouble."""
+        if level >= logging.ERROR:
+            super().error_log(msg, level, traceback)
+
+    def stop(self) -> None:
+        """Stop. A socket that was given is in another network: cheroot would connect to its address in this one."""
+        if self._listening is not None:
+            self.bind_addr = "given"
+        super().stop()
+
+
+class Listener:
+    """Serves one handler at an address, from `start` to `stop`; port 0 is one of the system's choice.
+
+    Without an address it is 127.0.0.1. IPv4 only. `listening` is a socket that already listens, in another network
+    perhaps: it is used in place of an address, and closed at the end.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        threads: int,
+        tls: TlsServer | None = None,
+        address: Address = ANY_PORT,
+        listening: socket.socket | None = None,
+    ) -> None:
+        self._handler = handler
+        self._address = address if listening is None else listening.getsockname()
+        self._server = _Server(listening, self._address, self._answer, threads=threads)
         self._server.max_request_body_size = MAX_BODY_BYTES
         self._server.max_request_header_size = MAX_HEADER_BYTES
         self._server.server_name = "strongroom-twin"
@@ -72,7 +109,12 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it listens, once it is started: scheme, address and port."""
-        return f"{self._scheme}://{reachable(self._address)}:{self._server.bind_addr[1]}"
+        return f"{self._scheme}://{reachable(self._address)}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it is started."""
+        return int(self._server.bind_addr[1])
 
     def start(self) -> None:
         """Bind, and serve from a thread of its own. Raises LocalFault when the port, or every port, is taken."""

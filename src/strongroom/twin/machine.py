@@ -11,6 +11,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from strongroom.formats.nsm import AttestationRequest
 from strongroom.formats.pcrs import PcrDigests
@@ -25,6 +26,31 @@ from strongroom.twin.pki import NitroPki
 from strongroom.twin.tcg_event import Event
 
 DEFAULT_REGION = Region("eu-central-1")
+DEFAULT_TYPE = "m7i.large"
+
+
+class Described(Protocol):
+    """What an identity document says of an instance."""
+
+    @property
+    def instance_id(self) -> InstanceId:
+        """Its id."""
+
+    @property
+    def account_id(self) -> AccountId:
+        """Whose it is."""
+
+    @property
+    def region(self) -> Region:
+        """Where it is."""
+
+    @property
+    def image_id(self) -> ImageId:
+        """What it was launched from."""
+
+    @property
+    def instance_type(self) -> str:
+        """How large it says it is."""
 
 
 def new_instance_id() -> InstanceId:
@@ -45,6 +71,7 @@ class Instance:
     pki: NitroPki = field(repr=False)
     clock: Clock = field(repr=False)
     document_age: timedelta = timedelta(0)
+    instance_type: str = DEFAULT_TYPE
     imds_endpoint: str = ""
     """The metadata service of this instance, `http://127.0.0.1:PORT`."""
     _tpm: NitroTpm | None = field(default=None, init=False, repr=False)
@@ -93,7 +120,7 @@ class Instance:
         return attestation_document(self.pki, self._attester, request, pcrs=pcrs, at=at)
 
 
-def identity_document(instance: Instance, launched: datetime) -> bytes:
+def identity_document(instance: Described, launched: datetime) -> bytes:
     """Return the instance identity document, with the keys and the layout of a genuine one."""
     facts: dict[str, str | None] = {
         "accountId": instance.account_id,
@@ -104,7 +131,7 @@ def identity_document(instance: Instance, launched: datetime) -> bytes:
         "marketplaceProductCodes": None,
         "imageId": instance.image_id,
         "instanceId": instance.instance_id,
-        "instanceType": "m7i.large",
+        "instanceType": instance.instance_type,
         "kernelId": None,
         "pendingTime": f"{launched:%Y-%m-%dT%H:%M:%SZ}",
         "privateIp": "10.0.2.15",

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,17 +47,22 @@ from strongroom.twin.firmware import Firmware, boot
 from strongroom.twin.iam import Iam
 from strongroom.twin.images.keeper import StateKeeper as ImageKeeper
 from strongroom.twin.images.service import Images
-from strongroom.twin.imds import Imds, InstanceFacts
+from strongroom.twin.imds import Imds, InstanceFacts, Profile
+from strongroom.twin.instances.booted import BootedInstance
+from strongroom.twin.instances.boots import Boots, Surroundings
+from strongroom.twin.instances.names import HOST_ADDRESS, served_domains
 from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.keys import Place
 from strongroom.twin.kms.service import Kms
 from strongroom.twin.listener import Listener
-from strongroom.twin.machine import DEFAULT_REGION, Instance, identity_document, new_instance_id
+from strongroom.twin.machine import DEFAULT_REGION, DEFAULT_TYPE, Instance, identity_document, new_instance_id
 from strongroom.twin.moto import MAX_BODY_BYTES as MOTO_BODY_BYTES
 from strongroom.twin.moto import SERVICES as MOTO_SERVICES
 from strongroom.twin.moto import Moto
 from strongroom.twin.pki import NitroPki
+from strongroom.twin.qemu.console import Heard
+from strongroom.twin.qemu.hardware import Hardware
 from strongroom.twin.refusals import Wire
 from strongroom.twin.request_log import RequestLog
 from strongroom.twin.state_file import StateFile
@@ -118,7 +124,18 @@ class Twin:
             self._services(), find=self.directory.credentials, clock=self.clock, heard=self.log.answered
         )
         answer = self.status.before(endpoint.answer)
-        tls = self._authorities.tls.server(self.clock.now(), addresses=addresses.names)
+        tls = self._authorities.tls.server(
+            self.clock.now(), addresses=(*addresses.names, HOST_ADDRESS), domains=served_domains()
+        )
+        self.boots = Boots(
+            Surroundings(
+                endpoint=endpoint.answer,
+                tls=tls,
+                tls_port=lambda: self._secure.port,
+                metadata=self._metadata,
+                clock=self.clock,
+            )
+        )
         self._plain = Listener(answer, threads=threads, address=addresses.plain)
         self._secure = Listener(answer, threads=threads, address=addresses.tls, tls=tls)
 
@@ -141,7 +158,8 @@ class Twin:
             raise
 
     def stop(self) -> None:
-        """End every listener, those of instances too."""
+        """End every machine, and every listener, those of instances too."""
+        self.boots.stop()
         listeners = [self._plain, self._secure, *(listener for _, listener in self._instances)]
         with ThreadPoolExecutor(max_workers=len(listeners)) as pool:  # each takes a moment to notice
             list(pool.map(Listener.stop, listeners))
@@ -216,9 +234,41 @@ class Twin:
         self._instances.append((instance, listener))
         return instance
 
+    def boot(
+        self,
+        disk: Path | Hardware,
+        *,
+        account: AccountId,
+        role: str,
+        region: Region | None = None,
+        user_data: bytes | None = None,
+        image_id: ImageId | None = None,
+        heard: Heard | None = None,
+    ) -> BootedInstance:
+        """Boot a disk image on a machine under QEMU, as an instance in an account, under a role of it.
+
+        Its NitroTPM, metadata service, name server and time are the twin's, AWS's names lead to the twin, and nothing
+        else can be reached from it. `heard` is told what it writes to its serial line. The instance is running when
+        this returns, and ends with the twin at the latest. Raises LocalFault where this machine cannot.
+        """
+        instance = BootedInstance(
+            instance_id=new_instance_id(),
+            account_id=account,
+            region=region or self.region,
+            image_id=image_id or ImageId(f"ami-{secrets.token_hex(9)[:17]}"),
+            instance_type=DEFAULT_TYPE,
+            role=role,
+            launched=self.clock.now(),
+            pki=self._pki,
+            clock=self.clock,
+        )
+        hardware = disk if isinstance(disk, Hardware) else Hardware(disk)
+        principal = self.directory.role(account, role)
+        return self.boots.start(instance, hardware, role=principal, user_data=user_data, heard=heard)
+
     @property
     def instances(self) -> tuple[Instance, ...]:
-        """All instances, in the order of their launch."""
+        """All instances of `launch`, in its order; those of `boot` are in `boots.instances`."""
         return tuple(instance for instance, _ in self._instances)
 
     def _counts(self) -> dict[str, int]:
@@ -238,22 +288,25 @@ class Twin:
         except AwsFault as fault:
             raise AwsFault("InvalidParameterValue", fault.message) from fault
 
-    def _metadata(self, instance: Instance, role: Principal, user_data: bytes | None) -> Imds:
+    def _metadata(self, instance: Instance | BootedInstance, role: Principal | None, user_data: bytes | None) -> Imds:
         document = identity_document(instance, self.clock.now())
         facts = InstanceFacts(
             instance_id=instance.instance_id,
             image_id=instance.image_id,
             account_id=instance.account_id,
             region=instance.region,
-            role=role.name,
             document=document,
             document_rsa2048=lambda: self._authorities.identity(instance.region).sign(document),
-            credentials=lambda: self.directory.open_session(
-                role, session_name=instance.instance_id, now=self.clock.now()
-            ),
+            profile=self._profile(instance, role) if role is not None else None,
             user_data=user_data,
         )
         return Imds(facts, self.clock)
+
+    def _profile(self, instance: Instance | BootedInstance, role: Principal) -> Profile:
+        def credentials() -> Credentials:
+            return self.directory.open_session(role, session_name=instance.instance_id, now=self.clock.now())
+
+        return Profile(role.name, credentials)
 
     def _services(self) -> dict[str, Service]:
         """Return what hangs behind the endpoint, by the names that signatures have for it."""

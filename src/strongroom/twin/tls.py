@@ -34,10 +34,12 @@ class TlsAuthority:
         """The root certificate."""
         return CertificateDer(self.certificate.public_bytes(Encoding.DER))
 
-    def server(self, now: datetime, *, addresses: Sequence[str] = (LOOPBACK,)) -> TlsServer:
-        """Issue a server certificate for `localhost` and these addresses."""
+    def server(
+        self, now: datetime, *, addresses: Sequence[str] = (LOOPBACK,), domains: Sequence[str] = ()
+    ) -> TlsServer:
+        """Issue a server certificate for `localhost`, these addresses and these domains (`*.` stands for one label)."""
         key = generate_private_key(SECP256R1())
-        names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *domains)]
         names += [x509.IPAddress(IPv4Address(address)) for address in addresses]
         issuer = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         certificate = (

@@ -2,6 +2,8 @@
 """The endpoint itself: limits, both ways in, errors of both protocols, and a stop that leaves nothing behind."""
 
 import http.client
+import socket
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -136,3 +138,21 @@ def test_the_twins_clock_rules_signatures_too():
             client(twin, "sts", user).get_caller_identity()
         clock.offset = timedelta(0)
         assert client(twin, "sts", user).get_caller_identity()["Account"] == account
+
+
+def test_the_certificate_is_for_names_of_aws_and_for_the_address_where_guests_see_this_machine():
+    with Twin() as twin:
+        trusted = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(twin.tls_root))
+        port = int(twin.tls_endpoint.rpartition(":")[2])
+        names = ("10.0.2.2", "127.0.0.1", "kms.eu-central-1.amazonaws.com", "bucket.s3.us-east-1.amazonaws.com")
+        for name in (*names, "sts.amazonaws.com"):
+            with (
+                socket.create_connection(("127.0.0.1", port)) as plain,
+                trusted.wrap_socket(plain, server_hostname=name) as secure,
+            ):
+                assert secure.version() == "TLSv1.3"
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            trusted.wrap_socket(plain, server_hostname="example.com")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from strongroom.errors import LocalFault
+from strongroom.formats.pcrs import PcrDigests
 from strongroom.formats.tpm.algorithms import Alg
 from strongroom.formats.tpm.frame import encode_response
 from strongroom.formats.tpm.response_codes import Rc
@@ -80,6 +81,12 @@ class NitroTpm:
         """Give a PCR the value that measurements left in it which nobody can repeat: firmware's, before any command."""
         with self._lock:
             self._chip.pcrs.values[bank, index] = value
+
+    def pcrs(self) -> PcrDigests:
+        """Return the PCRs of its SHA-384 bank as they are: none where it has no such bank."""
+        with self._lock:
+            values = self._chip.pcrs.values
+            return PcrDigests.of({index: value for (bank, index), value in values.items() if bank == Alg.SHA384})
 
     def _keep(self) -> bool:
         """Save the state; say whether that went well."""
