@@ -115,6 +115,9 @@ FILE_ENDINGS = (
     "mount",
     "path",
     "vfat",
+    "cred",
+    "fd",
+    "py",
 )
 NO_CODES = {
     "amazonaws.com",

@@ -4,6 +4,7 @@
 import sys
 from pathlib import Path
 
+from strongroom.formats.pcrs import PcrIndex
 from strongroom.twin.nitrotpm.board import Board
 from strongroom.twin.nitrotpm.tpm import NitroTpm
 from strongroom.twin.qemu.hardware import Hardware
@@ -18,7 +19,7 @@ def main() -> None:
         ending = machine.wait(float(sys.argv[2])) or machine.stop()
     print(machine.console.text)
     print(f"ENDED {ending.cause} {ending.message}")
-    print(f"PCR4 {tpm.pcrs()[4].hex()}")
+    print(f"PCR4 {tpm.pcrs()[PcrIndex(4)].hex()}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from strongroom.cli.twin_attack import command as attack
 from strongroom.cli.twin_down import command as down
 from strongroom.cli.twin_env import command as env
 from strongroom.cli.twin_exec.command import command as exec_
@@ -25,5 +26,5 @@ def command() -> None:
     """
 
 
-for each in (down, env, exec_, log, status, tpm, up):
+for each in (attack, down, env, exec_, log, status, tpm, up):
     command.add_command(each)

@@ -23,13 +23,13 @@ import pytest
 from strongroom.cli import main
 from strongroom.cli.project_file import read_project
 from strongroom.cli.trust_file import as_a_guest_sees_it
-from strongroom.cli.twin_up import PLAIN_PORT, TLS_PORT
 from strongroom.crypto.certificates import describe_certificate
 from strongroom.errors import LocalFault, UsageError
 from strongroom.flows.signer_file import read_signer_file
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.trust import Tls, Trust, Vendor, parse_trust
 from strongroom.twin.accounts_book import DEFAULT_ACCOUNTS
+from strongroom.twin.addresses import PLAIN_PORT, TLS_PORT
 from strongroom.twin.identity import create_identity_signer
 from strongroom.twin.pki import create_root
 

@@ -8,7 +8,8 @@ same holds for safes. Everything lies in one folder, and is gone with it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
@@ -16,7 +17,8 @@ from typing import TypeVar, cast
 from strongroom.formats.pcrs import PcrDigests, PcrIndex
 from strongroom.twin.attack.canary import Canary
 from strongroom.twin.attack.copies import sparse_copy
-from strongroom.twin.attack.target import Target
+from strongroom.twin.attack.disk import make_disk
+from strongroom.twin.attack.target import BOOT_PATH, Target
 from strongroom.twin.attack.vendor import Safe, TwinVendor
 from strongroom.twin.server import Twin
 
@@ -50,6 +52,10 @@ class Arena:
     vendor: TwinVendor
     canary: Canary
     folder: Path
+    cache: Path
+    """Where Debian's packages are kept between runs, for guests of the attacker's own."""
+    slots: threading.BoundedSemaphore
+    """How many machines run at a time."""
     shared: Shared = field(default_factory=Shared)
 
     def safe(self, *, without: Sequence[PcrIndex] = (), admitted: Sequence[PcrDigests] = ()) -> Safe:
@@ -58,8 +64,34 @@ class Arena:
         name = f"safe {[int(index) for index in without]} {[each[PcrIndex(4)].hex() for each in pcrs]}"
         return self.shared.get(name, lambda: self.vendor.make_safe(pcrs, without=without))
 
-    def disk_copy(self, name: str) -> Path:
-        """Return a copy of the target's disk for an attacker to change; each name once."""
+    @contextmanager
+    def disk_copy(self, name: str) -> Iterator[Path]:
+        """Lend a copy of the target's disk for an attacker to change; each name once at a time."""
         path = self.folder / f"{name}.raw"
         sparse_copy(self.target.disk, path)
-        return path
+        with self._gone_afterwards(path):
+            yield path
+
+    @contextmanager
+    def own_disk(self, name: str, image: bytes) -> Iterator[Path]:
+        """Lend a disk that boots another image; each name once at a time."""
+        path = self.folder / f"{name}.raw"
+        make_disk(path, {BOOT_PATH: image})
+        with self._gone_afterwards(path):
+            yield path
+
+    @contextmanager
+    def empty_disk(self, name: str, size_bytes: int) -> Iterator[Path]:
+        """Lend a disk without anything on it; each name once at a time."""
+        path = self.folder / f"{name}.raw"
+        with path.open("xb") as file:
+            file.truncate(size_bytes)
+        with self._gone_afterwards(path):
+            yield path
+
+    @contextmanager
+    def _gone_afterwards(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            path.unlink()

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays rows: both plays of each side by side, `workers` plays at a time, and every row to its end."""
+"""Plays rows: both plays of each side by side, so many rows at a time, and every row to its end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TypeVar
 
 from strongroom.errors import StrongroomError, UsageError
 from strongroom.twin.attack.row import Ending, NotPlayed, Play, Result, Row, Verdict
 
-WORKERS = 2
-"""One machine for each of two cores."""
+ROWS_AT_A_TIME = 2
+_PLAYS = 2
 
 Place = TypeVar("Place")
 Heard = Callable[[Result], None]
@@ -23,14 +24,16 @@ def unheard(_: Result) -> None:
 
 
 def run_rows(
-    rows: Sequence[Row[Place]], place: Place, *, workers: int = WORKERS, heard: Heard = unheard
+    rows: Sequence[Row[Place]], place: Place, *, at_a_time: int = ROWS_AT_A_TIME, heard: Heard = unheard
 ) -> tuple[Result, ...]:
     """Play every row at a place and return the results in the order of the rows; `heard` is told each as it ends.
 
     An error of ours ends the play that it happened in, and the row counts as not run; any other is a mistake in the row
     and is raised.
     """
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="attack") as pool:
+    pool = ThreadPoolExecutor(max_workers=at_a_time * _PLAYS, thread_name_prefix="attack")
+    with ExitStack() as stack:
+        stack.callback(pool.shutdown, cancel_futures=True)  # a mistake, or Ctrl-C, begins no further play
         begun = [
             (row, pool.submit(_play, row.play, place), pool.submit(_play, row.play_without, place)) for row in rows
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def prove_scanner(places: Sequence[Place], *, scratch: Path) -> int:
     """
     decoy, planted = Canary.make(), 0
     for file in dict.fromkeys(place.file for place in places):
-        copy = scratch / "planted"
+        copy = scratch / f"planted-{secrets.token_hex(8)}"  # others may prove theirs in the same folder
         try:
             sparse_copy(file, copy)
             in_copy = [_plant(replace(place, file=copy), decoy) for place in places if place.file == file]
@@ -131,23 +132,25 @@ def _plant(place: Place, decoy: Canary) -> tuple[Place, set[Sighting]]:
     """Write the decoy into a place of a copy, and return the place as it is now, with what has to be seen there."""
     block_bytes = sum(len(form.needle) for form in decoy.forms)
     size = place.end - place.start
-    starts = [place.start]
+    blocks = [(place.start, place.end)]
     if size >= _BLOCKS * block_bytes:
-        starts += [place.start + (size - block_bytes) // 2, place.end - block_bytes]
+        starts = (place.start, place.start + (size - block_bytes) // 2, place.end - block_bytes)
+        blocks = [(start, start + block_bytes) for start in starts]
     if place.grows:
-        starts.append(place.end)
+        blocks.append((place.end, place.end + block_bytes))
         place = replace(place, end=place.end + block_bytes)
     with place.file.open("r+b") as stream:
-        return place, {seen for start in starts for seen in _plant_block(stream, place, decoy, start)}
+        return place, {seen for block in blocks for seen in _plant_block(stream, place.name, decoy, block)}
 
 
-def _plant_block(stream: BinaryIO, place: Place, decoy: Canary, at: int) -> Iterator[Sighting]:
-    """Write every form that still fits into the place, one behind the other."""
+def _plant_block(stream: BinaryIO, name: str, decoy: Canary, block: tuple[int, int]) -> Iterator[Sighting]:
+    """Write every form that fits between two offsets, one behind the other."""
+    at, end = block
     for form in decoy.forms:
-        if at + len(form.needle) <= place.end:
+        if at + len(form.needle) <= end:
             stream.seek(at)
             stream.write(form.needle)
-            yield Sighting(place.name, at, form.name)
+            yield Sighting(name, at, form.name)
             at += len(form.needle)
 
 

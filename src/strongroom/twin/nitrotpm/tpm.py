@@ -17,6 +17,7 @@ from strongroom.twin.nitrotpm.dispatch import respond
 from strongroom.twin.nitrotpm.nsm import SecurityModule
 from strongroom.twin.nitrotpm.profile import DEFAULT_PROFILE, Profile
 from strongroom.twin.nitrotpm.state.chip import Chip, Permanent
+from strongroom.twin.nitrotpm.state.file import encode_state
 
 
 class StateStore(Protocol):
@@ -103,3 +104,8 @@ class NitroTpm:
         """Switch it off and on: what needs power is gone, and it waits for Startup (_TPM_Init)."""
         with self._lock:
             self._chip.cut_power()
+
+    def kept(self) -> bytes:
+        """Return what it keeps for good, as its state file holds it."""
+        with self._lock:
+            return encode_state(self._chip.permanent)

@@ -69,6 +69,14 @@ def test_an_empty_log_is_proven_by_what_would_be_written_next(tmp_path):
     assert prove_scanner([Place.whole("log", tmp_path / "log")], scratch=tmp_path) == len(CANARY.forms)
 
 
+@pytest.mark.parametrize("size", [1, 50, 583, 2000])
+def test_a_short_log_and_a_short_partition_are_proven_too(tmp_path, size):
+    file, forms = tmp_path / "log", len(CANARY.forms)
+    file.write_bytes(bytes(size))
+    assert forms <= prove_scanner([Place.whole("log", file)], scratch=tmp_path) <= 3 * forms
+    assert prove_scanner([Place("partition", file, 0, size)], scratch=tmp_path) < 3 * forms
+
+
 def test_a_scanner_that_misses_a_form_is_no_scanner(disk, tmp_path, monkeypatch):
     found = scan_module._scan_place
     monkeypatch.setattr(scan_module, "_scan_place", lambda *a: {s for s in found(*a) if s.form != "hex"})

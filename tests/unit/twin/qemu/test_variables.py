@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Variable stores: what is written is what the reader of stores finds. That OVMF finds it too is shown in tests/boot."""
+"""Variable stores: what is written is what the reader of stores finds. That OVMF finds it too is seen in tests/boot."""
 
 import struct
 import uuid

@@ -68,9 +68,14 @@ class StateFile:
         """Keep the state: it is on disk on return. Raises LocalFault where it is not; the one before is, then."""
         if self._lock < 0:
             raise RuntimeError("the state file is closed")
-        state = _canonical(to_json(permanent))
-        head = f'{{"format":"{FORMAT}","version":{VERSION},"sha256":"{hashlib.sha256(state).hexdigest()}","state":'
-        write_file(self._path, head.encode() + state + b"}\n", mode=PRIVATE_MODE)
+        write_file(self._path, encode_state(permanent), mode=PRIVATE_MODE)
+
+
+def encode_state(permanent: Permanent) -> bytes:
+    """Return the contents of a state file."""
+    state = _canonical(to_json(permanent))
+    head = f'{{"format":"{FORMAT}","version":{VERSION},"sha256":"{hashlib.sha256(state).hexdigest()}","state":'
+    return head.encode() + state + b"}\n"
 
 
 def _canonical(state: object) -> bytes:
