@@ -21,6 +21,9 @@ DEBIAN = {
 }
 
 
+GRACE_SECONDS = 5
+
+
 def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert found, f"{name} is missing: install the Debian package {_package(name)} (make setup does)"
@@ -33,13 +36,16 @@ def _package(name: str) -> str:
 
 @contextlib.contextmanager
 def ended(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[bytes]]":
-    """Hand out a process; end it when the block is left, however that happens."""
+    """Hand out a process; end it when the block is left, however that happens: asked first, so that it can clean up."""
     try:
         yield process
     finally:
-        if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.wait()
+            process.wait()
 
 
 def wait_until(condition: Callable[[], object], complaint: str, *, seconds: float = 10, pause: float = 0.02) -> None:

@@ -22,22 +22,18 @@ from strongroom.formats.tpm.public_area import PublicArea
 from strongroom.formats.tpm.schemes import AES_BLOCK_BYTES
 from strongroom.formats.tpm.wire import u16, u32
 
-_HASHES: Mapping[Alg, Callable[[bytes], hashlib._Hash]] = {
+HASHES: Mapping[Alg, Callable[[bytes], hashlib._Hash]] = {
     Alg.SHA1: hashlib.sha1,
     Alg.SHA256: hashlib.sha256,
     Alg.SHA384: hashlib.sha384,
     Alg.SHA512: hashlib.sha512,
 }
+"""The hash functions of the TPM, by their identifiers."""
 
 
 def digest(algorithm: Alg, *parts: bytes) -> bytes:
     """Return the digest over the parts, one after the other."""
-    return _HASHES[algorithm](b"".join(parts)).digest()
-
-
-def extended(bank: Alg, value: bytes, by: bytes) -> bytes:
-    """Return what a PCR is after it was extended (Part 1, section 17.3)."""
-    return _HASHES[bank](value + by).digest()
+    return HASHES[algorithm](b"".join(parts)).digest()
 
 
 def mac(algorithm: Alg, key: bytes, *parts: bytes) -> bytes:

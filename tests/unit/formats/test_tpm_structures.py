@@ -16,7 +16,7 @@ from strongroom.formats.tpm.nv_public import NvPublic, parse_nv_public, read_siz
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections, read_pcr_selections
 from strongroom.formats.tpm.public_area import parse_public_area, read_parameters
 from strongroom.formats.tpm.response_codes import Rc, base, culprit, describe, on_handle, on_parameter, on_session
-from strongroom.formats.tpm.schemes import Scheme, Symmetric, read_hash, read_scheme, read_symmetric, read_tagged_digest
+from strongroom.formats.tpm.schemes import DIGESTS, Scheme, Symmetric, read_hash, read_scheme, read_symmetric
 from strongroom.formats.tpm.signature import HmacSignature, RsaSignature, read_signature
 from strongroom.formats.tpm.ticket import Ticket, TicketKind, read_ticket
 from strongroom.formats.tpm.wire import Reader, TpmFormatError, sized
@@ -97,8 +97,14 @@ def test_schemes(scheme):
     assert refused(reading(lambda r: read_scheme(r, allowed, null=False)), u16(Alg.NULL)) is Rc.SCHEME
     assert reading(lambda r: read_hash(r, null=True))(u16(Alg.NULL)) is Alg.NULL
     assert refused(reading(read_hash), u16(Alg.NULL)) is Rc.HASH
-    assert refused(reading(read_tagged_digest), u16(Alg.NULL) + bytes(64)) is Rc.HASH
-    assert refused(reading(read_tagged_digest), u16(Alg.SHA256) + bytes(31)) is Rc.INSUFFICIENT
+
+
+def test_tagged_digests():
+    read = reading(lambda r: r.tagged(DIGESTS, Rc.HASH, "a digest"))
+    assert read(u16(Alg.SHA256) + bytes(32)) == (Alg.SHA256, bytes(32))
+    assert refused(read, u16(Alg.NULL) + bytes(64)) is Rc.HASH
+    assert refused(read, u16(Alg.SHA256) + bytes(31)) is Rc.INSUFFICIENT
+    assert refused(read, b"\0") is Rc.INSUFFICIENT
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from strongroom.errors import FormatError, Severity
+from strongroom.formats.audit_waivers import Waiver
 from strongroom.formats.partition import Profile
 from strongroom.imaging.audit.engine import apply_rules
 from strongroom.imaging.audit.rule import Fault, Rule
@@ -66,17 +67,24 @@ def test_what_a_rule_cannot_read_is_a_fault_beside_what_it_found_before():
 
 
 def test_a_waiver_gives_its_reason_and_only_where_a_rule_may_be_waived():
-    waived = apply_rules(subject(), rules=[rule(one_fault)], waivers={"audit.r": "a lab"})
+    waived = apply_rules(subject(), rules=[rule(one_fault)], waivers=[Waiver("audit.r", "a lab")])
     assert waived.passed
     assert [each.waiver for each in waived.found] == ["a lab"]
-    assert not apply_rules(subject(), rules=[rule(one_fault, waivable=False)], waivers={"audit.r": "a lab"}).passed
-    assert not apply_rules(subject(), rules=[rule(one_fault)], waivers={"audit.other": "a lab"}).passed
+    assert not apply_rules(
+        subject(), rules=[rule(one_fault, waivable=False)], waivers=[Waiver("audit.r", "a lab")]
+    ).passed
+    assert not apply_rules(subject(), rules=[rule(one_fault)], waivers=[Waiver("audit.other", "a lab")]).passed
+
+
+def test_a_waiver_with_a_path_covers_just_what_fits():
+    for path, covered in (("/a", True), ("/*", True), ("/b", False), ("/a*b", False)):
+        assert apply_rules(subject(), rules=[rule(one_fault)], waivers=[Waiver("audit.r", "w", path)]).passed is covered
 
 
 def test_a_debug_image_is_found_and_no_waiver_helps():
     debug = subject(**{"/etc/os-release": "VARIANT_ID='debug'\n"})
     assert "audit.debug-variant" in codes(apply_rules(debug))
-    assert not apply_rules(debug, waivers=dict.fromkeys(RULES, "all of them")).passed
+    assert not apply_rules(debug, waivers=[Waiver(code, "all of them") for code in RULES]).passed
     assert "audit.debug-variant" not in codes(apply_rules(subject(**{"/etc/os-release": "VARIANT_ID=production\n"})))
 
 

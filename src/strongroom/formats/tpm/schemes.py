@@ -32,8 +32,8 @@ ECC_SCHEMES = (Alg.ECDSA, Alg.ECDH)
 KEYED_HASH_SCHEMES = (Alg.HMAC, Alg.XOR)
 KDFS = (Alg.MGF1, Alg.KDF1_SP800_56A, Alg.KDF2, Alg.KDF1_SP800_108)
 _HASHES = {int(algorithm): algorithm for algorithm in HASH_BYTES}
-_DIGESTS = {u16(algorithm): (algorithm, size_bytes) for algorithm, size_bytes in HASH_BYTES.items()}
-ALG_BYTES = 2
+DIGESTS = {u16(algorithm): (algorithm, size_bytes) for algorithm, size_bytes in HASH_BYTES.items()}
+"""TPMT_HA, for `Reader.tagged`: hash algorithms by their bytes, each with the size of its digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +109,6 @@ def read_scheme(reader: Reader, allowed: Container[int], *, refusal: Rc = Rc.SCH
     if algorithm is Alg.XOR:
         return Scheme(algorithm, hash_, Alg(reader.choice((*KDFS, Alg.NULL), Rc.KDF, "key derivation")))
     return Scheme(algorithm, hash_)
-
-
-def read_tagged_digest(reader: Reader) -> tuple[Alg, bytes]:
-    """Take TPMT_HA off: a hash algorithm, and a digest of its size. Raises TpmFormatError."""
-    known = _DIGESTS.get(reader.take(ALG_BYTES, "a hash algorithm"))
-    if known is None:
-        raise reader.refused(Rc.HASH, "expected a known hash algorithm in front of a digest, found another")
-    algorithm, size_bytes = known
-    return algorithm, reader.take(size_bytes, "a digest")
 
 
 def read_hash(reader: Reader, *, null: bool = False) -> Alg:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TypeVar
 
 from strongroom.errors import FormatError
@@ -11,6 +11,8 @@ from strongroom.formats.tpm.response_codes import Rc
 
 _SPEC = "TPM 2.0 Library, Part 2"
 T = TypeVar("T")
+TAG_BYTES = 2
+"""An algorithm, in front of what depends on it (TPMI_ALG_HASH and its kin)."""
 
 
 class TpmFormatError(FormatError):
@@ -48,6 +50,13 @@ class Reader:
         """Return the next bytes, or as many as there are, and leave them."""
         return self._data[self.offset : self.offset + size_bytes]
 
+    def skips(self, wanted: bytes) -> bool:
+        """Go behind the next bytes if they are these, and say whether they are."""
+        if not self._data.startswith(wanted, self.offset):
+            return False
+        self.offset += len(wanted)
+        return True
+
     def u8(self, what: str) -> int:
         """Return the next byte."""
         return self.take(1, what)[0]
@@ -74,10 +83,26 @@ class Reader:
 
     def sized(self, what: str, *, most_bytes: int = 0xFFFF) -> bytes:
         """Return a TPM2B: two bytes of size, then as many. Raises TpmFormatError for more than `most_bytes`."""
-        size_bytes = self.u16(f"the size of {what}")
+        size_bytes = self.u16(what)
         if size_bytes > most_bytes:
             raise self.refused(Rc.SIZE, f"expected {what} to have at most {most_bytes} bytes, found {size_bytes}")
         return self.take(size_bytes, what)
+
+    def tagged(self, known: Mapping[bytes, tuple[T, int]], rc: Rc, what: str) -> tuple[T, bytes]:
+        """Return what a tag of two bytes is known for, and as many bytes behind it as belong to that.
+
+        Raises TpmFormatError: with `rc` for a tag that is not known.
+        """
+        start = self.offset + TAG_BYTES
+        found = known.get(self._data[self.offset : start])
+        if found is None:
+            raise self._unknown(rc, what)
+        end = start + found[1]
+        if end > self._end:
+            self.offset = start
+            raise self._short(found[1], what)
+        self.offset = end
+        return found[0], self._data[start:end]
 
     def choice(self, allowed: Container[int], rc: Rc, what: str) -> int:
         """Return the next two bytes, which must be one of these; else the refusal carries `rc`."""
@@ -88,7 +113,7 @@ class Reader:
 
     def count(self, most: int, what: str) -> int:
         """Return the number of entries of a list. Raises TpmFormatError for more than `most`."""
-        found = self.u32(f"the number of {what}")
+        found = self.u32(what)
         if found > most:
             raise self.refused(Rc.SIZE, f"expected at most {most} {what}, found {found}")
         return found
@@ -122,6 +147,12 @@ class Reader:
         """Raise TpmFormatError where bytes are left."""
         if self.left_bytes:
             raise self.refused(Rc.SIZE, f"expected the end of {what}, found {self.left_bytes} more bytes")
+
+    def _unknown(self, rc: Rc, what: str) -> TpmFormatError:
+        if self.left_bytes < TAG_BYTES:
+            return self._short(TAG_BYTES, f"the tag of {what}")
+        self.offset += TAG_BYTES
+        return self.refused(rc, f"expected a known tag in front of {what}, found another")
 
     def _short(self, size_bytes: int, what: str) -> TpmFormatError:
         return self.refused(Rc.INSUFFICIENT, f"expected {size_bytes} bytes of {what}, found {self.left_bytes}")

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import fnmatch
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from strongroom.errors import FormatError, Severity
+from strongroom.formats.audit_waivers import Waiver
 from strongroom.imaging.audit.rule import Fault, Rule
 from strongroom.imaging.audit.rules import RULES
 from strongroom.imaging.audit.subject import Part, Subject
@@ -50,25 +52,32 @@ class Findings:
 
 
 def apply_rules(
-    subject: Subject, *, waivers: Mapping[str, str] | None = None, rules: Iterable[Rule] = tuple(RULES.values())
+    subject: Subject, *, waivers: Iterable[Waiver] = (), rules: Iterable[Rule] = tuple(RULES.values())
 ) -> Findings:
-    """Apply rules to an image. `waivers` are reasons by the code of the rule.
+    """Apply rules to an image. `waivers` are those that hold today.
 
     A rule that cannot read what it has to look at has found a fault: what is broken was not looked through.
     """
     found: list[AuditFinding] = []
     not_applied: list[NotApplied] = []
+    held = tuple(waivers)
     for rule in rules:
         missing = tuple(part for part in Part if part in rule.needs and not subject.has(part))
         if missing:
             not_applied.append(NotApplied(rule, missing))
             continue
-        reason = (waivers or {}).get(rule.code) if rule.waivable else None
-        found += [AuditFinding(rule, fault, reason) for fault in _faults(rule, subject)]
+        of_rule = [each for each in held if each.rule == rule.code and rule.waivable]
+        found += [AuditFinding(rule, fault, _reason(of_rule, fault)) for fault in _faults(rule, subject)]
     return Findings(
         tuple(sorted(found, key=lambda each: _ORDER.index(each.rule.severity))),
         tuple(not_applied),
     )
+
+
+def _reason(waivers: Iterable[Waiver], fault: Fault) -> str | None:
+    """Return the reason of the first waiver that covers a fault."""
+    fitting = (each for each in waivers if not each.path or fnmatch.fnmatchcase(fault.path, each.path))
+    return next((each.reason for each in fitting), None)
 
 
 def _faults(rule: Rule, subject: Subject) -> Iterator[Fault]:

@@ -34,6 +34,14 @@ class Part(enum.StrEnum):
     KERNEL_CONFIG = "kernel configuration"
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part that could not be read, or does not belong to the others."""
+
+    part: Part
+    message: str
+
+
 @dataclass(frozen=True)
 class Subject:
     """An image under audit. What is None was not there, and rules that need it are reported as not applied."""
@@ -54,6 +62,10 @@ class Subject:
     """Values by name: {"CONFIG_KEXEC": "y"}. What is not set stands for "n"."""
     trust: Trust | None = None
     """What trust.json says; None also where there is none, or it is broken."""
+    root_hash: str = ""
+    """Of dm-verity over the root file system, computed from the file system; empty where no hash tree is beside it."""
+    problems: tuple[Problem, ...] = ()
+    """What could not be read."""
 
     def has(self, part: Part) -> bool:
         """Tell whether a part is there to be looked at."""

@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from strongroom.errors import FormatError
+from strongroom.imaging.tree.links import resolve
 from strongroom.imaging.tree.node import Node
 
 MAX_READ_BYTES = 16 << 20
 """Of what `read` returns: configuration, scripts and lists are far smaller. `view` has no bound."""
-MAX_LINKS = 40
-"""Links followed for one path, as Linux does (path_resolution(7))."""
 _WILDCARDS = re.compile(r"[*?\[]")
-_FOLDER_MODE = stat.S_IFDIR | 0o755
+FOLDER_MODE = stat.S_IFDIR | 0o755
+"""Of folders that are not stored and must be there."""
 
 Contents: TypeAlias = Callable[[Node], memoryview]
 """Gives what a file of the tree holds, without copying it where that can be."""
@@ -66,11 +66,11 @@ class Tree:
 
     def resolve(self, path: str) -> Node | None:
         """Return what a path leads to when this tree is the root, or None: there is nothing, or links in a circle."""
-        return self._resolved(path, follow_last=True)
+        return resolve(self.nodes, path)
 
     def lookup(self, path: str) -> Node | None:
         """Return what is at a path, as `resolve`, but a link itself where the last part of the path is one."""
-        return self._resolved(path, follow_last=False)
+        return resolve(self.nodes, path, follow_last=False)
 
     def children(self, path: str) -> Iterator[Node]:
         """Yield what lies directly in a folder, links in its path followed; nothing where there is none."""
@@ -111,28 +111,6 @@ class Tree:
         """Every regular file."""
         return tuple(node for node in self.nodes.values() if node.is_file)
 
-    def _resolved(self, path: str, *, follow_last: bool) -> Node | None:
-        pending = [part for part in reversed(path.split("/")) if part not in {"", "."}]
-        current: list[str] = []
-        links = 0
-        while pending:
-            part = pending.pop()
-            if part == "..":
-                current = current[:-1]
-                continue
-            node = self.nodes.get("/" + "/".join((*current, part)))
-            if node is None or (pending and not node.is_folder and not node.is_link):
-                return None
-            if not node.is_link or (not pending and not follow_last):
-                current.append(part)
-                continue
-            links += 1
-            if links > MAX_LINKS or not node.target:
-                return None
-            current = [] if node.target.startswith("/") else current
-            pending += [part for part in reversed(node.target.split("/")) if part not in {"", "."}]
-        return self.nodes.get("/" + "/".join(current))
-
 
 def memory_tree(nodes: Iterable[tuple[Node, bytes]]) -> Tree:
     """Return a tree of nodes with their contents. Sizes are those of the contents."""
@@ -146,7 +124,7 @@ def _add_parents(found: dict[str, Node], path: str) -> None:
         path = path.rpartition("/")[0] or "/"
         if path in found:
             return
-        found[path] = Node(path=path, mode=_FOLDER_MODE)
+        found[path] = Node(path=path, mode=FOLDER_MODE)
 
 
 def _split(pattern: str) -> tuple[str, str]:

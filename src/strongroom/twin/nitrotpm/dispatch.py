@@ -39,15 +39,13 @@ from strongroom.twin.nitrotpm.lookup import Found, find
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import CommandSpec, Reply
 from strongroom.twin.nitrotpm.state.chip import Chip
-from strongroom.twin.nitrotpm.state.sessions import Session
 
 _TAG_AND_SIZE_BYTES = 6
 _ANSWER_TO_PASSWORD = ResponseAuthorization(b"", SessionAttributes.CONTINUE, b"").encode()
 _TAGS = {int(tag): tag for tag in Tag}
 _TPM_12_RESPONSE = 0x00C4
 """TPM_TAG_RSP_COMMAND."""
-_SMALLEST_AREA_BYTES = 9
-"""One session: a handle, an empty nonce, attributes, an empty HMAC."""
+_NO_AUTHORIZATIONS = Authorizations()
 
 
 def respond(chip: Chip, command: bytes, locality: int) -> bytes:
@@ -61,13 +59,17 @@ def respond(chip: Chip, command: bytes, locality: int) -> bytes:
 def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
     tag, spec, reader = _read_header(chip, command)  # 1
     handles, found = _read_handles(chip, spec, reader)  # 2
-    authorizations = _read_area(chip, spec, reader, tag)  # 3
-    for each, entity, role in zip(authorizations.each, found, spec.roles, strict=False):
-        if not isinstance(entity, Session):
-            each.entity, each.role = entity, role
-    call = Call(spec, handles, found, authorizations, reader.rest(), locality)
+    if tag is Tag.SESSIONS:
+        authorizations = read_authorizations(chip, spec, reader, found)  # 3
+    elif spec.authorized_handles:
+        raise Refused(Rc.AUTH_MISSING)
+    else:
+        authorizations = _NO_AUTHORIZATIONS
+    call = Call(spec, handles, found, authorizations, command[reader.offset :], locality)
     authorize(chip, call)  # 4
-    parameters = _read_parameters(spec, _decrypted(authorizations.decrypt, call.parameters))  # 5, 6
+    if authorizations.decrypt is not None:
+        reader = Reader(_decrypted(authorizations.decrypt, call.parameters))  # 5
+    parameters = _read_parameters(spec, reader)  # 6
     reply = spec.run(chip, call, *parameters)  # 7
     if tag is Tag.NO_SESSIONS:
         handle = u32(reply.handle) if reply.handle is not None else b""
@@ -78,7 +80,8 @@ def _respond(chip: Chip, command: bytes, locality: int) -> bytes:
 def _read_header(chip: Chip, command: bytes) -> tuple[Tag, CommandSpec, Reader]:
     if len(command) < _TAG_AND_SIZE_BYTES:
         raise Refused(Rc.INSUFFICIENT)
-    tag, size_bytes, code = HEADER.unpack_from(command.ljust(HEADER_BYTES, b"\0"))
+    whole = command if len(command) >= HEADER_BYTES else command.ljust(HEADER_BYTES, b"\0")
+    tag, size_bytes, code = HEADER.unpack_from(whole)
     if tag not in _TAGS:
         # Firmware asks a TPM 1.2 command first, and believes the answer that a TPM 1.2 would give. So: not that one.
         raise Refused(Rc.BAD_TAG if tag == _TPM_12_RESPONSE else Rc.VALUE)
@@ -105,24 +108,8 @@ def _read_handles(chip: Chip, spec: CommandSpec, reader: Reader) -> tuple[tuple[
     return tuple(handles), tuple([find(chip, handle, number) for number, handle in enumerate(handles, start=1)])
 
 
-def _read_area(chip: Chip, spec: CommandSpec, reader: Reader, tag: Tag) -> Authorizations:
-    if tag is Tag.NO_SESSIONS:
-        if spec.authorized_handles:
-            raise Refused(Rc.AUTH_MISSING)
-        return Authorizations()
-    try:
-        size_bytes = reader.u32("the size of the authorization area")
-    except TpmFormatError as malformed:
-        raise Refused(malformed.rc) from malformed
-    if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
-        raise Refused(Rc.SIZE)
-    if not spec.takes_sessions:
-        raise Refused(Rc.AUTH_CONTEXT)
-    return read_authorizations(chip, spec, reader.take(size_bytes, "the authorization area"))
-
-
-def _decrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
-    if authorization is None or authorization.session is None:
+def _decrypted(authorization: Authorization, parameters: bytes) -> bytes:
+    if authorization.session is None:
         return parameters
     reader = Reader(parameters)
     try:
@@ -136,8 +123,7 @@ def _decrypted(authorization: Authorization | None, parameters: bytes) -> bytes:
     return sized(clear) + reader.rest()
 
 
-def _read_parameters(spec: CommandSpec, parameters: bytes) -> list[Any]:
-    reader = Reader(parameters)
+def _read_parameters(spec: CommandSpec, reader: Reader) -> list[Any]:
     values: list[Any] = []
     for number, parameter in enumerate(spec.parameters, start=1):
         try:

@@ -24,10 +24,11 @@ from strongroom.imaging.audit.rules import (
     trusted,
     variant,
     verity,
+    whole,
 )
 
 MODULES = (
-    *(variant, trusted, verity, lockdown, kernel, efi, initrd, disks, memory),
+    *(whole, variant, trusted, verity, lockdown, kernel, efi, initrd, disks, memory),
     *(remote, prompts, log_ins, start_up, hooks, permissions, secrets),
 )
 """Each with its `RULES`."""

@@ -16,8 +16,9 @@ from strongroom.formats.tpm.frame import WITH_EMPTY_PASSWORD, CommandAuthorizati
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.public_area import MAX_DIGEST_BYTES
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.wire import Reader, TpmFormatError
+from strongroom.formats.tpm.wire import Reader, TpmFormatError, u32
 from strongroom.twin.nitrotpm import refusal
+from strongroom.twin.nitrotpm.lookup import Found
 from strongroom.twin.nitrotpm.refusal import Refused
 from strongroom.twin.nitrotpm.registry import CommandSpec, Role
 from strongroom.twin.nitrotpm.state.chip import Chip
@@ -26,7 +27,9 @@ from strongroom.twin.nitrotpm.state.sessions import Session, is_session_handle
 
 MAX_SESSIONS_OF_COMMAND = 3
 _AUDIT = int(SessionAttributes.AUDIT | SessionAttributes.AUDIT_EXCLUSIVE | SessionAttributes.AUDIT_RESET)
-_EMPTY_PASSWORD = WITH_EMPTY_PASSWORD.encode()
+_AREA_OF_EMPTY_PASSWORD = u32(len(WITH_EMPTY_PASSWORD.encode())) + WITH_EMPTY_PASSWORD.encode()
+_SMALLEST_AREA_BYTES = 9
+"""One session: a handle, an empty nonce, attributes, an empty HMAC."""
 _NOT_OF_A_PASSWORD = ~int(SessionAttributes.CONTINUE)
 
 
@@ -77,11 +80,14 @@ class Authorizations(NamedTuple):
     encrypt: Authorization | None = None
 
 
-def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authorizations:
-    """Read the authorization area. Raises Refused for what is malformed, not there, or of no use to the command."""
-    if area == _EMPTY_PASSWORD and spec.authorized_handles == 1:  # most commands of a boot; reading it takes longest
-        return Authorizations((Authorization(1, WITH_EMPTY_PASSWORD, None),))
-    each = _read_each(chip, area)
+def read_authorizations(chip: Chip, spec: CommandSpec, reader: Reader, found: Sequence_[Found]) -> Authorizations:
+    """Take the authorization area off; its first sessions authorize what was found under the command's handles.
+
+    Raises Refused for what is malformed, not there, or of no use to the command.
+    """
+    if spec.authorized_handles == 1 and reader.skips(_AREA_OF_EMPTY_PASSWORD):  # most commands of a boot
+        return Authorizations((Authorization(1, WITH_EMPTY_PASSWORD, None, _entity(found[0]), spec.roles[0]),))
+    each = _read_each(chip, _area(spec, reader))
     _check_distinct(each)
     if spec.authorized_handles > len(each):
         raise Refused(Rc.AUTH_MISSING)
@@ -90,7 +96,27 @@ def read_authorizations(chip: Chip, spec: CommandSpec, area: bytes) -> Authoriza
     for extra in each[spec.authorized_handles :]:
         if extra.session is not None and extra is not decrypt and extra is not encrypt:
             raise refusal.session(Rc.ATTRIBUTES, extra.number)
+    for authorization, thing, role in zip(each, found, spec.roles, strict=False):
+        authorization.entity, authorization.role = _entity(thing), role
     return Authorizations(tuple(each), decrypt, encrypt)
+
+
+def _entity(found: Found) -> Entity:
+    if isinstance(found, Session):
+        raise TypeError("the command's handle is declared to be authorized, and leads to a session")
+    return found
+
+
+def _area(spec: CommandSpec, reader: Reader) -> bytes:
+    try:
+        size_bytes = reader.u32("the size of the authorization area")
+    except TpmFormatError as malformed:
+        raise Refused(malformed.rc) from malformed
+    if not _SMALLEST_AREA_BYTES <= size_bytes <= reader.left_bytes:
+        raise Refused(Rc.SIZE)
+    if not spec.takes_sessions:
+        raise Refused(Rc.AUTH_CONTEXT)
+    return reader.take(size_bytes, "the authorization area")
 
 
 def _read_each(chip: Chip, area: bytes) -> list[Authorization]:

@@ -11,7 +11,7 @@ from strongroom.formats.tpm.command_codes import Cc
 from strongroom.formats.tpm.handles import Rh
 from strongroom.formats.tpm.pcr_selection import PcrSelection, encode_pcr_selections
 from strongroom.formats.tpm.response_codes import Rc
-from strongroom.formats.tpm.schemes import read_tagged_digest
+from strongroom.formats.tpm.schemes import DIGESTS
 from strongroom.formats.tpm.wire import Reader, listed, sized, u8, u16, u32
 from strongroom.twin.nitrotpm.authorization.call import Call
 from strongroom.twin.nitrotpm.parameters import BUFFER, PCR_SELECTIONS
@@ -29,7 +29,7 @@ Digests = tuple[tuple[Alg, bytes], ...]
 
 def _digests(reader: Reader) -> Digests:
     """Take TPML_DIGEST_VALUES off."""
-    return tuple([read_tagged_digest(reader) for _ in range(reader.count(len(HASH_BYTES), "digests"))])
+    return tuple([reader.tagged(DIGESTS, Rc.HASH, "a digest") for _ in range(reader.count(len(DIGESTS), "digests"))])
 
 
 def encode_digests(digests: Iterable[tuple[Alg, bytes]]) -> bytes:
@@ -89,7 +89,7 @@ def extend(chip: Chip, call: Call, digests: Iterable[tuple[Alg, bytes]]) -> None
 def check_extend(chip: Chip, call: Call) -> None:
     """Raise Refused (LOCALITY) where the PCR under the first handle may not be extended from this locality."""
     index = call.handles[0]
-    if index != Rh.NULL and not chip.pcrs.may_extend(index, call.locality):
+    if index != Rh.NULL and not chip.volatile.pcrs.may_extend(index, call.locality):
         raise Refused(Rc.LOCALITY)
 
 

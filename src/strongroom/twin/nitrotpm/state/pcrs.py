@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from strongroom.crypto.tpm import extended, pcr_digest
+from strongroom.crypto.tpm import HASHES, pcr_digest
 from strongroom.formats.tpm.algorithms import HASH_BYTES, Alg
 from strongroom.formats.tpm.handles import PCR_COUNT
 from strongroom.formats.tpm.pcr_selection import PcrSelection
@@ -86,9 +86,10 @@ class PcrStore:
         """Extend a PCR in each bank that has it."""
         values, updates = self.values, 0
         for bank, by in digests:
-            value = values.get((bank, index))
+            key = bank, index
+            value = values.get(key)
             if value is not None:
-                values[bank, index] = extended(bank, value, by)
+                values[key] = HASHES[bank](value + by).digest()  # Part 1, section 17.3
                 updates += 1
         self._count(index, updates)
 
