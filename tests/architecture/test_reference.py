@@ -108,7 +108,9 @@ FILE_ENDINGS = (
     "cbor",
     "hex",
     "txt",
+    "raw",
     "rsa2048",
+    "b64",
     "bundle",
     "escrow",
     "service",
@@ -117,6 +119,7 @@ FILE_ENDINGS = (
     "timer",
     "mount",
     "path",
+    "vfat",
 )
 NO_CODES = {
     "amazonaws.com",
@@ -126,7 +129,7 @@ NO_CODES = {
     "security.capability",
     "fsck.erofs",
 }
-"""A domain, an instance type, the common name of a root, a module and what is in it, an attribute, a program."""
+"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
 
 
 def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():
