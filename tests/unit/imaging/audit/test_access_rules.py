@@ -154,6 +154,7 @@ def test_what_starts_says_what_leads_to_it():
     assert found.message == "expected OpenSSH's server not to start, found multi-user.target, ssh.service"
 
 
+@pytest.mark.attack("B1")
 @pytest.mark.attack("B2")
 @pytest.mark.attack("B13")
 @pytest.mark.parametrize(
@@ -223,6 +224,7 @@ def test_what_starts_says_what_leads_to_it():
         plant("audit.shell-on-request", "debug", line=f"{LINE} systemd.debug_shell"),
         plant("audit.shell-on-request", "dracut", line=f"{LINE} rd.break=pre-mount"),
         plant("audit.shell-on-request", "rescue", line=f"{LINE} systemd.unit=rescue.target"),
+        plant("audit.shell-on-request", "as init", line=f"{LINE} init=/bin/sh"),
         plant("audit.shell-on-request", "an old word", line=f"{LINE} single"),
         plant(
             "audit.crash-shell",
@@ -291,7 +293,7 @@ def test_prompts_and_shells_are_found(planted):
         ("audit.emergency-shell", {SHADOW: ROOT_HASH, "/etc/systemd/system/emergency.service": MASK}, LINE),
         ("audit.first-boot", {"/etc/machine-id": None}, LINE),
         ("audit.first-boot", {"/etc/machine-id": None}, f"{LINE} systemd.volatile=overlay systemd.firstboot=no"),
-        ("audit.shell-on-request", {}, f"{LINE} rd.shell=0 systemd.debug_shell=0 debug"),
+        ("audit.shell-on-request", {}, f"{LINE} rd.shell=0 systemd.debug_shell=0 debug init=/lib/systemd/systemd"),
     ],
 )
 def test_shut_prompts_and_shells_are_none(code, files, line):

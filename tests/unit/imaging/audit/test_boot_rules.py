@@ -275,6 +275,9 @@ def test_a_masked_extension_service_merges_nothing():
             },
             path=f"{UNITS}/var.mount",
         ),
+        plant("audit.overlay-on-disk", "kiwi", line=f"{LINE} rd.root.overlay.write=/dev/nvme0n1p5"),
+        plant("audit.overlay-on-disk", "dracut", line=f"{LINE} rd.live.overlay=UUID=1"),
+        plant("audit.overlay-on-disk", "Debian", line=f"{LINE} overlayroot=device:dev=/dev/sdb"),
         plant("audit.plain-disk", "data", {"/etc/fstab": "PARTLABEL=d /data ext4 nofail 0 2\n"}, path="/etc/fstab"),
         plant(
             "audit.plain-disk",
@@ -306,6 +309,11 @@ def test_other_mounts_are_no_disks_of_the_owner(entry):
     audited = subject({"/etc/fstab": f"{entry}\n"})
     assert not faults("audit.system-on-plain-disk", audited)
     assert not faults("audit.plain-disk", audited)
+
+
+def test_an_overlay_in_memory_is_none_on_a_disk():
+    line = f"{LINE} overlayroot=tmpfs rd.live.overlay=none rd.root.overlay.readonly"
+    assert not faults("audit.overlay-on-disk", subject(line=line))
 
 
 @pytest.mark.parametrize("where", ["/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators"])

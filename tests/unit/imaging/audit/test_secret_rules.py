@@ -141,6 +141,7 @@ def test_secrets_in_the_tree_are_found(planted):
     ("code", "files"),
     [
         ("audit.private-key", PACKAGED),
+        ("audit.private-key", {"/usr/lib/python3.9/site-packages/awscli/examples/iot/create-keys.rst": key("RSA")}),
         ("audit.private-key", {"/usr/lib/x86_64-linux-gnu/libgnutls.so.30.34.3": f"\x7fELF\0{key()}"}),
         ("audit.private-key", {"/usr/lib/x.py": f'BEGIN = "{DASHES}BEGIN PRIVATE KEY{DASHES}\\n"\n'}),
         ("audit.private-key", {"/etc/ssl/a.pem": key().replace("PRIVATE", "PUBLIC")}),
