@@ -360,6 +360,25 @@ def test_accounts_that_let_somebody_in_are_found(planted):
     assert_found(planted)
 
 
+def test_lines_that_are_no_accounts_are_passed_over():
+    assert not faults(
+        "audit.empty-password",
+        subject({PASSWD: "root\n+::\n\nroot:x:0:0:root:/root:/bin/sh\n", SHADOW: "root\nroot:*\n"}),
+    )
+
+
+def test_a_prompt_that_somebody_passes_is_told_once():
+    audited = subject({**GETTY, SHADOW: ROOT_HASH})
+    assert faults("audit.log-in", audited)
+    assert not faults("audit.prompt", audited)
+
+
+def test_a_program_that_starts_is_told_once():
+    files = {**service("ssh.service"), "/usr/sbin/sshd": program()}
+    assert faults("audit.remote-shell", subject(files))
+    assert not faults("audit.access-program", subject(files))
+
+
 @pytest.mark.parametrize(
     "stack",
     [
@@ -369,6 +388,9 @@ def test_accounts_that_let_somebody_in_are_found(planted):
         "auth sufficient pam_rootok.so\nauth include login\n",
         "# auth sufficient pam_permit.so\n",
         "auth required pam_permit.so \\\nauth\n auth requisite pam_deny.so\n",
+        "auth required pam_permit.so\nauth [default=reset] pam_unix.so\n",
+        "auth include gone\nauth required pam_unix.so\nauth required pam_permit.so\n",
+        "auth unknown pam_unix.so\nauth required pam_permit.so\n",
         "auth [success=done default=die] pam_unix.so\nauth required pam_permit.so\n",
     ],
 )

@@ -161,6 +161,16 @@ def test_doors_of_the_kernel_are_found(planted):
     assert_found(planted)
 
 
+@pytest.mark.parametrize("option", [{"CONFIG_EFI_VARS_PSTORE": "n"}, {"CONFIG_EFI_VARS_PSTORE_DEFAULT_DISABLE": "y"}])
+def test_a_kernel_may_leave_its_log_alone(option):
+    assert not faults("audit.log-in-variables", subject(line="quiet", kernel=option))
+
+
+def test_a_clean_disk_has_nothing_beside_the_image():
+    assert not faults("audit.beside-image", subject(**disk()))
+    assert not faults("audit.may-not-boot", subject(**disk()))
+
+
 def test_debugfs_is_shut_by_lockdown_a_word_or_a_mask():
     assert not faults("audit.debugfs", subject(DEBUGFS))
     assert not faults("audit.debugfs", subject(DEBUGFS, line=f"{without('lockdown=')} debugfs=off"))

@@ -6,6 +6,7 @@ Secrets are put together here, so that no scanner takes this file for one that l
 
 import base64
 import hashlib
+from dataclasses import replace
 
 import pytest
 from tests.audit_images import UNITS, Entry, subject, trust, unit
@@ -233,3 +234,9 @@ def test_a_rehearsal_image_trusts_a_twin():
         {"/etc/ssl/certs/a.pem": AUTHORITY}, trust=trust(profile=Profile.REHEARSAL, nitro_roots=(b"x",))
     )
     assert not faults("audit.test-roots", rehearsal)
+    assert not faults("audit.twins-authority", replace(rehearsal, profile=Profile.REHEARSAL))
+
+
+def test_other_authorities_are_nobodys_twin():
+    assert not faults("audit.twins-authority", subject({"/etc/ssl/certs/a.pem": AUTHORITY.replace(OTHER_ROOT, "MIIB")}))
+    assert not faults("audit.twins-authority", subject({"/etc/ssl/certs/a.pem": AUTHORITY.replace(OTHER_ROOT, "MII")}))
