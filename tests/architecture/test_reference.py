@@ -104,11 +104,25 @@ FILE_ENDINGS = (
     "hex",
     "txt",
     "rsa2048",
+    "b64",
     "bundle",
     "escrow",
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "mount",
+    "path",
 )
-NO_CODES = {"amazonaws.com", "m7i.large", "strongroom-twin.nitro-enclaves", "demo.command"}
-"""A domain, an instance type, the common name of a root, a module and what is in it."""
+NO_CODES = {
+    "amazonaws.com",
+    "m7i.large",
+    "strongroom-twin.nitro-enclaves",
+    "demo.command",
+    "security.capability",
+    "fsck.erofs",
+}
+"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
 
 
 def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():

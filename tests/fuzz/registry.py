@@ -24,6 +24,7 @@ AREAS = (
     "replies",
     "tpm",
     "inspection",
+    "trees",
     "nitrotpm",
 )
 PLANTED = "careless"

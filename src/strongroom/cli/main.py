@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "demo": "demo.command",
     "explain": "explain",
     "identity": "identity",
+    "image": "image",
     "init": "init",
     "inspect": "inspect",
     "key": "key",
