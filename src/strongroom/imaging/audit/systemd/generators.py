@@ -92,4 +92,3 @@ def _asked_for(units: Units, arguments: Arguments, *, initrd: bool) -> Iterator[
         value and value.startswith("tty") for value in given(arguments, "systemd.debug_shell", initrd=initrd)
     ):
         yield start, "debug-shell.service"
-
