@@ -48,7 +48,8 @@ def attacked(capsys, *arguments):
 @pytest.mark.attack("B20")
 def test_every_attack_is_stopped_by_the_guard_that_its_row_names(parts, tmp_path, capsys):
     code, answer = attacked(capsys, image_file(parts, tmp_path, GUARDED))
-    assert [(row["name"], row["verdict"]) for row in answer["rows"]] == [(row.name, "stopped") for row in ROWS]
+    assert [row["name"] for row in answer["rows"]] == [row.name for row in ROWS]
+    assert [row for row in answer["rows"] if row["verdict"] != "stopped"] == []
     assert all(row["with_guard"]["guard"] in row["guards"] for row in answer["rows"])
     assert (code, answer["holds"]) == (0, True)
 
