@@ -53,7 +53,7 @@ def emulators_of(disk: Path) -> list[int]:
             line = each.read_bytes()
         except OSError:
             continue
-        if b"file.filename=" in line and disk.parent.name.encode() in line:
+        if b"file.filename=" in line and os.fsencode(disk.parent) in line:
             found.append(int(each.parent.name))
     return found
 
