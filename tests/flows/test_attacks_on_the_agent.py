@@ -26,7 +26,7 @@ ROWS = (*agent_inputs.ROWS, *hostile_nv.ROWS)
 def results(tmp_path_factory):
     image = make_uki()
     folder = tmp_path_factory.mktemp("arena")
-    target = Target(folder / "no-disk", image, measure_image(image, secure_boot=None), has_root=False)
+    target = Target(folder / "no-disk", image, measure_image(image, secure_boot=None))
     canary = Canary.make()
     with away_from_aws(), Twin() as twin:
         arena = Arena(twin, target, TwinVendor(twin, canary), canary, folder, folder, threading.BoundedSemaphore())

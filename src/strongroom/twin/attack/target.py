@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""What is attacked: a disk image, the folder of a build, or a unified kernel image alone.
 
-An image alone lies on a disk of its own for the boots, as `\EFI\BOOT\BOOTX64.EFI`; rows about a root partition then
-have nothing to attack, and say so.
+An image alone lies on a disk of its own for the boots, as `\EFI\BOOT\BOOTX64.EFI`.
 """
 
 from __future__ import annotations
@@ -35,8 +34,6 @@ class Target:
     """Never written to."""
     image: bytes
     measurements: Measurements
-    has_root: bool
-    """Whether the disk has more than the system partition."""
 
     @property
     def uki(self) -> Uki:
@@ -56,16 +53,15 @@ def open_target(path: Path, *, scratch: Path) -> Target:
     another architecture than x86_64.
     """
     disk = path / BUILT_DISK if path.is_dir() else path
-    has_root = True
     with map_file(disk, maximum_piped_bytes=_NO_PIPE) as view:
         is_image = bytes(view[: len(_PE_MARK)]) == _PE_MARK
         image = b"" if is_image else boot_image(view).image
     if is_image:
         image = read_file(disk, maximum_bytes=MAX_IMAGE_BYTES)
-        disk, has_root = scratch / "target.raw", False
+        disk = scratch / "target.raw"
         make_disk(disk, {BOOT_PATH: image})
     _expect_architecture(parse_uki(image))
-    return Target(disk, image, measure_image(image, secure_boot=None), has_root)
+    return Target(disk, image, measure_image(image, secure_boot=None))
 
 
 def _expect_architecture(uki: Uki) -> None:
