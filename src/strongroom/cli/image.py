@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from strongroom.cli.image_audit import command as audit
+from strongroom.cli.image_boot import command as boot
 from strongroom.cli.image_compare import command as compare
 
 
@@ -19,4 +20,5 @@ def command() -> None:
 
 
 command.add_command(audit)
+command.add_command(boot)
 command.add_command(compare)

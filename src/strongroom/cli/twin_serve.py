@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -37,8 +37,24 @@ def serve(
 
     Raises what `Twin` and its listeners raise.
     """
+    with served(home, regions, addresses, heard=None if as_json else _say) as running:
+        result = _result(home, running)
+        warn_of_exposure(addresses.plain[0])
+        emit(result, as_json=as_json, human=lambda out: print_started(out, result, ends="Ctrl-C ends it. Calls:"))
+        sys.stdout.flush()
+        ended.wait()
+
+
+@contextlib.contextmanager
+def served(
+    home: Home, regions: Sequence[Region], addresses: Addresses, *, heard: Callable[[Entry], None] | None
+) -> Iterator[Running]:
+    """Run the twin of a folder for the block, for other commands to find; profiles are of the first region.
+
+    Raises what `Twin` and its listeners raise.
+    """
     forget_running(home.path)  # of a twin that was killed
-    log = RequestLog(SystemClock(), path=home.path / LOG_NAME, heard=None if as_json else _say, unkept=_warn_of_log)
+    log = RequestLog(SystemClock(), path=home.path / LOG_NAME, heard=heard, unkept=_warn_of_log)
     twin = Twin(
         directory=home.book.directory,
         region=regions[0],
@@ -54,11 +70,7 @@ def serve(
         running = _running(twin, home)
         write_configuration(home.path, home.book.profiles, region=regions[0], endpoint=running.endpoint)
         write_running(home.path, running)
-        result = _result(home, running)
-        warn_of_exposure(addresses.plain[0])
-        emit(result, as_json=as_json, human=lambda out: print_started(out, result, ends="Ctrl-C ends it. Calls:"))
-        sys.stdout.flush()
-        ended.wait()
+        yield running
     finally:
         forget_running(home.path)
         twin.stop()

@@ -48,6 +48,8 @@ from strongroom.twin.iam import Iam
 from strongroom.twin.images.keeper import StateKeeper as ImageKeeper
 from strongroom.twin.images.service import Images
 from strongroom.twin.imds import Imds, InstanceFacts, Profile
+from strongroom.twin.instances.boot_order import BootOrder
+from strongroom.twin.instances.boot_page import BootPage
 from strongroom.twin.instances.booted import BootedInstance
 from strongroom.twin.instances.boots import Boots, Surroundings
 from strongroom.twin.instances.names import HOST_ADDRESS, served_domains
@@ -123,7 +125,7 @@ class Twin:
         endpoint = Endpoint(
             self._services(), find=self.directory.credentials, clock=self.clock, heard=self.log.answered
         )
-        answer = self.status.before(endpoint.answer)
+        answer = BootPage(self.status.token, self._boot_ordered).before(self.status.before(endpoint.answer))
         tls = self._authorities.tls.server(
             self.clock.now(), addresses=(*addresses.names, HOST_ADDRESS), domains=served_domains()
         )
@@ -265,6 +267,9 @@ class Twin:
         hardware = disk if isinstance(disk, Hardware) else Hardware(disk)
         principal = self.directory.role(account, role)
         return self.boots.start(instance, hardware, role=principal, user_data=user_data, heard=heard)
+
+    def _boot_ordered(self, order: BootOrder) -> BootedInstance:
+        return self.boot(order.hardware, account=order.account, role=order.role, user_data=order.user_data)
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -20,11 +20,12 @@ _NOTHING = frozenset[Part]()
 def _debug(subject: Subject) -> Iterator[Fault]:
     if subject.os_release.get("VARIANT_ID") == DEBUG:
         yield Fault(OS_RELEASE, "expected VARIANT_ID to be production or rehearsal, found debug")
-    if subject.uki is not None and _variant(bytes(subject.uki.section(".osrel") or b"")) == DEBUG:
+    if subject.uki is not None and variant_of(bytes(subject.uki.section(".osrel") or b"")) == DEBUG:
         yield Fault("", "expected VARIANT_ID in .osrel to be production or rehearsal, found debug", Part.UKI)
 
 
-def _variant(os_release: bytes) -> str:
+def variant_of(os_release: bytes) -> str:
+    """Return VARIANT_ID of an os-release file; empty where it has none."""
     for line in os_release.decode("utf-8", "replace").splitlines():
         key, _, value = line.strip("\0 ").partition("=")
         if key == "VARIANT_ID":
