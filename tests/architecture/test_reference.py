@@ -103,6 +103,7 @@ FILE_ENDINGS = (
     "cbor",
     "hex",
     "txt",
+    "raw",
     "rsa2048",
     "b64",
     "bundle",
@@ -113,6 +114,7 @@ FILE_ENDINGS = (
     "timer",
     "mount",
     "path",
+    "vfat",
 )
 NO_CODES = {
     "amazonaws.com",
@@ -122,7 +124,7 @@ NO_CODES = {
     "security.capability",
     "fsck.erofs",
 }
-"""A domain, an instance type, the common name of a root, a module and what is in it, an attribute, a program."""
+"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
 
 
 def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():

@@ -20,6 +20,8 @@ SUPERBLOCK = 1024
 """Where the superblock is, in bytes."""
 MAX_ENTRIES = 500_000
 MAX_TARGET_BYTES = 4_096
+MAX_FOLDER_BYTES = 1 << 30
+"""Of all folders together: several may name the same blocks."""
 
 _SUPERBLOCK = struct.Struct("<I4xIBxH8x12x4xII32xI6xB")
 _BLOCK_BITS = range(9, 17)
@@ -92,15 +94,16 @@ def parse_erofs(data: memoryview) -> Iterator[ErofsEntry]:
     found = _super(data)
     pending = [(b"/", found.root)]
     folders: set[int] = set()
-    count = 0
+    count = folder_bytes = 0
     while pending:
         path, nid = pending.pop()
         inode = _inode(data, found, nid)
         yield _entry(data, found, inode, path)
         count += 1
         if stat.S_ISDIR(inode.mode):
-            if nid in folders:
-                raise _refused("folder-twice", f"expected folder {nid} to have one name, found another", inode.tail)
+            folder_bytes += inode.size
+            if nid in folders or folder_bytes > MAX_FOLDER_BYTES:
+                raise _refused("folder-twice", f"expected folder {nid} once, and folders of a sane size", inode.tail)
             folders.add(nid)
             pending += [(path.rstrip(b"/") + b"/" + name, child) for name, child in _folder(data, found, inode)]
         if count + len(pending) > MAX_ENTRIES:

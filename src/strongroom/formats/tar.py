@@ -152,7 +152,7 @@ def _records(contents: bytes, at: int) -> dict[str, bytes]:
         if not sign or not record.endswith(b"\n") or place + length > len(contents):
             raise _refused("pax", "expected records `length key=value`, found something else", at)
         records[key.decode("utf-8", "surrogateescape")] = value
-        place += length
+        place += max(length, 1)
     return records
 
 

@@ -11,6 +11,7 @@ from tests.nitro_pki import INSTANCE, MODULE
 from tests.unit.formats import (
     test_agent_config,
     test_build_record,
+    test_bundle_location,
     test_dpkg_status,
     test_image_spec,
     test_project,
@@ -19,6 +20,7 @@ from tests.unit.formats import (
 
 from strongroom.formats.agent_config import encode_agent_config, parse_agent_config
 from strongroom.formats.build_record import encode_build_record, parse_build_record
+from strongroom.formats.bundle_location import parse_bundle_location
 from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.dpkg_status import parse_dpkg_status
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
@@ -59,6 +61,12 @@ def agent_config(data: bytes) -> None:
     assert all("/../" not in f"{delivery.folder}/" for delivery in parsed.deliveries)
 
 
+def user_data(data: bytes) -> None:
+    """A place names one object, whose key cannot be read in two ways."""
+    place = parse_bundle_location(data)
+    assert re.fullmatch(r"[A-Za-z0-9._/-]+", f"{place.bucket}/{place.key_of('x.bundle')}")
+
+
 def image_spec(data: bytes) -> None:
     """No file of an image leads out of it, and no argument of its kernel is two."""
     parsed = parse_image_spec(data, name="image.toml")
@@ -87,7 +95,8 @@ def measurement_files() -> list[bytes]:
 
 
 def trust_files() -> list[bytes]:
-    tls = Tls((CertificateDer(b"tls"),), {Region("eu-central-1"): "https://127.0.0.1:8443"}, "http://127.0.0.1:1338")
+    here = {Region("eu-central-1"): "https://127.0.0.1:8443"}
+    tls = Tls((CertificateDer(b"tls"),), here, "http://127.0.0.1:1338", here)
     return [encode_trust(test_trust.trust()), encode_trust(test_trust.trust(profile=Profile.REHEARSAL, tls=tls))]
 
 
@@ -103,6 +112,13 @@ def agent_configs() -> list[bytes]:
         test_agent_config.SMALL,
         test_agent_config.SMALL + more,
         test_agent_config.SMALL.replace(b"image", b"user-data") + b"[bundles.b]\nowner = 7\n",
+    ]
+
+
+def places() -> list[bytes]:
+    return [
+        test_bundle_location.user_data("s3://acme/a/b"),
+        test_bundle_location.user_data("s3://abc", region="eu-central-1"),
     ]
 
 
@@ -173,6 +189,7 @@ TARGETS = (
     Target("files.trust", trust, trust_files, worst=many_members),
     Target("files.project", project, projects, worst=large_projects),
     Target("files.agent-config", agent_config, agent_configs, worst=large_projects),
+    Target("files.user-data", user_data, places, worst=many_members),
     Target("files.image-spec", image_spec, image_specs, worst=large_projects),
     Target("files.deny-list", deny_list, deny_lists, worst=many_members),
     Target("files.build-record", build_record, build_records, worst=many_members),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What images hold: archives, file systems, hash trees, and the waivers of their audits."""
 
+import stat
 import struct
 
+from tests.ext4_images import Ext4, extents, small_ext4
 from tests.fuzz.target import Target
 from tests.small_trees import (
     FILE,
@@ -22,6 +24,7 @@ from tests.small_trees import (
 from strongroom.formats.audit_waivers import parse_waivers
 from strongroom.formats.cpio import parse_cpio
 from strongroom.formats.erofs import parse_erofs
+from strongroom.formats.ext4 import parse_ext4
 from strongroom.formats.tar import parse_tar
 from strongroom.formats.verity import parse_verity
 from strongroom.formats.zstd_frame import zstd_frame_end
@@ -50,6 +53,12 @@ def read_erofs(data: bytes) -> None:
     for entry in parse_erofs(memoryview(data)):
         assert entry.path.startswith(b"/")
         assert entry.parts is None or sum(map(len, entry.parts)) == entry.size
+
+
+def read_ext4(data: bytes) -> None:
+    for entry in parse_ext4(memoryview(data)):
+        if stat.S_ISREG(entry.mode):
+            assert len(entry.contents.read()) <= entry.size
 
 
 def read_zstd(data: bytes) -> None:
@@ -100,6 +109,24 @@ def many_blocks() -> list[bytes]:
     ]
 
 
+def looped() -> list[bytes]:
+    """Trees of extents and maps that lead to the same blocks again and again."""
+    found = []
+    for depth, rows in ((4, 4), (1, 80)):
+        made = Ext4()
+        block = made.block(extents((0, 11, 1)))
+        for level in range(1, depth):
+            block = made.block(extents(*[(0, block, 0)] * 80, depth=level))
+        top = extents(*[(0, block, 0)] * min(rows, 4), depth=depth)
+        found.append(made.root({b"%d" % n: made.inode(FILE, block=top, size=1 << 40) for n in range(9)}))
+    made = Ext4()
+    zeros = made.block(bytes(1024))
+    level = made.block(struct.pack("<256I", *[zeros] * 256))
+    level = made.block(struct.pack("<256I", *[level] * 256))
+    pointers = struct.pack("<15I", *[0] * 14, level)
+    return [*found, made.root({b"x": made.inode(FILE, block=pointers, size=1 << 30, flags=0)})]
+
+
 def crowded() -> list[bytes]:
     """A folder that is its own child in many ways, and one file of many names."""
     made = Erofs()
@@ -112,6 +139,7 @@ TARGETS = (
     Target("trees.cpio", read_cpio, archives, max_bytes=4_096, worst=many_members),
     Target("trees.tar", read_tar, tars, max_bytes=8_192, worst=many_blocks),
     Target("trees.erofs", read_erofs, lambda: [small_erofs()], max_bytes=8_192, worst=crowded),
+    Target("trees.ext4", read_ext4, lambda: [small_ext4()], max_bytes=65_536, worst=looped),
     Target("trees.zstd", read_zstd, frames),
     Target("trees.verity", read_verity, hash_trees),
     Target("trees.waivers", read_waivers, lambda: [b"version = 1\n" + WAIVERS.encode()]),

@@ -102,6 +102,12 @@ def test_what_is_wrong_is_named(data, code):
     assert refused(data) == code
 
 
+def test_a_header_that_is_cut_off_is_told_where_it_begins():
+    with pytest.raises(FormatError) as caught:
+        entries(tar_entry(b"a", b"x") + tar_entry(b"b")[:-1])
+    assert caught.value.offset == 1024
+
+
 def test_entries_have_a_limit(monkeypatch):
     monkeypatch.setattr(reader, "MAX_ENTRIES", 2)
     assert len(entries(tar(tar_entry(b"a"), tar_entry(b"b")))) == 2

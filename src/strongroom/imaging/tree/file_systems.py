@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree in a file system, without mounting it and without root.
 
-EROFS is read here; what it holds compressed is unpacked by Debian's fsck.erofs, squashfs by unsquashfs, both behind the
-walls of `imaging/sandbox.py`.
+EROFS and ext2 to ext4 are read by our own readers; what EROFS holds compressed is unpacked by Debian's fsck.erofs,
+squashfs by unsquashfs, both behind the walls of `imaging/sandbox.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from strongroom.errors import FormatError
 from strongroom.formats.erofs import ErofsEntry, parse_erofs
+from strongroom.formats.ext4 import Ext4Entry, parse_ext4
 from strongroom.imaging.sandbox import INPUT, SCRATCH, find_program, python_in_sandbox, run_in_sandbox
 from strongroom.imaging.tree.archives import tar_tree
 from strongroom.imaging.tree.folder import file_contents
@@ -32,6 +33,8 @@ def file_system_tree(
     """
     if kind is FileSystem.EROFS:
         return erofs_tree(data, lambda: as_file(data), new_folder())
+    if kind is FileSystem.EXT:
+        return ext4_tree(data)
     if kind is FileSystem.SQUASHFS:
         return squashfs_tree(as_file(data), new_folder())
     raise FormatError("tree.file-system", f"expected a file system that is read here, found {kind}")
@@ -57,7 +60,15 @@ def erofs_tree(data: memoryview, image: Callable[[], Path], scratch: Path) -> Tr
             raise FormatError("erofs.contents", f"expected {node.size} bytes in {node.path}, found {len(unpacked)}")
         return unpacked
 
-    return Tree((_erofs_node(path, entry) for path, entry in entries.items()), contents)
+    return Tree((_node(path, entry) for path, entry in entries.items()), contents)
+
+
+def ext4_tree(data: memoryview) -> Tree:
+    """Return the tree of an ext2, ext3 or ext4. Raises FormatError for a file system that is broken."""
+    entries = {_text(entry.path): entry for entry in parse_ext4(data)}
+    return Tree(
+        (_node(path, entry) for path, entry in entries.items()), lambda node: entries[node.path].contents.read()
+    )
 
 
 def squashfs_tree(image: Path, scratch: Path) -> Tree:
@@ -68,7 +79,7 @@ def squashfs_tree(image: Path, scratch: Path) -> Tree:
     return tar_tree(file_contents(scratch / ARCHIVE))
 
 
-def _erofs_node(path: str, entry: ErofsEntry) -> Node:
+def _node(path: str, entry: ErofsEntry | Ext4Entry) -> Node:
     return Node(
         path=path,
         mode=entry.mode,
