@@ -122,6 +122,7 @@ NO_CODES = {
     "strongroom-twin.nitro-enclaves",
     "demo.command",
     "security.capability",
+    "system.data",
     "fsck.erofs",
 }
 """A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
