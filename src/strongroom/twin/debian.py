@@ -27,6 +27,8 @@ COMMAND_SECONDS = 300
 MAX_PART_BYTES = 256 << 20
 _MANIFEST = "parts.json"
 _PARTS = ("kernel", "stub", "busybox")
+_TPM_MODULES = ("tpm_tis_core.ko", "tpm_tis.ko")
+"""The kernel for amd64 has them built in."""
 _REMEDY = "Run it on Debian 12 or newer with its usual package sources, or leave out what boots a machine."
 
 Progress = Callable[[str], None]
@@ -41,6 +43,8 @@ class UkiParts:
     stub: Path
     busybox: Path
     versions: Mapping[str, str]
+    modules: tuple[Path, ...] = ()
+    """Modules that the kernel needs for its TPM, in the order in which they are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,12 @@ class _Flavour:
     debian: str
     kernel_package: str
     stub_name: str
+    modules: tuple[str, ...] = ()
 
 
 _FLAVOURS = {
     Architecture.X86_64: _Flavour("amd64", "linux-image-cloud-amd64", "linuxx64.efi.stub"),
-    Architecture.ARM64: _Flavour("arm64", "linux-image-cloud-arm64", "linuxaa64.efi.stub"),
+    Architecture.ARM64: _Flavour("arm64", "linux-image-cloud-arm64", "linuxaa64.efi.stub", _TPM_MODULES),
 }
 
 
@@ -64,16 +69,17 @@ def fetch_debian_uki_parts(
     Raises LocalFault where there is no apt or the disk is full, ServiceFault where packages cannot be had.
     """
     folder = cache_dir / f"debian-{architecture.value}"
-    found = _cached(folder)
+    flavour = _FLAVOURS[architecture]
+    found = _cached(folder, flavour)
     if found is not None:
         return found
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache_dir) as scratch:
-            _fetch(Path(scratch), folder, _FLAVOURS[architecture], progress)
+            _fetch(Path(scratch), folder, flavour, progress)
     except OSError as error:
         raise LocalFault("debian.cache", f"cannot write {cache_dir}: {error.strerror}") from error
-    found = _cached(folder)
+    found = _cached(folder, flavour)
     if found is None:
         raise LocalFault("debian.cache", f"expected the parts in {folder}, found them changed while they were written")
     return found
@@ -107,6 +113,7 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
         "kernel": ("boot/vmlinuz-*",),
         "stub": (f"usr/lib/systemd/boot/efi/{flavour.stub_name}",),
         "busybox": ("bin/busybox", "usr/bin/busybox"),
+        **{module: (f"lib/modules/*/kernel/drivers/char/tpm/{module}",) for module in flavour.modules},
     }
     digests = {}
     for part, places in patterns.items():
@@ -121,16 +128,17 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
     write_file(ready / _MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n", mode=PUBLIC_MODE)
 
 
-def _cached(folder: Path) -> UkiParts | None:
+def _cached(folder: Path, flavour: _Flavour) -> UkiParts | None:
     """Return what the folder holds if every file is what it was when it was fetched."""
     try:
         manifest = json.loads(read_file(folder / _MANIFEST, maximum_bytes=65_536))
-        if any(_digest(folder / part) != manifest["sha256"][part] for part in _PARTS):
+        if any(_digest(folder / part) != manifest["sha256"][part] for part in (*_PARTS, *flavour.modules)):
             return None
         versions = {str(name): str(version) for name, version in manifest["versions"].items()}
     except (LocalFault, FormatError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", versions)
+    modules = tuple(folder / module for module in flavour.modules)
+    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", versions, modules)
 
 
 def _digest(path: Path) -> str:
