@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 DEBIAN = {
+    "qemu-system-aarch64": "qemu-system-arm (and qemu-efi-aarch64)",
     "qemu-system-x86_64": "qemu-system-x86",
     "swtpm": "swtpm",
     "swtpm_setup": "swtpm-tools",

@@ -62,7 +62,7 @@ poweroff -f
             *(link_entry(f"bin/{name}", "busybox") for name in applets),
             *(
                 file_entry(f"modules/{number:02d}-{module.name}", module.read_bytes())
-                for number, module in enumerate(parts.modules)
+                for number, module in enumerate(parts.network_modules)
             ),
             file_entry("etc/resolv.conf", b"nameserver 10.0.2.3\n"),
             program_entry("init", init.encode()),

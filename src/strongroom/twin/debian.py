@@ -33,6 +33,8 @@ _NETWORK_MODULES = (
     *("virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_net"),
 )
 """What of the network card of a guest Debian's kernel has as modules, in an order in which they can be loaded."""
+_TPM_MODULES = ("tpm_tis_core.ko", "tpm_tis.ko")
+"""The kernel for amd64 has them built in."""
 _REMEDY = "Run it on Debian 12 or newer with its usual package sources, or leave out what boots a machine."
 
 Progress = Callable[[str], None]
@@ -46,9 +48,11 @@ class UkiParts:
     kernel: Path
     stub: Path
     busybox: Path
-    modules: tuple[Path, ...]
-    """Kernel modules of a guest's network card, in the order in which they are loaded."""
     versions: Mapping[str, str]
+    network_modules: tuple[Path, ...] = ()
+    """Modules that the kernel needs for a guest's network card, in the order in which they are loaded."""
+    modules: tuple[Path, ...] = ()
+    """Modules that the kernel needs for its TPM, in the order in which they are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,12 @@ class _Flavour:
     debian: str
     kernel_package: str
     stub_name: str
+    modules: tuple[str, ...] = ()
 
 
 _FLAVOURS = {
     Architecture.X86_64: _Flavour("amd64", "linux-image-cloud-amd64", "linuxx64.efi.stub"),
-    Architecture.ARM64: _Flavour("arm64", "linux-image-cloud-arm64", "linuxaa64.efi.stub"),
+    Architecture.ARM64: _Flavour("arm64", "linux-image-cloud-arm64", "linuxaa64.efi.stub", _TPM_MODULES),
 }
 
 
@@ -72,16 +77,17 @@ def fetch_debian_uki_parts(
     Raises LocalFault where there is no apt or the disk is full, ServiceFault where packages cannot be had.
     """
     folder = cache_dir / f"debian-{architecture.value}"
-    found = _cached(folder)
+    flavour = _FLAVOURS[architecture]
+    found = _cached(folder, flavour)
     if found is not None:
         return found
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache_dir) as scratch:
-            _fetch(Path(scratch), folder, _FLAVOURS[architecture], progress)
+            _fetch(Path(scratch), folder, flavour, progress)
     except OSError as error:
         raise LocalFault("debian.cache", f"cannot write {cache_dir}: {error.strerror}") from error
-    found = _cached(folder)
+    found = _cached(folder, flavour)
     if found is None:
         raise LocalFault("debian.cache", f"expected the parts in {folder}, found them changed while they were written")
     return found
@@ -115,6 +121,7 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
         "kernel": ("boot/vmlinuz-*",),
         "stub": (f"usr/lib/systemd/boot/efi/{flavour.stub_name}",),
         "busybox": ("bin/busybox", "usr/bin/busybox"),
+        **{module: (f"lib/modules/*/kernel/drivers/char/tpm/{module}",) for module in flavour.modules},
     }
     digests = {}
     for part, places in patterns.items():
@@ -125,13 +132,13 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
             )
         shutil.copyfile(found[0], ready / part)
         digests[part] = _digest(ready / part)
-    modules = list(_collect_modules(tree, ready))
+    modules = list(_collect_network_modules(tree, ready))
     digests |= {name: _digest(ready / name) for name in modules}
-    manifest = {"sha256": digests, "modules": modules, "versions": dict(versions)}
+    manifest = {"sha256": digests, "network_modules": modules, "versions": dict(versions)}
     write_file(ready / _MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n", mode=PUBLIC_MODE)
 
 
-def _collect_modules(tree: Path, ready: Path) -> Iterator[str]:
+def _collect_network_modules(tree: Path, ready: Path) -> Iterator[str]:
     """Copy the modules that are none of the kernel's own, unpacked, and yield the names of their files."""
     for name in _NETWORK_MODULES:
         for found in sorted(tree.glob(f"**/kernel/**/{name}.ko*")):
@@ -140,18 +147,19 @@ def _collect_modules(tree: Path, ready: Path) -> Iterator[str]:
             yield f"{name}.ko"
 
 
-def _cached(folder: Path) -> UkiParts | None:
+def _cached(folder: Path, flavour: _Flavour) -> UkiParts | None:
     """Return what the folder holds if every file is what it was when it was fetched."""
     try:
         manifest = json.loads(read_file(folder / _MANIFEST, maximum_bytes=65_536))
-        modules = tuple(str(name) for name in manifest["modules"])
-        if any(_digest(folder / part) != manifest["sha256"][part] for part in (*_PARTS, *modules)):
+        network = tuple(str(name) for name in manifest["network_modules"])
+        if any(_digest(folder / part) != manifest["sha256"][part] for part in (*_PARTS, *flavour.modules, *network)):
             return None
         versions = {str(name): str(version) for name, version in manifest["versions"].items()}
     except (LocalFault, FormatError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    found = tuple(folder / name for name in modules)
-    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", found, versions)
+    modules = tuple(folder / module for module in flavour.modules)
+    network_modules = tuple(folder / name for name in network)
+    return UkiParts(folder / "kernel", folder / "stub", folder / "busybox", versions, network_modules, modules)
 
 
 def _digest(path: Path) -> str:
