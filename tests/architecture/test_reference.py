@@ -126,6 +126,7 @@ FILE_ENDINGS = (
 )
 NO_CODES = {
     "amazonaws.com",
+    "m1.small",
     "m7i.large",
     "strongroom-twin.nitro-enclaves",
     "demo.command",

@@ -22,9 +22,10 @@ from werkzeug.wrappers import Response
 
 from strongroom.errors import FormatError
 from strongroom.formats.names import IAM_NAME
+from strongroom.ids import AccountId
 from strongroom.keypolicy.model import parse_identity_policy_leniently
 from strongroom.ports import Clock
-from strongroom.twin.accounts import PARTITION, Directory, PrincipalKind
+from strongroom.twin.accounts import PARTITION, Directory, Principal, PrincipalKind
 from strongroom.twin.fault import AwsFault
 from strongroom.twin.iam_books import IamBooks
 from strongroom.twin.moto import Moto
@@ -112,6 +113,16 @@ class Iam:
                 self._books.expect_readable(account, asked.get("PolicyArn", ""))
             reply = self._moto.answer(_as_it_was_read(call, asked))
             return self._books.take_over(account, reply) if writes else reply
+
+    def role_of_profile(self, account: AccountId, profile: str) -> Principal:
+        """Return the role in an instance profile, by the profile's name or ARN. Raises AwsFault.
+
+        A role that stands in no profile is in one of its own name, as those have that EC2's console makes.
+        """
+        self._moto.claim()
+        with self._lock:
+            self._books.enter(account)
+            return self._books.role_of_profile(account, profile)
 
 
 def _as_it_was_read(call: AuthenticCall, asked: Mapping[str, str]) -> AuthenticCall:

@@ -55,6 +55,24 @@ class IamBooks:
         except FormatError as error:
             raise AwsFault("InvalidInput", f"The twin cannot read {policy_arn}: {error}") from error
 
+    def role_of_profile(self, account: AccountId, named: str) -> Principal:
+        """Return the role in an instance profile. Raises AwsFault."""
+        backend = _backend(account)
+        prefix = f"arn:{PARTITION}:iam::{account}:instance-profile/"
+        name = named.removeprefix(prefix)
+        profile = backend.instance_profiles.get(name)
+        if profile is None and any(role.name == name for role in _roles(backend)):
+            backend.create_instance_profile(name, "/", [name])
+            profile = backend.instance_profiles[name]
+        role = profile.roles[0].name if profile is not None and profile.roles else ""
+        principal = self._directory.principal(f"arn:{PARTITION}:iam::{account}:{PrincipalKind.ROLE}/{role}")
+        if principal is None:
+            raise AwsFault(
+                "InvalidParameterValue",
+                f"Value ({named}) for parameter iamInstanceProfile is invalid. Invalid IAM Instance Profile",
+            )
+        return principal
+
     def take_over(self, account: AccountId, reply: Response) -> Response:
         """Bring the directory to what moto has after a call; return its reply with our unique ids in it."""
         backend = _backend(account)

@@ -69,6 +69,11 @@ class Moto:
             del reply.headers[name]
         return reply
 
+    def claim(self) -> None:
+        """Have its state, as with a first call. Raises AwsFault where another twin of this process has it."""
+        with self._lock:
+            self._own()
+
     def reset(self) -> None:
         """Forget everything, where anything was asked for."""
         with self._lock:

@@ -30,9 +30,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from werkzeug.wrappers import Response
+
 from strongroom.appraisal.endorsements import NitroRoots
 from strongroom.errors import LocalFault
-from strongroom.ids import AccountId, CertificateDer, ImageId, KeyArn, Region
+from strongroom.ids import AccountId, CertificateDer, ImageId, InstanceId, KeyArn, Region
 from strongroom.ports import Clock
 from strongroom.twin.accounts import Credentials, Directory, Principal, PrincipalKind
 from strongroom.twin.addresses import LOOPBACK_ADDRESSES, Addresses
@@ -52,7 +54,9 @@ from strongroom.twin.instances.boot_order import BootOrder
 from strongroom.twin.instances.boot_page import BootPage
 from strongroom.twin.instances.booted import BootedInstance
 from strongroom.twin.instances.boots import Boots, Surroundings
+from strongroom.twin.instances.launching import Launching
 from strongroom.twin.instances.names import HOST_ADDRESS, served_domains
+from strongroom.twin.instances.service import Instances
 from strongroom.twin.kept_ids import KeptIds
 from strongroom.twin.kms.keeper import StateKeeper
 from strongroom.twin.kms.keys import Place
@@ -67,6 +71,7 @@ from strongroom.twin.qemu.console import Heard
 from strongroom.twin.qemu.hardware import Hardware
 from strongroom.twin.refusals import Wire
 from strongroom.twin.request_log import RequestLog
+from strongroom.twin.sigv4 import AuthenticCall
 from strongroom.twin.state_file import StateFile
 from strongroom.twin.status_page import StatusPage
 from strongroom.twin.sts import Sts
@@ -100,6 +105,7 @@ class Twin:
         self.region = region
         self.directory = directory or Directory()
         self.moto = Moto()
+        self._iam = Iam(self.moto, self.directory, self.clock)
         self.log = log or RequestLog(self.clock)
         self.status = StatusPage(self._counts)
         self._authorities = authorities or FreshAuthorities(self.clock)
@@ -117,7 +123,7 @@ class Twin:
             self.images = Images(
                 self.ebs,
                 self._key_named,
-                self.moto.answer,
+                self._about_instances,
                 clock=self.clock,
                 keeper=ImageKeeper(self._state) if self._state else None,
             )
@@ -136,7 +142,15 @@ class Twin:
                 tls_port=lambda: self._secure.port,
                 metadata=self._metadata,
                 clock=self.clock,
-            )
+            ),
+            ended=self._instance_ended,
+        )
+        self.ec2_instances = Instances(
+            Launching(self.images.registry, self.ebs, self._iam.role_of_profile),
+            self.boots,
+            self.moto.answer,
+            make=self._new_instance,
+            clock=self.clock,
         )
         self._plain = Listener(answer, threads=threads, address=addresses.plain)
         self._secure = Listener(answer, threads=threads, address=addresses.tls, tls=tls)
@@ -161,7 +175,9 @@ class Twin:
 
     def stop(self) -> None:
         """End every machine, and every listener, those of instances too."""
+        self.ec2_instances.expect_the_end()
         self.boots.stop()
+        self.ec2_instances.close()
         listeners = [self._plain, self._secure, *(listener for _, listener in self._instances)]
         with ThreadPoolExecutor(max_workers=len(listeners)) as pool:  # each takes a moment to notice
             list(pool.map(Listener.stop, listeners))
@@ -253,20 +269,38 @@ class Twin:
         else can be reached from it. `heard` is told what it writes to its serial line. The instance is running when
         this returns, and ends with the twin at the latest. Raises LocalFault where this machine cannot.
         """
-        instance = BootedInstance(
-            instance_id=new_instance_id(),
-            account_id=account,
+        instance = self._new_instance(
+            new_instance_id(),
+            account=account,
             region=region or self.region,
             image_id=image_id or ImageId(f"ami-{secrets.token_hex(9)[:17]}"),
-            instance_type=DEFAULT_TYPE,
+            kind=DEFAULT_TYPE,
+            role=role,
+        )
+        hardware = disk if isinstance(disk, Hardware) else Hardware(disk)
+        principal = self.directory.role(account, role)
+        return self.boots.start(instance, hardware, role=principal, user_data=user_data, heard=heard)
+
+    def _about_instances(self, call: AuthenticCall) -> Response:
+        return self.ec2_instances.answer(call)
+
+    def _instance_ended(self, instance: BootedInstance) -> None:
+        self.ec2_instances.ended(instance)
+
+    def _new_instance(
+        self, instance_id: InstanceId, *, account: AccountId, region: Region, image_id: ImageId, kind: str, role: str
+    ) -> BootedInstance:
+        return BootedInstance(
+            instance_id=instance_id,
+            account_id=account,
+            region=region,
+            image_id=image_id,
+            instance_type=kind,
             role=role,
             launched=self.clock.now(),
             pki=self._pki,
             clock=self.clock,
         )
-        hardware = disk if isinstance(disk, Hardware) else Hardware(disk)
-        principal = self.directory.role(account, role)
-        return self.boots.start(instance, hardware, role=principal, user_data=user_data, heard=heard)
 
     def _boot_ordered(self, order: BootOrder) -> BootedInstance:
         return self.boot(order.hardware, account=order.account, role=order.role, user_data=order.user_data)
@@ -323,6 +357,6 @@ class Twin:
             "ec2": Service(self.images.answer, Wire.EC2, maximum_body_bytes=MOTO_BODY_BYTES),
             "ebs": Service(self.ebs.answer, Wire.REST_JSON),
             "kms": Service(self.kms.answer, Wire.JSON),
-            "iam": Service(Iam(self.moto, self.directory, self.clock).answer, Wire.QUERY),
+            "iam": Service(self._iam.answer, Wire.QUERY),
             "sts": Service(Sts(self.directory, self.clock).answer, Wire.QUERY),
         }

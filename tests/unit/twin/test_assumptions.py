@@ -30,11 +30,16 @@ def test_there_are_as_many_rows_as_there_were():
 
 def test_the_page_lists_the_operations_that_the_twin_knows(world):
     text = PAGE.read_text()
-    images = world.twin.images
+    images, instances = world.twin.images, world.twin.ec2_instances
     ours = {
         "KMS": world.twin.kms._operations,
         "EBS": world.twin.ebs._operations,
         "EC2, on images and snapshots of its own": {*images._operations, *images._tagging, *images._lists},
+        "EC2, on instances of its images": {
+            *("DescribeInstances", "RunInstances"),
+            *instances._about_one,
+            *instances._about_many,
+        },
     }
     for service, operations in ours.items():
         known = re.search(rf"^\| {service} \| (.+) \|$", text, re.MULTILINE)

@@ -47,7 +47,7 @@ def merged(listing: Listing, ours: list[Reply], reply: Response | None) -> Respo
     operation = operation_model(listing.operation)
     if reply is None or reply.status_code != _OK:
         return xml_response(write_reply(operation, {listing.member: ours}))
-    root = _bare(ET.parse(io.BytesIO(reply.get_data())).getroot())  # noqa: S314 -- moto's own words
+    root = bare(ET.parse(io.BytesIO(reply.get_data())).getroot())  # noqa: S314 -- moto's own words
     shape = output_of(operation).members[listing.member]
     if not isinstance(shape, ListShape) or not isinstance(shape.member, StructureShape):
         raise TypeError(f"{listing.operation} has no list of structures")
@@ -59,7 +59,7 @@ def merged(listing: Listing, ours: list[Reply], reply: Response | None) -> Respo
     return xml_response(root)
 
 
-def _bare(root: ET.Element) -> ET.Element:
+def bare(root: ET.Element) -> ET.Element:
     """Take moto's namespace away, which is not quite EC2's, and put EC2's on the whole."""
     for each in root.iter():
         each.tag = each.tag.rpartition("}")[2]
