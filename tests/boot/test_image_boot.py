@@ -88,7 +88,7 @@ def test_a_uki_that_goes_on_ends_with_ctrl_c_or_its_time_and_nothing_is_left(pla
     (place.folder / "image.efi").write_bytes(efi)
     found = place.json("image", "boot", "image.efi", "--memory", "512", "--timeout", "1", code=1)
     assert (found["ended"], found["prediction"]) == ("timed-out", "computed")
-    assert found["differing"] == [2, 4], "the firmware had not got as far"
+    assert 4 in found["differing"], "the firmware had not got as far"
     command = [sys.executable, "-m", "strongroom", "image", "boot", "image.efi", "--memory", "512"]
     process = subprocess.Popen(command, cwd=place.folder, env=place.environment, stdout=subprocess.PIPE)
     with ended(process), process.stdout as said:  # type: ignore[union-attr]
