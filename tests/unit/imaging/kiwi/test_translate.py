@@ -7,10 +7,14 @@ import subprocess
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.host_trees import make_tree
 
-from strongroom.errors import UsageError
+from strongroom.errors import Severity, UsageError
 from strongroom.formats.image_spec import parse_image_spec
+from strongroom.formats.partition import Profile
 from strongroom.imaging.agent_payload import PayloadFile
+from strongroom.imaging.audit.engine import apply_rules
+from strongroom.imaging.audit.subject import Subject
 from strongroom.imaging.kiwi.appliance import appliance
 from strongroom.imaging.kiwi.overlay import overlay
 from strongroom.imaging.kiwi.package_names import amazon_packages
@@ -195,3 +199,12 @@ def test_the_script_compiles_the_agent_where_there_is_one():
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_script_is_one_that_shells_read(shell):
     subprocess.run([shell, "-n"], input=config_script(plan(SPEC + AGENT)), check=True)
+
+
+def test_our_own_audit_finds_nothing_in_the_kernel_arguments_and_the_files_that_we_add():
+    line = " ".join((*plan().kernel_arguments, "root=overlay:MAPPER=verityroot"))
+    tree = make_tree({path: file.contents for path, file in files(SPEC + AGENT, PAYLOAD).items()})
+    found = apply_rules(Subject(Profile.PRODUCTION, command_line=line)).found
+    assert [each.rule.code for each in found] == []
+    found = apply_rules(Subject(Profile.PRODUCTION, tree=tree, command_line=line)).found
+    assert not [each.rule.code for each in found if each.rule.severity is Severity.ERROR]
