@@ -145,7 +145,7 @@ UPPER = tar(
 
 def test_layers_hide_what_is_below_them(tmp_path):
     layout = Layout(tmp_path)
-    layout.index(layout.image(BASE, gzip.compress(UPPER)))
+    layout.index(layout.image(BASE, gzip.compress(UPPER, mtime=0)))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     found = oci_tree(tmp_path, scratch)

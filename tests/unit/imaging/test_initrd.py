@@ -24,9 +24,9 @@ def tree(tmp_path, data: bytes):
     [
         FIRST + SECOND,
         FIRST + bytes(512) + SECOND + bytes(100_000),
-        gzip.compress(FIRST + SECOND),
-        FIRST + gzip.compress(SECOND),
-        lzma.compress(FIRST, check=lzma.CHECK_CRC32) + bytes(3) + gzip.compress(SECOND) + bytes(70_000),
+        gzip.compress(FIRST + SECOND, mtime=0),
+        FIRST + gzip.compress(SECOND, mtime=0),
+        lzma.compress(FIRST, check=lzma.CHECK_CRC32) + bytes(3) + gzip.compress(SECOND, mtime=0) + bytes(70_000),
     ],
     ids=["plain", "zeros between", "gzip", "gzip behind plain", "xz and gzip"],
 )
@@ -57,7 +57,7 @@ def test_what_is_of_no_kind_is_left_out(tmp_path):
     ("data", "code"),
     [
         (b"\x89LZO" + bytes(9), "compression.kind"),
-        (gzip.compress(FIRST)[:-9], "compression.truncated"),
+        (gzip.compress(FIRST, mtime=0)[:-9], "compression.truncated"),
         (b"\x1f\x8b\x07" + bytes(40), "compression.stream"),
         (cpio(newc(b"../x", b"y")), "tree.path"),
         (cpio(newc(b"a", b"y"), newc(b"a/b", b"y")), "tree.path"),
@@ -77,8 +77,12 @@ def test_what_is_wrong_is_named(tmp_path, data, code):
 
 def test_what_is_unpacked_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(initrd, "MAX_BYTES", 4_000)
-    tree(tmp_path, gzip.compress(FIRST))
-    for bomb in (gzip.compress(bytes(1 << 22)), lzma.compress(bytes(1 << 22)), gzip.compress(FIRST) * 40):
+    tree(tmp_path, gzip.compress(FIRST, mtime=0))
+    for bomb in (
+        gzip.compress(bytes(1 << 22), mtime=0),
+        lzma.compress(bytes(1 << 22)),
+        gzip.compress(FIRST, mtime=0) * 40,
+    ):
         with pytest.raises(FormatError) as caught:
             tree(tmp_path, bomb)
         assert caught.value.code == "compression.too-large"
@@ -92,5 +96,5 @@ def test_archives_have_a_limit(tmp_path):
 
 def test_a_stream_of_several_steps_is_read_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(compression, "_STEP_BYTES", 16)
-    for packed in (gzip.compress(FIRST + SECOND), lzma.compress(FIRST + SECOND)):
+    for packed in (gzip.compress(FIRST + SECOND, mtime=0), lzma.compress(FIRST + SECOND)):
         assert tree(tmp_path, packed).read("/lib/x") == b"canary"

@@ -14,6 +14,10 @@ from strongroom.measure.disk import boot_image
 from strongroom.measure.disk_layout import parse_disk
 
 GPT_AUTO = "/usr/lib/systemd/system-generators/systemd-gpt-auto-generator"
+DEBUGFS = {
+    f"{UNITS}/sys-kernel-debug.mount": unit(Mount="What=debugfs|Where=/sys/kernel/debug|Type=debugfs"),
+    f"{UNITS}/sysinit.target.wants/sys-kernel-debug.mount": "-> ../sys-kernel-debug.mount",
+}
 EFIVARFS = {"/usr/lib/modules/6.1/kernel/fs/efivarfs/efivarfs.ko": b"module"}
 
 
@@ -149,11 +153,19 @@ def test_a_kernel_without_hibernation_needs_no_word():
         plant("audit.raw-memory", "of the kernel", line="root=x", kernel={"CONFIG_DEVKMEM": "y"}),
         plant("audit.unsigned-modules", "never signed", kernel={"CONFIG_MODULE_SIG": "n"}),
         plant("audit.unsigned-modules", "not demanded", line=without("lockdown=")),
+        plant("audit.debugfs", "mounted", DEBUGFS, line=without("lockdown="), path=f"{UNITS}/sys-kernel-debug.mount"),
         plant("audit.log-in-variables", "by default", line=without("efi_pstore").replace("efi=noruntime", "")),
     ],
 )
 def test_doors_of_the_kernel_are_found(planted):
     assert_found(planted)
+
+
+def test_debugfs_is_shut_by_lockdown_a_word_or_a_mask():
+    assert not faults("audit.debugfs", subject(DEBUGFS))
+    assert not faults("audit.debugfs", subject(DEBUGFS, line=f"{without('lockdown=')} debugfs=off"))
+    masked = {**DEBUGFS, "/etc/systemd/system/sys-kernel-debug.mount": MASK}
+    assert not faults("audit.debugfs", subject(masked, line=without("lockdown=")))
 
 
 def test_modules_need_no_lockdown_where_signatures_are_demanded():

@@ -82,6 +82,7 @@ FILES_OF_SECRETS = {
             path="/opt/account.json",
         ),
         plant("audit.private-key", "with Windows' lines", {"/opt/a": key(end="\r\n")}, path="/opt/a"),
+        plant("audit.private-key", "in a program", {"/opt/app": f"\x7fELF\0{key()}"}, path="/opt/app"),
         plant("audit.private-key", "in the initrd", initrd={"/etc/a.key": key("EC")}, path="/etc/a.key"),
         plant(
             "audit.private-key",
@@ -140,6 +141,7 @@ def test_secrets_in_the_tree_are_found(planted):
     ("code", "files"),
     [
         ("audit.private-key", PACKAGED),
+        ("audit.private-key", {"/usr/lib/x86_64-linux-gnu/libgnutls.so.30.34.3": f"\x7fELF\0{key()}"}),
         ("audit.private-key", {"/usr/lib/x.py": f'BEGIN = "{DASHES}BEGIN PRIVATE KEY{DASHES}\\n"\n'}),
         ("audit.private-key", {"/etc/ssl/a.pem": key().replace("PRIVATE", "PUBLIC")}),
         ("audit.aws-key", {"/opt/a.txt": f"x{ACCESS_KEY}\n{ACCESS_KEY}Q\n"}),
