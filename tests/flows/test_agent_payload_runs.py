@@ -45,7 +45,8 @@ def tree(scene, tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.contents)
         path.chmod(file.mode)
-    done = sandboxed(root, root, *compile_command(PYTHON), writable=True)
+    ours = (word for word in compile_command(PYTHON) if word != PYTHON.library)  # that one is this machine's
+    done = sandboxed(root, root, *ours, writable=True)
     assert (done.returncode, done.stderr) == (0, "")
     return root
 
@@ -54,7 +55,7 @@ def sandboxed(tree: Path, run: Path, *command: str, writable: bool = False, **va
     """Run a command where only Python, its library, shared libraries, /dev and the payload are."""
     program = shutil.which("bwrap")
     assert program is not None, "bubblewrap is missing: tools/debian-packages names it"
-    seen = ["/usr/lib/python3.11", LIBRARIES, PYTHON.program, "/etc/passwd", "/etc/group"]
+    seen = [PYTHON.library, LIBRARIES, PYTHON.program, "/etc/passwd", "/etc/group"]
     arguments = [program, "--unshare-pid", "--proc", "/proc", "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp"]
     for path in seen:
         arguments += ["--ro-bind", path, path]

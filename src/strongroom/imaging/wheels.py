@@ -45,6 +45,11 @@ class ImagePython:
         """Where distributions have it. The name holds the version, because compiled modules fit one version."""
         return f"/usr/bin/python{self.version}"
 
+    @property
+    def library(self) -> str:
+        """Where its standard library is."""
+        return f"/usr/lib/python{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
