@@ -12,6 +12,7 @@ from tests.unit.formats import (
     test_agent_config,
     test_build_record,
     test_bundle_location,
+    test_dpkg_status,
     test_image_spec,
     test_project,
     test_trust,
@@ -21,6 +22,7 @@ from strongroom.formats.agent_config import encode_agent_config, parse_agent_con
 from strongroom.formats.build_record import encode_build_record, parse_build_record
 from strongroom.formats.bundle_location import parse_bundle_location
 from strongroom.formats.deny_list import parse_deny_list
+from strongroom.formats.dpkg_status import parse_dpkg_status
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
 from strongroom.formats.image_spec import parse_image_spec
 from strongroom.formats.measurements import encode_aws_measurements, encode_measurements, parse_measurements
@@ -128,6 +130,10 @@ def deny_lists() -> list[bytes]:
     return [json.dumps(DENY_LIST).encode()]
 
 
+def many_stanzas() -> list[bytes]:
+    return [b"a:\n\n" * 15_000, b"a:b\n" * 16_000, b"Status:installed\n" + b" x\n" * 20_000, b"\n" * 64_000]
+
+
 def build_records() -> list[bytes]:
     return [encode_build_record(test_build_record.RECORD)]
 
@@ -187,5 +193,6 @@ TARGETS = (
     Target("files.image-spec", image_spec, image_specs, worst=large_projects),
     Target("files.deny-list", deny_list, deny_lists, worst=many_members),
     Target("files.build-record", build_record, build_records, worst=many_members),
+    Target("files.dpkg-status", parse_dpkg_status, lambda: [test_dpkg_status.STATUS], worst=many_stanzas),
     Target("files.kind", kind, first_bytes, max_bytes=9_000, worst=many_members),
 )
