@@ -10,6 +10,8 @@ import pytest
 from tests.audit_images import KERNEL, LINE, LINK, UNITS, service, subject, tree, unit
 
 from strongroom.imaging.audit.engine import apply_rules
+from strongroom.imaging.host_report.fact import Topic
+from strongroom.imaging.host_report.report import host_report
 from strongroom.imaging.tree.archives import tar_tree
 from strongroom.imaging.tree.tree import Tree
 
@@ -80,3 +82,17 @@ def test_nothing_else_is_found_once_that_is_put_right(debian):
 @pytest.mark.parametrize("code", SPOILT)
 def test_what_is_planted_in_debian_is_found(debian, code):
     assert code in found(over(debian, {**PUT_RIGHT, **SPOILT[code]}))
+
+
+def test_the_host_report_of_debian_says_what_is_true_of_it(debian):
+    report = host_report(replace(subject(line=LINE, kernel=KERNEL), tree=debian, trust=None))
+    said = {topic: [fact.text for fact in report.about(topic)] for topic in Topic}
+    assert any(
+        text.startswith("apt-daily.service runs /usr/lib/apt/apt.systemd.daily") for text in said[Topic.PROGRAMS]
+    )
+    assert any("apt fetches packages from http" in text and "timer" in text for text in said[Topic.ENDPOINTS])
+    assert not any("listens" in text for text in said[Topic.LISTENERS]), "it has no server"
+    assert any(text.startswith("root (uid 0) has the shell") for text in said[Topic.USERS])
+    assert sum("runs as user 0" in text for text in said[Topic.USERS]) > 3
+    assert not said[Topic.METADATA]
+    assert any("the power button shuts it down" in text for text in said[Topic.STOPPING])
