@@ -70,6 +70,14 @@ def test_memory_and_messages_that_leave_the_machine_are_found(planted):
     assert_found(planted)
 
 
+def test_output_to_the_journal_stays_inside():
+    quiet = unit(Service="ExecStart=/usr/bin/app|StandardOutput=journal|StandardError=null")
+    files = {**service("app.service", quiet), JOURNALD: unit(Journal="ForwardToConsole=no|Storage=volatile")}
+    audited = subject(files, line=f"{LINE} systemd.log_target=journal")
+    assert not faults("audit.output-on-console", audited)
+    assert not faults("audit.log-on-console", audited)
+
+
 def test_the_agent_writes_its_receipt_on_the_console():
     assert not faults("audit.output-on-console", subject(service("strongroom-receipt.service", LOUD)))
 
