@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from strongroom.formats.tree import Path
 
-_HEADER = re.compile(r"\s*\[+(?P<key>[^\]#]+)\]")
+_HEADER = re.compile(r"\s*+\[++(?P<key>[^\]#]++)\]")
 LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """More than 32 names with dots between them. tomllib keeps every beginning of such a key, so that memory grows with the
 square of its length; no file of ours has more than five."""
-_ASSIGNMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9_\"'. \t-]+?)\s*=")
+_ASSIGNMENT = re.compile(r"\s*+(?P<key>[A-Za-z0-9_\"'. \t-]++)=")
+"""Nothing is given back: a line of spaces would be tried in as many ways as it is long, squared."""
 
 
 def line_of(text: str, path: Path) -> int:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import time
 import tomllib
 from pathlib import Path
 
@@ -136,3 +137,11 @@ def test_an_error_names_file_line_and_key():
     error = refused(SMALL + b'onwer = "app"\n')
     assert str(error).startswith("agent.toml:4: bundles.db-password.onwer: unknown key")
     assert error.remedy == "Did you mean 'owner'?"
+
+
+def test_a_line_of_spaces_costs_no_more_than_another():
+    """A pattern that can divide spaces in three ways takes seconds for 3,000 of them."""
+    started = time.process_time()
+    wrong = refused(b" " * 3_000 + b"# no key\n" + SMALL.replace(b"image", b"imago"))
+    assert time.process_time() - started < 1
+    assert "agent.toml:3: bundles-from" in str(wrong)
