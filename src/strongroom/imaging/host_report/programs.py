@@ -19,7 +19,7 @@ def programs(evidence: Evidence) -> Iterator[Fact]:
         unit = started.unit
         commands = commands_of(unit) if unit.kind == "service" else ()
         if commands and all(is_of_systemd(command.program) for command in commands):
-            own.append(unit.name.removesuffix(".service"))
+            own.append(unit.name.removesuffix(".service") + " (after a failure)" * started.only_on_failure)
             continue
         for command in commands:
             yield _command(unit, command, after_failure=started.only_on_failure)

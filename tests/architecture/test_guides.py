@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guides run as they stand: the files in them are written, their commands run, in a folder with what they name."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.architecture.test_docs import BLOCK, ROOT, run_line
+from tests.small_image import make_disk, vendors_files
+
+from strongroom.formats.measurements import encode_measurements
+from strongroom.measure.disk import boot_image
+from strongroom.measure.predict import measure_image
+
+NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")
+SHOWN_ONLY = {"text"}
+"""Commands that need an account of AWS's."""
+
+
+def customers_folder(folder: Path) -> None:
+    """What a customer gets: the image, what the vendor says that it measures, and here also one with a changed app."""
+    work = folder.with_name("work")
+    for name, files in (
+        ("disk.raw", vendors_files()),
+        ("other.raw", {**vendors_files(), "/usr/lib/app/serve": "#!/bin/sh\nexit 1\n"}),
+    ):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        (folder / name).write_bytes(make_disk(work, files))
+    boots = boot_image(memoryview((folder / "disk.raw").read_bytes()))
+    (folder / "vendor.json").write_bytes(encode_measurements(measure_image(boots.image, secure_boot=None)))
+
+
+GUIDES: dict[str, Callable[[Path], None]] = {"customer-image.md": customers_folder}
+"""What each guide begins with."""
+
+
+def steps(guide: str) -> list[tuple[str, str]]:
+    """The blocks of a guide in order: language and text."""
+    return BLOCK.findall((ROOT / "docs/guides" / guide).read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_runs_as_it_stands(guide, tmp_path):
+    folder = tmp_path / "guide"
+    folder.mkdir()
+    GUIDES[guide](folder)
+    ran = 0
+    for language, text in steps(guide):
+        if language in {"python", "toml"}:
+            found = NAMED.match(text)
+            assert found, f"the first line of a file names it: {text[:40]}"
+            (folder / found.group(1)).write_text(text)
+        for line in re.findall(r"^\$ (.+)$", text, re.MULTILINE) if language == "console" else ():
+            run_line(line, folder)
+            ran += 1
+    assert ran > 5
+
+
+def test_every_guide_is_one_of_these():
+    assert sorted(GUIDES) == sorted(path.name for path in (ROOT / "docs/guides").glob("*.md"))
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_block_of_a_guide_is_of_a_kind_that_runs(guide):
+    assert {language for language, _ in steps(guide)} <= {"python", "toml", "console", *SHOWN_ONLY}
