@@ -25,6 +25,7 @@ with it, and with AWS's nitro-tpm-pcr-compute where that is there, and the build
 values are in ../image/pcr_measurements.json. Then look at the disk as a whole, whoever built it:
 
     strongroom measure ../image/*.raw
+    strongroom image audit ../image/*.raw
 """
 SCRIPT_MODE, FILE_MODE, FOLDER_MODE = 0o755, 0o644, 0o755
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from strongroom.errors import UsageError
+from strongroom.formats.image_paths import PYTHON_FOLDER
 from strongroom.formats.image_spec_model import DebianBase, ImageSpec
-from strongroom.imaging.agent_payload import compile_command
 from strongroom.imaging.kiwi.overlay import OverlayFile
 from strongroom.imaging.kiwi.package_names import amazon_packages
 from strongroom.imaging.kiwi.plan import KiwiPlan
@@ -66,10 +66,12 @@ def plan_of(
         variant=variant,
         enabled_units=(*_SYSTEM_UNITS, *(unit.name for unit in spec.units if unit.enable)),
         owners=tuple((file.path, file.owner) for file in files if file.owner),
-        compile_agent=compile_command(python) if spec.agent else (),
+        compile_agent=(python.program, *_COMPILE) if spec.agent else (),
     )
 
 
+_COMPILE = ("-I", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", PYTHON_FOLDER)
+"""Amazon Linux's packages bring their own byte code."""
 _SYSTEM_UNITS = ("systemd-networkd.service", "systemd-resolved.service")
 
 
