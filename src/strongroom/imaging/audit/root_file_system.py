@@ -56,7 +56,7 @@ def find_root(disk: memoryview, layout: DiskLayout, named_hash: str, scratch: Sc
         known = ", ".join(FileSystem)
         raise FormatError("audit.no-root", f"expected a root file system ({known}) on the disk, found none")
     for partition, kind in candidates:
-        tree = file_system_tree(_view(disk, partition), kind, scratch.file, scratch.folder)
+        tree = file_system_tree(_view(disk, partition), kind, scratch.file, scratch.folder, linux=scratch.linux)
         if len(candidates) == 1 or tree.resolve("/etc") or tree.resolve("/usr"):
             return RootFileSystem(tree, partition, kind, _root_hash(disk, layout, partition, named_hash))
     raise FormatError("audit.no-root", f"expected /etc or /usr on one of {len(candidates)} file systems, found neither")

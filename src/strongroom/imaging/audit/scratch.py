@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from strongroom.imaging.apt import Progress
+from strongroom.imaging.tree.file_systems import Linux
+from strongroom.imaging.tree.guest import guest_tree
+from strongroom.imaging.tree.guest_parts import guest_parts
+from strongroom.imaging.tree.kinds import FileSystem
 from strongroom.imaging.tree.part_of_disk import write_part
+from strongroom.imaging.tree.tree import Tree
 
 
 @dataclass
@@ -18,6 +24,9 @@ class Scratch:
     """A folder that hands out new names in it."""
 
     root: Path
+    cache: Path | None = None
+    """Where the parts of a helper guest are kept; None: there is no helper guest."""
+    progress: Progress = lambda _: None
     _numbers: Iterator[int] = field(default_factory=count)
 
     def folder(self) -> Path:
@@ -32,9 +41,23 @@ class Scratch:
         write_part(contents, made)
         return made
 
+    @property
+    def linux(self) -> Linux | None:
+        """Linux's own drivers in a helper guest, where there is a cache for its parts."""
+        return None if self.cache is None else self._by_guest
+
+    def _by_guest(self, image: Path, kind: FileSystem) -> Tree:
+        if self.cache is None:
+            raise RuntimeError("a helper guest needs a cache")
+        parts = guest_parts(self.cache, progress=self.progress)
+        self.progress(f"reading {kind} in a helper guest")
+        return guest_tree(image, kind, parts, self.folder())
+
 
 @contextmanager
-def scratch_space(parent: Path | None = None) -> Iterator[Scratch]:
+def scratch_space(
+    parent: Path | None = None, *, cache: Path | None = None, progress: Progress = lambda _: None
+) -> Iterator[Scratch]:
     """Give folders below `parent`, or where temporary files go. They are removed at the end."""
     with tempfile.TemporaryDirectory(prefix="strongroom-audit-", dir=parent) as folder:
-        yield Scratch(Path(folder))
+        yield Scratch(Path(folder), cache, progress)
