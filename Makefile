@@ -11,7 +11,7 @@ help: ## this list
 
 setup: .venv/.ready ## the virtual environment, and what slow tests need besides
 	@tools/setup system
-	@$(MAKE) --no-print-directory .venv/.esys
+	@$(MAKE) --no-print-directory .venv/.esys .venv/.kiwi
 
 .venv/.ready: requirements.lock pyproject.toml tools/setup
 	@tools/setup venv "$(PYTHON)"
@@ -19,6 +19,9 @@ setup: .venv/.ready ## the virtual environment, and what slow tests need besides
 # After `tools/setup system`: it is compiled against one of those Debian packages.
 .venv/.esys: .venv/.ready requirements-esys-build.lock requirements-esys.lock
 	@tools/setup esys
+
+.venv/.kiwi: .venv/.ready requirements-kiwi-build.lock requirements-kiwi.lock
+	@tools/setup kiwi
 
 demo: .venv/.ready ## the whole story; KEEP=folder leaves its pieces there
 	@$(BIN)/strongroom demo $(if $(KEEP),--keep "$(KEEP)")
@@ -60,3 +63,5 @@ lock: .venv/.ready ## pin every package again (needs uv)
 	$(LOCK) --all-extras -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock -o requirements-esys-build.lock --group esys-build
 	$(LOCK) -c requirements.lock -o requirements-esys.lock --group esys --no-deps
+	$(LOCK) -c requirements.lock -o requirements-kiwi-build.lock --group kiwi-build
+	$(LOCK) -c requirements.lock -o requirements-kiwi.lock --group kiwi

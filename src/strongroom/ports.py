@@ -14,6 +14,7 @@ from typing import Protocol
 
 from strongroom.ids import (
     AccountId,
+    CertificateDer,
     CmsBytes,
     EvidenceBytes,
     ImageId,
@@ -204,3 +205,14 @@ class BundleSource(Protocol):
 
     def fetch(self, name: str) -> bytes:
         """Return the bytes of the bundle called `name`."""
+
+
+class ImageSigner(Protocol):
+    """An RSA key that Secure Boot knows by a certificate: in a file, or in KMS."""
+
+    @property
+    def certificate(self) -> CertificateDer:
+        """The certificate that goes with every signature."""
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the RSASSA-PKCS1-v1_5 signature over a SHA-256 digest of 32 bytes (RFC 8017, section 8.2)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from strongroom.agent.main import parser
 from strongroom.cli.main import strongroom
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,7 @@ PAGES += sorted((ROOT / "src").rglob("*.md"))
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 NAMED = re.compile(r"(?<!`)`(strongroom(?:-[a-z]+)?(?:\s[^`]*)?)`(?!`)|^\$ (strongroom .*)$", re.MULTILINE)
 LATER = "not built yet"
+AGENTS_COMMANDS = {name for action in parser()._actions if isinstance(action.choices, dict) for name in action.choices}
 SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`#*|-])|\n\s*\n|\n(?=\|)")
 
 
@@ -45,6 +47,9 @@ def texts(file: Path) -> Iterator[str]:
 def missing(command_line: str) -> str:
     """Return the first word of a command line that leads nowhere; nothing when all do."""
     program, *words = command_line.split()
+    if program == "strongroom-agent":
+        first = [word for word in words[:1] if re.fullmatch(r"[a-z][a-z-]*", word) and word not in AGENTS_COMMANDS]
+        return "".join(first)
     if program != "strongroom":
         return program
     command: click.Command | None = strongroom
@@ -76,7 +81,9 @@ def test_every_command_that_is_named_exists_or_is_said_to_be_not_built_yet(file)
     [
         ("Run `strongroom twin sideways` first.", ["strongroom twin sideways"]),
         ("Run `strongroom\ntwin sideways` first.", ["strongroom twin sideways"]),
-        ("It is `strongroom-agent`.", ["strongroom-agent"]),
+        ("It is `strongroom-agent`, and `strongroom-agent run`.", []),
+        ("It is `strongroom-agent sideways`.", ["strongroom-agent sideways"]),
+        ("It is `strongroom-other`.", ["strongroom-other"]),
         ("`strongroom signer nosuch` is wrong.", ["strongroom signer nosuch"]),
         ("$ strongroom release file\n", ["strongroom release file"]),
         ("Not here. `strongroom release`, not built yet, does it.", []),

@@ -103,7 +103,9 @@ FILE_ENDINGS = (
     "cbor",
     "hex",
     "txt",
+    "raw",
     "rsa2048",
+    "b64",
     "bundle",
     "escrow",
     "service",
@@ -112,6 +114,7 @@ FILE_ENDINGS = (
     "timer",
     "mount",
     "path",
+    "vfat",
 )
 NO_CODES = {
     "amazonaws.com",

@@ -20,11 +20,11 @@ from tests.processes import program
 from tests.uefi_blobs import aws_blob, efi_variables
 from tests.unit.measure.test_secure_boot import OTHER, OURS, der, esl, signed
 
-from strongroom.aws.uefi_data import read_uefi_data, write_uefi_data
 from strongroom.formats.edk2_store import parse_edk2_store
 from strongroom.formats.efi import IMAGE_SECURITY_DATABASE, content_of_signed_update, signature_list_of_certificate
 from strongroom.formats.pcrs import SECURE_BOOT_OFF_PCR7_SHA384, PcrIndex
 from strongroom.formats.pe import parse_pe
+from strongroom.formats.uefi_data import read_uefi_data, write_uefi_data
 from strongroom.measure.events import replay
 from strongroom.measure.secure_boot import SecureBootKeys, secure_boot_events
 

@@ -17,6 +17,7 @@ PACKAGES = ("appraisal", "aws", "crypto", "formats", "keypolicy", "measure")
 NAME = re.compile(r"(?:parse|read|decode|open|load|inspect|guess|measure)(?:_\w+)?")
 TRUSTED = frozenset(
     {
+        "crypto.image_signer.parse_image_signer",  # a private key of the vendor
         "crypto.signers.parse_ed25519_signer",  # the vendor's own private key
         "keypolicy.open_sid.open_sid",  # makes a name, reads nothing
         "keypolicy.statements.open_attested",  # makes a statement, reads nothing

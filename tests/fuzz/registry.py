@@ -25,6 +25,7 @@ AREAS = (
     "tpm",
     "inspection",
     "trees",
+    "hosts",
     "nitrotpm",
 )
 PLANTED = "careless"

@@ -15,7 +15,6 @@ from tests.damage import damaged
 from tests.uefi_blobs import aws_blob, aws_body, order
 from tests.unit.formats.test_edk2_store import empty_store
 
-from strongroom.aws.uefi_data import read_uefi_data, write_uefi_data
 from strongroom.errors import FormatError
 from strongroom.formats.device_path import DevicePathNode, encode_device_paths, parse_device_paths
 from strongroom.formats.edk2_store import parse_edk2_store
@@ -28,6 +27,7 @@ from strongroom.formats.efi_variables import (
     parse_aws_variables,
 )
 from strongroom.formats.load_option import LoadOption, encode_load_option, parse_load_option
+from strongroom.formats.uefi_data import read_uefi_data, write_uefi_data
 from strongroom.measure.boot_options import boot_option_findings, stored_option
 from strongroom.measure.uefi_variables import variable_findings
 

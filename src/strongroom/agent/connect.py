@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from strongroom.agent.fetch import InstancePorts
@@ -29,7 +29,7 @@ def connect(
     entropy: Callable[[int], bytes],
 ) -> InstancePorts:
     """Return the ports of an instance: metadata service and KMS as the trust file says. Nothing is called yet."""
-    imds = LeanImds(MetadataEndpoint(trust.tls.imds or DEFAULT_URL))
+    imds = metadata_service(trust)
     return InstancePorts(
         evidence_source=evidence_source,
         identity_source=imds,
@@ -38,6 +38,11 @@ def connect(
         clock=clock,
         entropy=entropy,
     )
+
+
+def metadata_service(trust: AgentTrust) -> LeanImds:
+    """Return the metadata service: the one of every instance, or the twin's in a rehearsal."""
+    return LeanImds(MetadataEndpoint(trust.tls.imds or DEFAULT_URL))
 
 
 def _kms(trust: AgentTrust, imds: LeanImds, clock: Clock, region: Region) -> LeanKms:
@@ -50,12 +55,21 @@ def kms_url(trust: AgentTrust, region: Region) -> str:
 
     Raises NotTrusted when a rehearsal would reach AWS.
     """
-    if region in trust.tls.kms:
-        return trust.tls.kms[region]
+    return _url("kms", trust.tls.kms, trust, region)
+
+
+def s3_url(trust: AgentTrust, region: Region) -> str:
+    """Return the S3 endpoint for a region, as `kms_url` does."""
+    return _url("s3", trust.tls.s3, trust, region)
+
+
+def _url(service: str, endpoints: Mapping[Region, str], trust: AgentTrust, region: Region) -> str:
+    if region in endpoints:
+        return endpoints[region]
     if trust.profile is not Profile.PRODUCTION:
         raise NotTrusted(
             "connect.no-endpoint",
-            f"expected a KMS endpoint for {region} in the rehearsal trust file, found none",
+            f"expected an endpoint of {service} for {region} in the rehearsal trust file, found none",
             remedy="A rehearsal image never speaks to AWS. Name the twin's endpoint for this region.",
         )
-    return f"https://kms.{region}.{Partition(trust.bundles.partition).dns_suffix}"
+    return f"https://{service}.{region}.{Partition(trust.bundles.partition).dns_suffix}"

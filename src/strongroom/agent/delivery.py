@@ -39,10 +39,21 @@ class Owner:
     gid: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    owner: Owner
+    mode: int
+
+
 def deliver(
-    secrets: Mapping[str, bytes], folder: Path, *, owner: Owner, unsafe_disk: UnsafeDiskDelivery | None = None
+    secrets: Mapping[str, bytes],
+    folder: Path,
+    *,
+    owner: Owner,
+    mode: int = FILE_MODE,
+    unsafe_disk: UnsafeDiskDelivery | None = None,
 ) -> tuple[Path, ...]:
-    """Write each entry as a file of mode 0400 in `folder`, which exists, and return the paths.
+    """Write each entry as a file of `mode` in `folder`, which exists, and return the paths.
 
     Every name is read before anything is written. Raises FormatError for a name that could lead out of the folder,
     UsageError for a relative folder, LocalFault when the folder is not in memory, is open to others, or cannot be
@@ -55,7 +66,7 @@ def deliver(
             *folders, last = placed[name]
             with _open_below(root, folders, folder) as descriptor:
                 expect_memory(descriptor, folder.joinpath(*folders), unsafe_disk=unsafe_disk)
-                _write(descriptor, last, secret, owner=owner, shown=folder / name)
+                _write(descriptor, last, secret, rights=_Rights(owner, mode), shown=folder / name)
     return tuple(folder.joinpath(*segments) for segments in placed.values())
 
 
@@ -120,14 +131,14 @@ def _make_folder(parent: int, name: str, shown: Path) -> bool:
     return True
 
 
-def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) -> None:
+def _write(folder: int, name: str, secret: bytes, *, rights: _Rights, shown: Path) -> None:
     part = PART_PREFIX + os.urandom(8).hex()
     try:
         for left_behind in os.listdir(folder):
             if left_behind.startswith(PART_PREFIX):
                 _remove(folder, left_behind)
         try:
-            _write_part(folder, part, secret, owner)
+            _write_part(folder, part, secret, rights)
             os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
         finally:
@@ -136,13 +147,13 @@ def _write(folder: int, name: str, secret: bytes, *, owner: Owner, shown: Path) 
         raise _unwritable(shown, error) from error
 
 
-def _write_part(folder: int, part: str, secret: bytes, owner: Owner) -> None:
+def _write_part(folder: int, part: str, secret: bytes, rights: _Rights) -> None:
     descriptor = os.open(part, _OPEN_PART, FILE_MODE, dir_fd=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
         file.flush()
-        os.fchown(descriptor, owner.uid, owner.gid)
-        os.fchmod(descriptor, FILE_MODE)
+        os.fchmod(descriptor, rights.mode)  # before it is given away: the agent's unit has no right over others' files
+        os.fchown(descriptor, rights.owner.uid, rights.owner.gid)
         os.fsync(descriptor)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from strongroom.errors import FormatError
 from strongroom.formats.names import ENTRY_NAME
 
-MAX_NAME = 63 + 1 + 255
-"""Characters: the name of a bundle, a slash, the name of an entry."""
+MAX_NAME = 255 + 1 + 255
+"""Characters: the folder of a bundle, a slash, the name of an entry."""
 
 
 def segments_of(name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from strongroom.cli.image_audit import command as audit
+from strongroom.cli.image_compare import command as compare
 
 
 @click.group("image")
@@ -18,3 +19,4 @@ def command() -> None:
 
 
 command.add_command(audit)
+command.add_command(compare)

@@ -20,6 +20,7 @@ from strongroom.errors import Finding, FormatError
 from strongroom.flows.files import map_file
 from strongroom.formats.file_kind import HEAD_BYTES, FileKind, guess_kind, looks_like
 from strongroom.formats.pe import MAX_IMAGE_BYTES
+from strongroom.measure.boot_menu import expect_no_menu
 from strongroom.measure.disk import BootFile, boot_image, in_boot_file
 from strongroom.measure.disk_layout import DiskPartition
 
@@ -75,6 +76,7 @@ def read_image_file(path: Path) -> ImageFile:
         return ImageFile(path, data, None)
     if kind is FileKind.DISK:
         boots = boot_image(data)
+        expect_no_menu(boots)
         return ImageFile(path, memoryview(boots.image), boots)
     raise FormatError(
         "measure.not-an-image",

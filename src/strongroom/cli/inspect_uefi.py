@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from strongroom.aws.uefi_data import MAX_TEXT_BYTES
 from strongroom.cli.findings import finding_lines, finding_members
 from strongroom.cli.inspection import Inspection
 from strongroom.cli.secure_boot_options import read_variables
@@ -23,6 +22,7 @@ from strongroom.formats.efi_variable_meanings import VENDORS, byte_count, variab
 from strongroom.formats.efi_variables import EfiVariable, EfiVariables
 from strongroom.formats.file_kind import FileKind, guess_kind
 from strongroom.formats.load_option import names_load_option
+from strongroom.formats.uefi_data import MAX_TEXT_BYTES
 from strongroom.ids import CertificateDer
 from strongroom.measure.boot_options import StoredOption, describe_option, given_to_program, stored_option
 from strongroom.measure.uefi_variables import variable_findings

@@ -12,22 +12,15 @@ from typing import Any
 
 import click
 
-from strongroom.aws.uefi_data import MAX_TEXT_BYTES, read_uefi_data
 from strongroom.cli.paths import PATH, named
-from strongroom.crypto.certificates import load_certificate, parse_pem_certificates
-from strongroom.errors import FormatError, UsageError
+from strongroom.crypto.signature_lists import read_signature_lists
+from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.edk2_store import MAX_FILE_BYTES, parse_edk2_store
-from strongroom.formats.efi import (
-    MAX_DATABASE_BYTES,
-    content_of_signed_update,
-    is_signed_update,
-    parse_signature_database,
-    signature_list_of_certificate,
-)
+from strongroom.formats.efi import MAX_DATABASE_BYTES
 from strongroom.formats.efi_variables import EfiVariables
 from strongroom.formats.file_kind import FileKind, guess_kind
-from strongroom.ids import CertificateDer
+from strongroom.formats.uefi_data import MAX_TEXT_BYTES, read_uefi_data
 from strongroom.measure.secure_boot import SecureBootKeys
 from strongroom.measure.uefi_variables import keys_of_predicted_boot
 
@@ -35,10 +28,6 @@ _NAMES = ("pk", "kek", "db", "dbx")
 _PARAMETERS = (*_NAMES, "owner", "uefi_data")
 """Of the options, as click calls them."""
 _KEYS = "an .esl, an .auth, or a certificate with --owner; repeat it for several"
-_OWNER_REMEDY = (
-    "Give the GUID that the certificate is enrolled under: it is measured with the certificate. There is no usual one: "
-    "the EC2 User Guide makes a random one (GUID.txt), cert-to-efi-sig-list without -g takes zeros, virt-fw-vars asks."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,42 +97,9 @@ def _read_keys(given: _Given) -> SecureBootKeys | None:
 
 
 def _database(files: Sequence[Path], owner: uuid.UUID | None) -> bytes:
+    """Return the lists of all files. Each has to be whole: lists are told apart by their lengths alone."""
     lists = []
     for path in files:
         with named(path):
-            lists.append(_signature_lists(path, owner))
+            lists.append(read_signature_lists(read_file(path, maximum_bytes=MAX_DATABASE_BYTES), owner=owner))
     return b"".join(lists)
-
-
-def _signature_lists(path: Path, owner: uuid.UUID | None) -> bytes:
-    """Return the signature lists in one file. Each has to be whole: lists are told apart by their lengths alone."""
-    data = read_file(path, maximum_bytes=MAX_DATABASE_BYTES)
-    kind = guess_kind(data)
-    if is_signed_update(data):
-        data = content_of_signed_update(data)
-    elif kind in {FileKind.PEM_CERTIFICATE, FileKind.DER}:
-        data = signature_list_of_certificate(_certificate(path, data, kind), _owner(path, owner))
-    parse_signature_database(data)
-    return data
-
-
-def _certificate(path: Path, data: bytes, kind: FileKind) -> CertificateDer:
-    if kind is FileKind.DER:
-        load_certificate(CertificateDer(data))
-        return CertificateDer(data)
-    certificates = parse_pem_certificates(data)
-    if len(certificates) > 1:
-        raise FormatError(
-            "measure.several-certificates",
-            f"expected one certificate in {path}, found {len(certificates)}: tools that enrol take the first",
-            remedy="Put each certificate that is enrolled into a file of its own, and repeat the option.",
-        )
-    return certificates[0]
-
-
-def _owner(path: Path, owner: uuid.UUID | None) -> uuid.UUID:
-    if owner is None:
-        raise UsageError(
-            "measure.no-owner", f"expected --owner with the certificate {path}, found none", remedy=_OWNER_REMEDY
-        )
-    return owner

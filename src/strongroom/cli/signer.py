@@ -15,7 +15,7 @@ from strongroom.agent.trusted import verify_trust
 from strongroom.cli.output import emit, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.project_file import ProjectFile, project_option, read_project, target_option
-from strongroom.cli.trust_file import trust_of
+from strongroom.cli.trust_file import as_a_guest_sees_it, trust_of
 from strongroom.crypto.signers import Ed25519Signer
 from strongroom.errors import StrongroomError, UsageError
 from strongroom.flows.files import PUBLIC_MODE, write_file
@@ -154,10 +154,13 @@ def rotate(
     help="Where to write it.",
 )
 @click.option("--profile", type=click.Choice([profile.value for profile in Profile]), help="Default: the target's.")
+@click.option("--guest", is_flag=True, help="For an image under QEMU, where a twin on this machine is at 10.0.2.2.")
 @target_option
 @project_option
 @json_option
-def trust(*, output: Path, profile: str | None, target: str | None, project_path: Path, as_json: bool) -> None:
+def trust(
+    *, output: Path, profile: str | None, guest: bool, target: str | None, project_path: Path, as_json: bool
+) -> None:
     """Write trust.json: what images for a target trust. It is measured, so the same project gives the same bytes.
 
     \b
@@ -167,7 +170,8 @@ def trust(*, output: Path, profile: str | None, target: str | None, project_path
     file = read_project(project_path)
     chosen = file.target(target)
     wanted = chosen.profile if profile is None else Profile(profile)
-    data = encode_trust(trust_of(file, chosen, wanted))
+    found = trust_of(file, chosen, wanted)
+    data = encode_trust(as_a_guest_sees_it(found) if guest else found)
     verify_trust(parse_trust(data))  # nothing is written that an agent would refuse
     write_file(output, data, mode=PUBLIC_MODE)
     digest = hashlib.sha256(data).hexdigest()

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from strongroom.appraisal.endorsements import amazon_tls_roots, aws_nitro_root_pem
@@ -13,6 +16,7 @@ from strongroom.crypto.certificates import parse_pem_certificates
 from strongroom.errors import FormatError, UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.bundle_trust import PinnedSigner
+from strongroom.formats.endpoints import QEMU_HOST
 from strongroom.formats.partition import Profile
 from strongroom.formats.project_model import Project, SignerState, Target
 from strongroom.formats.trust import MAX_CERTIFICATE_BYTES, Tls, Trust, Vendor
@@ -20,6 +24,7 @@ from strongroom.ids import CertificateDer, Region
 
 Material = tuple[tuple[CertificateDer, ...], Tls, dict[Region, CertificateDer]]
 """Nitro roots, TLS roots with endpoints, and who signs identity documents in which region."""
+_LOOPBACK = re.compile(r"^https://(?:localhost|127\.[0-9.]+|\[::1\])(?=:|\Z)")
 
 
 def trust_of(file: ProjectFile, target: Target, profile: Profile) -> Trust:
@@ -43,6 +48,20 @@ def trust_with(
         tls=tls,
         identity_certificates=identity,
     )
+
+
+def as_a_guest_sees_it(trust: Trust) -> Trust:
+    """Return the trust of an image that boots under QEMU on this machine.
+
+    There a twin on a loopback address is reached at 10.0.2.2, and the metadata service where every instance has it. A
+    production file stays as it is.
+    """
+    tls = trust.tls
+    return replace(trust, tls=Tls(tls.roots, _from_guest(tls.kms), None, _from_guest(tls.s3)))
+
+
+def _from_guest(endpoints: Mapping[Region, str]) -> dict[Region, str]:
+    return {region: _LOOPBACK.sub(f"https://{QEMU_HOST}", url) for region, url in endpoints.items()}
 
 
 def signers_of(file: ProjectFile) -> tuple[PinnedSigner, ...]:
@@ -109,10 +128,10 @@ def _rehearsal(file: ProjectFile, target: Target) -> Material:
                 "trust.twin-region",
                 f"expected a certificate for {region} in targets.{target.name}.trust.identity-certificates",
             )
-    kms = dict.fromkeys(regions_of(file.project), trust.kms_endpoint)
+    endpoints = dict.fromkeys(regions_of(file.project), trust.kms_endpoint)  # a twin serves both at one address
     return (
         (_read_one(file.locate(trust.nitro_root)),),
-        Tls(roots=(_read_one(file.locate(trust.tls_root)),), kms=kms, imds=trust.imds_endpoint),
+        Tls((_read_one(file.locate(trust.tls_root)),), endpoints, trust.imds_endpoint, endpoints),
         {region: _read_one(file.locate(path)) for region, path in trust.identity_certificates.items()},
     )
 

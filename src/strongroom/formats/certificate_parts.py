@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three parts of a certificate as they stand in it: what its signature covers, its issuer and its subject.
+"""Parts of a certificate as they stand in it: what its signature covers, its names and its serial number.
 
 A signature is verified over the bytes that came, and a certificate names its issuer by the bytes that the issuer has
 as its subject. Taking names apart and encoding the whole again says nothing more, and takes longer than any other step
@@ -32,6 +32,8 @@ class CertificateParts:
     signed: bytes
     issuer: bytes
     subject: bytes
+    serial: bytes
+    """The serial number as an INTEGER, with its tag."""
 
 
 def parse_certificate_parts(der: CertificateDer) -> CertificateParts:
@@ -44,7 +46,12 @@ def parse_certificate_parts(der: CertificateDer) -> CertificateParts:
     for _ in range(_FIELDS if has_version else _FIELDS - 1):
         _, position = _element(der, position)
         ends.append(position)
-    return CertificateParts(signed, issuer=der[ends[-4] : ends[-3]], subject=der[ends[-2] : ends[-1]])
+    return CertificateParts(
+        signed,
+        issuer=der[ends[-4] : ends[-3]],
+        subject=der[ends[-2] : ends[-1]],
+        serial=der[ends[-6] : ends[-5]],
+    )
 
 
 def _element(der: bytes, start: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import struct
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from strongroom.errors import FormatError
@@ -147,6 +148,26 @@ def content_of_signed_update(data: bytes) -> bytes:
             spec=_UPDATE_SPEC,
         )
     return data[end:]
+
+
+def signed_update_message(name: str, *, vendor: uuid.UUID, attributes: int, time: bytes, content: bytes) -> bytes:
+    """Return what the signature of an `.auth` file covers (UEFI 2.10, section 8.2.2): name to content, without NUL."""
+    return name.encode("utf-16-le") + vendor.bytes_le + struct.pack("<I", attributes) + time + content
+
+
+def encode_signed_update(time: bytes, signed_data: bytes, content: bytes) -> bytes:
+    """Return an `.auth` file: EFI_VARIABLE_AUTHENTICATION_2 with a SignedData (DER) in it, and the content behind it.
+
+    `time` is an EFI_TIME; firmware takes an update only if it is later than the one before.
+    """
+    length = _UPDATE_HEADER.size - len(time) + len(signed_data)
+    header = _UPDATE_HEADER.pack(time, length, _REVISION, _CERTIFICATE_KIND, _PKCS7.bytes_le)
+    return header + signed_data + content
+
+
+def encode_efi_time(moment: datetime) -> bytes:
+    """Return an EFI_TIME in UTC (UEFI 2.10, section 8.3), whole seconds, everything else zero as 8.2.2 wants it."""
+    return struct.pack("<HBBBBB9x", *moment.astimezone(UTC).timetuple()[:6])
 
 
 def encode_variable_data(vendor: uuid.UUID, name: str, data: bytes) -> bytes:

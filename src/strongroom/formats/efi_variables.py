@@ -2,7 +2,7 @@
 """UEFI variables (UEFI 2.10, section 8.2), and the list of them inside a `uefi-data` blob of AWS.
 
 AWS describes the blob by its own tool only (awslabs/python-uefivars). What is compressed in it is read and written
-here; the blob around it is the business of `strongroom.aws.uefi_data`. Little-endian throughout::
+here; the blob around it is the business of `strongroom.formats.uefi_data`. Little-endian throughout::
 
     u64  number of variables
     for each of them:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.tree import Node
 from strongroom.ids import Region
 
+QEMU_HOST = "10.0.2.2"
 _QEMU_USER_NETWORK = ipaddress.ip_network("10.0.2.0/24")
 """Where a guest sees its host (QEMU documentation, "Using the user mode network stack")."""
 URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
@@ -19,9 +21,48 @@ URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 
 def parse_kms_endpoint(node: Node, *, profile: Profile, partition: Partition, region: Region) -> str:
     """Return the URL of a KMS endpoint for `region`. Raises FormatError for one that the profile does not allow."""
+    return _parse_aws_endpoint(node, _Place("kms", region, partition), profile)
+
+
+def parse_s3_endpoint(node: Node, *, profile: Profile, partition: Partition, region: Region) -> str:
+    """Return the URL of an S3 endpoint for `region`, as `parse_kms_endpoint` does."""
+    return _parse_aws_endpoint(node, _Place("s3", region, partition), profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A service of AWS in one region."""
+
+    service: str
+    region: Region
+    partition: Partition
+
+    @property
+    def host(self) -> str:
+        """AWS's own name for it (AWS General Reference, "Service endpoints")."""
+        return f"{self.service}.{self.region}.{self.partition.dns_suffix}"
+
+    def is_aws(self, host: str) -> bool:
+        """Say whether a host is its endpoint, its FIPS endpoint, or an interface endpoint of a VPC."""
+        service, name, suffix = self.service, re.escape(self.region), re.escape(self.partition.dns_suffix)
+        before = r"bucket\.vpce" if service == "s3" else "vpce"  # AWS PrivateLink for Amazon S3
+        own = rf"{service}(?:-fips)?\.{name}\.{suffix}"
+        return (
+            re.fullmatch(rf"{own}|{before}-[a-z0-9-]+\.{service}(?:-fips)?\.{name}\.vpce\.{suffix}", host) is not None
+        )
+
+
+def _parse_aws_endpoint(node: Node, place: _Place, profile: Profile) -> str:
     if profile is Profile.REHEARSAL:
         return parse_local_endpoint(node, scheme="https")
-    _expect_aws(node, _split(node, scheme="https"), partition=partition, region=region)
+    url = _split(node, scheme="https")
+    if not place.is_aws(url.netloc):
+        raise node.refused(
+            "trust.endpoint-not-aws",
+            f"expected AWS's {place.service.upper()} endpoint in {place.region}, such as https://{place.host}, "
+            f"found {url.geturl()!r}",
+            remedy="A production image speaks to AWS only. Leave the endpoint out, or write a rehearsal file.",
+        )
     return node.text()
 
 
@@ -64,19 +105,6 @@ def _split(node: Node, *, scheme: str) -> SplitResult:
     if parts.scheme != scheme or parts.hostname is None:
         raise node.refused("trust.endpoint-scheme", f"expected an {scheme} URL of a host, found {url!r}")
     return parts
-
-
-def _expect_aws(node: Node, url: SplitResult, *, partition: Partition, region: Region) -> None:
-    suffix = re.escape(partition.dns_suffix)
-    name = re.escape(region)
-    allowed = re.compile(rf"kms(?:-fips)?\.{name}\.{suffix}|vpce-[a-z0-9-]+\.kms(?:-fips)?\.{name}\.vpce\.{suffix}")
-    if not allowed.fullmatch(url.netloc):
-        raise node.refused(
-            "trust.endpoint-not-aws",
-            f"expected AWS's KMS endpoint in {region}, such as https://kms.{region}.{partition.dns_suffix}, "
-            f"found {url.geturl()!r}",
-            remedy="A production image speaks to AWS only. Leave the endpoint out, or write a rehearsal file.",
-        )
 
 
 def _expect_this_machine(node: Node, url: SplitResult) -> None:

@@ -118,6 +118,12 @@ class Node:
             raise self.refused("field.range", f"expected {minimum} to {maximum}, found {found}")
         return self.value
 
+    def boolean(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            raise self.refused("field.wrong-type", f"expected true or false, found {_kind(self.value)}")
+        return self.value
+
     def base64(self, *, maximum_bytes: int) -> bytes:
         """Return the bytes behind canonical base64 (RFC 4648 section 4)."""
         text = self.value if isinstance(self.value, str) else ""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from strongroom.errors import FormatError
 from strongroom.formats import strict_json
 from strongroom.formats.bundle_trust import PinnedSigner, SignatureAlgorithm, SignerRole
-from strongroom.formats.endpoints import parse_imds_endpoint, parse_kms_endpoint
+from strongroom.formats.endpoints import parse_imds_endpoint, parse_kms_endpoint, parse_s3_endpoint
 from strongroom.formats.partition import Partition, Profile
 from strongroom.formats.signed import KEY_ID_BYTES
 from strongroom.formats.tree import Node
@@ -53,6 +53,7 @@ class Tls:
     roots: tuple[CertificateDer, ...]
     kms: Mapping[Region, str]
     imds: str | None = None
+    s3: Mapping[Region, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +135,21 @@ def _certificates(node: Node, *, maximum: int) -> tuple[CertificateDer, ...]:
 
 def _tls(node: Node, profile: Profile, partition: Partition) -> Tls:
     members = node.record(("roots", "endpoints"))
-    endpoints = members["endpoints"].record(("kms",), ("imds",))
+    endpoints = members["endpoints"].record(("kms",), ("imds", "s3"))
     kms = {}
     for _, url in endpoints["kms"].table(maximum=64):
         region = url.key().region()
         kms[region] = parse_kms_endpoint(url, profile=profile, partition=partition, region=region)
+    s3 = {}
+    for _, url in endpoints["s3"].table(minimum=1, maximum=64) if "s3" in endpoints else ():
+        region = url.key().region()
+        s3[region] = parse_s3_endpoint(url, profile=profile, partition=partition, region=region)
     imds = endpoints.get("imds")
     return Tls(
         roots=_certificates(members["roots"], maximum=16),
         kms=MappingProxyType(kms),
         imds=None if imds is None else parse_imds_endpoint(imds, profile=profile),
+        s3=MappingProxyType(s3),
     )
 
 
@@ -160,6 +166,8 @@ def encode_trust(trust: Trust) -> bytes:
     endpoints: dict[str, object] = {"kms": dict(trust.tls.kms)}
     if trust.tls.imds is not None:
         endpoints["imds"] = trust.tls.imds
+    if trust.tls.s3:
+        endpoints["s3"] = dict(trust.tls.s3)
     return strict_json.encode(
         {
             "version": VERSION,

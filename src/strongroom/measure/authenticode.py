@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SHA-384 Authenticode digest of a PE image: what firmware extends into PCR 4 when it loads it.
+"""The Authenticode digest of a PE image: SHA-384, which firmware extends into PCR 4, and SHA-256, which is signed.
 
 Microsoft, "Windows Authenticode Portable Executable Signature Format", Calculating the PE Image Hash, as UEFI firmware
 (EDK II) does it: no padding of the file to 8 bytes, and bytes behind the hashed ones counted, not located. The two
@@ -19,6 +19,14 @@ _CHECKSUM_BYTES = 4
 def authenticode_digest(image: PeImage) -> bytes:
     """Return the 48-byte digest of an image. A signature in it, and its checksum, do not count. One pass, no copies."""
     digest = hashlib.sha384()
+    for part in _hashed(image):
+        digest.update(part)
+    return digest.digest()
+
+
+def signed_digest(image: PeImage) -> bytes:
+    """Return the 32-byte digest that an Authenticode signature of an image speaks of."""
+    digest = hashlib.sha256()
     for part in _hashed(image):
         digest.update(part)
     return digest.digest()

@@ -41,6 +41,8 @@ class BootFile:
     image: bytes = field(repr=False)
     findings: tuple[Finding, ...]
     """What else on the disk would change a boot of it, or its PCRs."""
+    unified: tuple[str, ...] = ()
+    r"""Names of the images in `\EFI\Linux` of the same volume, which a boot menu would list."""
 
     def __str__(self) -> str:
         return f"{self.path} on {self.partition}"
@@ -74,8 +76,10 @@ def boot_file(disk: memoryview, layout: DiskLayout) -> BootFile:
     with _said(str(boots), boots.partition.offset):
         image = boots.volume.read(boots.entry)
         findings = (*findings_of_layout(layout, boots.partition), *findings_beside(boots.volume, boots.path))
+        listed = boots.volume.listing(r"\EFI\Linux")
     _expect_machine(image, boots)
-    return BootFile(boots.path, boots.partition, image, findings)
+    unified = tuple(entry.name for entry in listed if not entry.is_folder and entry.name.lower().endswith(".efi"))
+    return BootFile(boots.path, boots.partition, image, findings, unified)
 
 
 def _volume(partition: DiskPartition, view: memoryview) -> FatVolume:

@@ -12,6 +12,7 @@ from tests.images import make_pe
 from strongroom.errors import FormatError, NotTrusted
 from strongroom.formats.fat import parse_fat
 from strongroom.formats.gpt import parse_gpt
+from strongroom.measure.boot_menu import expect_no_menu
 from strongroom.measure.disk import boot_image
 
 SECTOR_BYTES = 512
@@ -56,8 +57,8 @@ def fat(data: bytes) -> None:
 
 def whole(data: bytes) -> None:
     with contextlib.suppress(FormatError, NotTrusted):
-        boot_image(memoryview(data))
-    boot_image(memoryview(resealed(data)))
+        expect_no_menu(boot_image(memoryview(data)))
+    expect_no_menu(boot_image(memoryview(resealed(data))))
 
 
 def tables() -> list[bytes]:

@@ -8,10 +8,21 @@ from pathlib import Path
 from tests.fuzz.target import Target
 from tests.images import make_uki
 from tests.nitro_pki import INSTANCE, MODULE
-from tests.unit.formats import test_project, test_trust
+from tests.unit.formats import (
+    test_agent_config,
+    test_build_record,
+    test_bundle_location,
+    test_image_spec,
+    test_project,
+    test_trust,
+)
 
+from strongroom.formats.agent_config import encode_agent_config, parse_agent_config
+from strongroom.formats.build_record import encode_build_record, parse_build_record
+from strongroom.formats.bundle_location import parse_bundle_location
 from strongroom.formats.deny_list import parse_deny_list
 from strongroom.formats.file_kind import HEAD_BYTES, guess_kind
+from strongroom.formats.image_spec import parse_image_spec
 from strongroom.formats.measurements import encode_aws_measurements, encode_measurements, parse_measurements
 from strongroom.formats.partition import Profile
 from strongroom.formats.project import parse_project
@@ -42,9 +53,33 @@ def project(data: bytes) -> None:
     parse_project(data.decode("utf-8", "surrogateescape"))
 
 
+def agent_config(data: bytes) -> None:
+    parsed = parse_agent_config(data)
+    assert parse_agent_config(encode_agent_config(parsed)) == parsed
+    assert all("/../" not in f"{delivery.folder}/" for delivery in parsed.deliveries)
+
+
+def user_data(data: bytes) -> None:
+    """A place names one object, whose key cannot be read in two ways."""
+    place = parse_bundle_location(data)
+    assert re.fullmatch(r"[A-Za-z0-9._/-]+", f"{place.bucket}/{place.key_of('x.bundle')}")
+
+
+def image_spec(data: bytes) -> None:
+    """No file of an image leads out of it, and no argument of its kernel is two."""
+    parsed = parse_image_spec(data, name="image.toml")
+    assert all("/../" not in f"{file.path}/" and file.path[0] == "/" for file in parsed.files)
+    assert all(len(argument.split()) == 1 for argument in parsed.kernel.arguments)
+
+
 def deny_list(data: bytes) -> None:
     parsed = parse_deny_list(data)
     assert parsed | parsed == parsed
+
+
+def build_record(data: bytes) -> None:
+    parsed = parse_build_record(data)
+    assert encode_build_record(parse_build_record(encode_build_record(parsed))) == encode_build_record(parsed)
 
 
 def kind(data: bytes) -> None:
@@ -58,7 +93,8 @@ def measurement_files() -> list[bytes]:
 
 
 def trust_files() -> list[bytes]:
-    tls = Tls((CertificateDer(b"tls"),), {Region("eu-central-1"): "https://127.0.0.1:8443"}, "http://127.0.0.1:1338")
+    here = {Region("eu-central-1"): "https://127.0.0.1:8443"}
+    tls = Tls((CertificateDer(b"tls"),), here, "http://127.0.0.1:1338", here)
     return [encode_trust(test_trust.trust()), encode_trust(test_trust.trust(profile=Profile.REHEARSAL, tls=tls))]
 
 
@@ -68,8 +104,32 @@ def projects() -> list[bytes]:
     return [(test_project.SMALL + test_project.SIGNER).encode(), (test_project.SMALL + more).encode(), example.encode()]
 
 
+def agent_configs() -> list[bytes]:
+    more = b'folder = "/run/strongroom/x/y"\nowner = "app"\ngroup = 10\nmode = "0440"\n'
+    return [
+        test_agent_config.SMALL,
+        test_agent_config.SMALL + more,
+        test_agent_config.SMALL.replace(b"image", b"user-data") + b"[bundles.b]\nowner = 7\n",
+    ]
+
+
+def places() -> list[bytes]:
+    return [
+        test_bundle_location.user_data("s3://acme/a/b"),
+        test_bundle_location.user_data("s3://abc", region="eu-central-1"),
+    ]
+
+
+def image_specs() -> list[bytes]:
+    return [test_image_spec.SMALL.encode(), test_image_spec.WHOLE.encode()]
+
+
 def deny_lists() -> list[bytes]:
     return [json.dumps(DENY_LIST).encode()]
+
+
+def build_records() -> list[bytes]:
+    return [encode_build_record(test_build_record.RECORD)]
 
 
 def first_bytes() -> list[bytes]:
@@ -122,6 +182,10 @@ TARGETS = (
     Target("files.measurements", measurements, measurement_files, worst=many_members),
     Target("files.trust", trust, trust_files, worst=many_members),
     Target("files.project", project, projects, worst=large_projects),
+    Target("files.agent-config", agent_config, agent_configs, worst=large_projects),
+    Target("files.user-data", user_data, places, worst=many_members),
+    Target("files.image-spec", image_spec, image_specs, worst=large_projects),
     Target("files.deny-list", deny_list, deny_lists, worst=many_members),
+    Target("files.build-record", build_record, build_records, worst=many_members),
     Target("files.kind", kind, first_bytes, max_bytes=9_000, worst=many_members),
 )

@@ -11,8 +11,10 @@ from tests.nitro_pki import NOW
 from strongroom.aws.lean.https import HttpReply
 from strongroom.aws.lean.imds import LeanImds
 from strongroom.aws.lean.kms import LeanKms
+from strongroom.aws.lean.s3 import S3Bundles
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, KeyRefused, NotAuthentic, ServiceFault
+from strongroom.formats.bundle_location import S3Place
 from strongroom.ids import KeyArn, Region
 
 KEY = KeyArn("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab")
@@ -27,6 +29,9 @@ class Answering:
         self.reply = HttpReply({b"4": 400, b"5": 503}.get(data[:1], 200), data[1:])
 
     def post(self, body, *, headers):
+        return self.reply
+
+    def get(self, path, *, headers, limits):
         return self.reply
 
     def request(self, method, path, *, headers):
@@ -59,15 +64,33 @@ def kms(data: bytes) -> None:
 
 
 def imds(data: bytes) -> None:
-    """As an identity document and its signature, as a role's name, and as a role's credentials."""
+    """As an identity document and its signature, user data, a region, a role's name, and a role's credentials."""
     refusals = 0
-    for ask in (LeanImds(Answering(data)).identity_document, LeanImds(Answering(data)).role_credentials):
+    asked = LeanImds(Answering(data))
+    for ask in (asked.identity_document, asked.role_credentials, asked.user_data, asked.region):
         try:
             ask()
         except (FormatError, ServiceFault):
             refusals += 1
     assert LeanImds(Role(data)).role_credentials().access_key_id
     assert refusals
+
+
+def s3(data: bytes) -> None:
+    """What is returned is what came, whatever it is: a signature decides later."""
+    client = S3Bundles(
+        Answering(data),
+        S3Place("acme", "globex/"),
+        region=Region("eu-central-1"),
+        credentials=lambda: Credentials("id", "secret", "t", NOW),
+        clock=Stopped(),
+    )
+    assert client.fetch("db-password") == data[1:]
+
+
+def s3_replies() -> list[bytes]:
+    error = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    return [b"2sealed", b"4" + error, b"5<html>"]
 
 
 def kms_replies() -> list[bytes]:
@@ -85,5 +108,6 @@ def imds_replies() -> list[bytes]:
 REFUSALS = (FormatError, NotAuthentic, KeyRefused, ServiceFault)
 TARGETS = (
     Target("replies.kms", kms, kms_replies, REFUSALS, max_bytes=1_024),
+    Target("replies.s3", s3, s3_replies, REFUSALS, max_bytes=1_024),
     Target("replies.imds", imds, imds_replies, REFUSALS, max_bytes=1_024),
 )

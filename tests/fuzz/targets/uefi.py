@@ -6,22 +6,25 @@ import contextlib
 import struct
 import zlib
 
-from tests.boot.variables import load_option, run_driver_first, secure_boot, signature_list, write_variables
+from tests.boot.variables import OWNER, load_option, run_driver_first, secure_boot, signature_list, write_variables
 from tests.event_logs import file_path
 from tests.fuzz.target import Target
+from tests.nitro_pki import good_pki
 from tests.uefi_blobs import LOADER, aws_blob, aws_body, aws_raw, option, order, packed
 from tests.unit.formats.test_edk2_store import empty_store
 
-from strongroom.aws.uefi_data import read_uefi_data, write_uefi_data
+from strongroom.crypto.signature_lists import read_signature_lists
 from strongroom.errors import FormatError
 from strongroom.formats.device_path import device_path_text, encode_device_paths, parse_device_paths
 from strongroom.formats.edk2_store import parse_edk2_store
 from strongroom.formats.efi import content_of_signed_update, is_signed_update, parse_signature_database
 from strongroom.formats.efi_variables import MAX_STORE_BYTES, encode_aws_variables, parse_aws_variables
 from strongroom.formats.load_option import encode_load_option, parse_load_option, parse_option_order
+from strongroom.formats.uefi_data import read_uefi_data, write_uefi_data
 from strongroom.measure.boot_options import describe_option, given_to_program, leads_to_default_loader
 from strongroom.measure.uefi_variables import variable_findings
 
+PEM = b"-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n"
 KEY = signature_list(b"certificate")
 ROWS = [
     *secure_boot(pk=KEY, kek=KEY, db=KEY, dbx=KEY),
@@ -78,6 +81,17 @@ def signature_lists(data: bytes) -> None:
         assert data[entry.offset :].startswith(entry.signature_data)
 
 
+def key_files(data: bytes) -> None:
+    """As a file of keys that somebody gives, with an owner for a certificate."""
+    lists = read_signature_lists(data, owner=OWNER)
+    assert read_signature_lists(lists, owner=None) == lists
+
+
+def files_of_keys() -> list[bytes]:
+    certificate = good_pki().certificates["root"]
+    return [certificate, PEM % base64.encodebytes(certificate), *updates(), b""]
+
+
 def bodies() -> list[bytes]:
     return [aws_body(ROWS), aws_body([])]
 
@@ -128,4 +142,5 @@ TARGETS = (
     Target("uefi.option-order", option_order, lambda: [order("BootOrder", 1, 2).data, b""], max_bytes=64, worst=many),
     Target("uefi.device-paths", device_paths, device_path_lists, max_bytes=1_024, worst=many),
     Target("uefi.signature-lists", signature_lists, updates, max_bytes=1_024, worst=many),
+    Target("uefi.key-files", key_files, files_of_keys, max_bytes=2_048, worst=many),
 )

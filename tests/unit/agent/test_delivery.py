@@ -97,6 +97,29 @@ def test_a_new_value_replaces_the_old_one(memory):
 
 
 @needs_root
+def test_a_group_may_be_let_in(memory):
+    deliver({"password": b"secret"}, memory, owner=Owner(NOBODY, NOBODY), mode=0o440)
+    state = (memory / "password").stat()
+    assert (stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid) == (0o440, NOBODY, NOBODY)
+
+
+@needs_root
+def test_files_are_given_away_by_whoever_may_do_that_and_no_more(memory):
+    """The agent's unit leaves it one capability, CAP_CHOWN: bit 0 (capability.h)."""
+    program = (
+        "import ctypes\n"
+        "prctl = ctypes.CDLL(None).prctl\n"
+        "[prctl(24, bit, 0, 0, 0) for bit in range(1, 41)]\n"  # PR_CAPBSET_DROP
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[2], *sys.argv])\n"
+    )
+    hand_over = "from pathlib import Path\nfrom strongroom.agent.delivery import Owner, deliver\nimport sys\n"
+    hand_over += f"deliver({{'a/b': b'x'}}, Path(sys.argv[2]), owner=Owner({NOBODY}, {NOBODY}), mode=0o440)\n"
+    done = run(program, str(memory), hand_over)
+    assert done.stderr == ""
+    assert (memory / "a/b").stat().st_uid == NOBODY
+
+
+@needs_root
 def test_the_chosen_owner_reads_it_and_nobody_else(memory):
     deliver({"password": b"secret"}, memory, owner=Owner(NOBODY, NOBODY))
     read = "become(int(sys.argv[2])); print(open(sys.argv[1]).read())"
@@ -124,7 +147,7 @@ def test_the_chosen_owner_reads_it_and_nobody_else(memory):
         "a\\b",
         f"{PART_PREFIX}0123456789abcdef",
         "x" * 256,
-        "/".join(["x" * 100] * 4),
+        "/".join(["x" * 100] * 6),
     ],
 )
 def test_a_name_that_could_lead_elsewhere_stops_everything(memory, name):

@@ -99,3 +99,44 @@ def test_the_search_finds_a_planted_canary_in_each_place(tmp_path, monkeypatch, 
     program = "import sys, pathlib; print(pathlib.Path('/proc/self/cmdline').read_bytes())"
     argv = subprocess.run([sys.executable, "-c", program, CANARY], capture_output=True, check=True)
     assert CANARY in argv.stdout
+
+
+@pytest.mark.attack("K12")
+def test_variables_are_forgotten():
+    environment = {
+        "AWS_ENDPOINT_URL": "x",
+        "HTTPS_PROXY": "x",
+        "PYTHONPATH": "x",
+        "SSL_CERT_FILE": "x",
+        "PATH": "/usr/bin",
+    }
+    process.clean_environment(environment)
+    assert environment == {"PATH": "/usr/bin"}
+
+
+@pytest.mark.attack("B17")
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "GCONV_PATH"])
+def test_a_variable_of_the_loader_stops_the_agent(name):
+    with pytest.raises(LocalFault) as caught:
+        process.clean_environment({name: ""})
+    assert caught.value.code == "process.loader-variable"
+
+
+@pytest.mark.attack("K17")
+@pytest.mark.parametrize(
+    ("limit", "answer", "locked"),
+    [(resource.RLIM_INFINITY, 0, True), (resource.RLIM_INFINITY, -1, False), (65_536, 0, False)],
+)
+def test_memory_is_locked_where_nothing_can_break_by_it(monkeypatch, limit, answer, locked):
+    asked = []
+
+    class Kernel:
+        @staticmethod
+        def mlockall(flags):
+            asked.append(flags)
+            return answer
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Kernel)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert process.lock_memory() is locked
+    assert asked == ([7] if limit == resource.RLIM_INFINITY else [])

@@ -21,7 +21,7 @@ GOOD = {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "Token": "t", "Expiration
 
 @contextmanager
 def imds(**answers):
-    """A service whose answers are `token`, `role`, `credentials`, `rsa2048`."""
+    """A service whose answers are `token`, `role`, `credentials`, `rsa2048`, `region`, `user-data`."""
     bodies = {"token": "tok", "role": "app", "credentials": json.dumps(GOOD), "rsa2048": "AAEC\nAwQ="} | answers
 
     def handler(request):
@@ -29,6 +29,8 @@ def imds(**answers):
             body = bodies["token"]
         elif request.path.endswith("/security-credentials/"):
             body = bodies["role"]
+        elif request.path.endswith(("/region", "/user-data")):
+            body = bodies[request.path.rpartition("/")[2]]
         elif request.path.endswith("/rsa2048"):
             body = bodies["rsa2048"]
         else:
@@ -87,6 +89,26 @@ def test_a_signature_is_base64():
     with imds(rsa2048="no base64!") as service, pytest.raises(FormatError) as caught:
         service.identity_document()
     assert caught.value.code == "imds.rsa2048"
+
+
+def test_user_data_come_as_they_are():
+    with imds(**{"user-data": b"\x1f\x8b"}) as service:
+        assert service.user_data() == b"\x1f\x8b"
+    with imds(**{"user-data": Response("no", status=404)}) as service:
+        assert service.user_data() is None
+    with imds(**{"user-data": Response("no", status=500)}) as service, pytest.raises(ServiceFault) as caught:
+        service.user_data()
+    assert caught.value.code == "imds.refused"
+
+
+@pytest.mark.attack("K12")
+@pytest.mark.parametrize("region", ["", "eu-central-1.evil.com", "eu-central-1\n", "../x"])
+def test_a_region_is_one_that_cannot_lead_a_hosts_name_elsewhere(region):
+    with imds(region=region) as service, pytest.raises(FormatError) as caught:
+        service.region()
+    assert caught.value.code == "imds.region"
+    with imds(region="eu-central-1") as service:
+        assert service.region() == "eu-central-1"
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(404, False), (401, False), (500, True)])

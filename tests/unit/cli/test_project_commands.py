@@ -22,12 +22,13 @@ import pytest
 
 from strongroom.cli import main
 from strongroom.cli.project_file import read_project
+from strongroom.cli.trust_file import as_a_guest_sees_it
 from strongroom.cli.twin_up import PLAIN_PORT, TLS_PORT
 from strongroom.crypto.certificates import describe_certificate
 from strongroom.errors import LocalFault, UsageError
 from strongroom.flows.signer_file import read_signer_file
-from strongroom.formats.partition import Profile
-from strongroom.formats.trust import parse_trust
+from strongroom.formats.partition import Partition, Profile
+from strongroom.formats.trust import Tls, Trust, Vendor, parse_trust
 from strongroom.twin.accounts_book import DEFAULT_ACCOUNTS
 from strongroom.twin.identity import create_identity_signer
 from strongroom.twin.pki import create_root
@@ -397,6 +398,33 @@ def test_another_target_on_the_same_command_line_goes_to_the_twin(vendor):
     assert (trust.profile, answer["target"]) == (Profile.REHEARSAL, "twin")
     assert trust.vendor.accounts == ("111111111111",)
     assert trust.tls.kms == {"eu-central-1": "https://127.0.0.1:4601"}
+
+
+def test_an_image_under_qemu_finds_the_twin_where_guests_see_this_machine(vendor):
+    add_twin_trust(vendor)
+    vendor.ok("signer", "new", "main")
+    vendor.ok("signer", "trust", "--target", "twin", "--guest")
+    tls = parse_trust((vendor.folder / "trust.json").read_bytes()).tls
+    there = {"eu-central-1": "https://10.0.2.2:4601"}
+    assert (tls.kms, tls.s3, tls.imds) == (there, there, None)
+    vendor.ok("signer", "trust", "--guest")
+    assert parse_trust((vendor.folder / "trust.json").read_bytes()).tls.kms == {}, "AWS's names need no other"
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [
+        ("https://127.0.0.1:1", "https://10.0.2.2:1"),
+        ("https://127.8.9.1", "https://10.0.2.2"),
+        ("https://localhost:1", "https://10.0.2.2:1"),
+        ("https://[::1]:1", "https://10.0.2.2:1"),
+        ("https://10.0.2.9:1", "https://10.0.2.9:1"),
+    ],
+)
+def test_every_name_of_this_machine_has_one_for_guests(url, there):
+    plain = Tls((), {"eu-central-1": url}, "http://127.0.0.1:1338")
+    trust = Trust(Profile.REHEARSAL, "acme", (), {}, Vendor(Partition.AWS, ()), (), plain, {})
+    assert as_a_guest_sees_it(trust).tls == Tls((), {"eu-central-1": there})
 
 
 def test_signer_trust_refuses_what_would_not_hold(vendor):

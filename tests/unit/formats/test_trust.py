@@ -218,6 +218,57 @@ def test_production_refuses_every_other_endpoint(url, code):
     assert code_of(with_kms(url)) == code
 
 
+def with_s3(url: object, profile: Profile = Profile.PRODUCTION) -> bytes:
+    members = json.loads(encode_trust(trust(profile=profile)))
+    members["tls"]["endpoints"]["s3"] = {REGION: url}
+    return encoded(members)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.eu-central-1.amazonaws.com",
+        "https://s3-fips.eu-central-1.amazonaws.com",
+        "https://bucket.vpce-0a1b-2c.s3.eu-central-1.vpce.amazonaws.com",
+    ],
+)
+def test_s3_has_endpoints_of_its_own(url):
+    parsed = parse_trust(with_s3(url))
+    assert parsed.tls.s3 == {REGION: url}
+    assert encode_trust(parsed) == with_s3(url)
+
+
+@pytest.mark.attack("K12")
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://kms.eu-central-1.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://s3.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://s3.us-east-1.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://evil.s3.eu-central-1.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://s3-website.eu-central-1.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://vpce-0a1b.s3.eu-central-1.vpce.amazonaws.com", "trust.endpoint-not-aws"),
+        ("https://s3.eu-central-1.amazonaws.com.evil.com", "trust.endpoint-not-aws"),
+        ("https://127.0.0.1:4", "trust.endpoint-not-aws"),
+        ("http://s3.eu-central-1.amazonaws.com", "trust.endpoint-scheme"),
+        (1, "field.wrong-type"),
+    ],
+)
+def test_production_refuses_every_other_endpoint_of_s3(url, code):
+    assert code_of(with_s3(url)) == code
+
+
+def test_a_rehearsal_fetches_from_this_machine():
+    url = "https://10.0.2.2:4601"
+    assert parse_trust(with_s3(url, Profile.REHEARSAL)).tls.s3 == {REGION: url}
+    refused = with_s3("https://s3.eu-central-1.amazonaws.com", Profile.REHEARSAL)
+    assert code_of(refused) == "trust.endpoint-not-local"
+
+
+def test_no_endpoint_of_s3_is_written_in_one_way():
+    assert code_of(edited("tls.endpoints.s3", {})) == "field.length"
+
+
 @pytest.mark.attack("K12")
 def test_production_has_no_metadata_endpoint():
     assert code_of(edited("tls.endpoints.imds", "http://127.0.0.1:1338")) == "trust.imds-endpoint"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_REPLY_BYTES = 1 << 20
 TIMEOUT = timedelta(seconds=20)
+"""To connect, and for a whole small answer."""
 _CHUNK_BYTES: Final = 16_384
 _SHORTEST_WAIT: Final = 0.001
 """Seconds. Zero would mean not to wait at all, and is no timeout."""
@@ -40,6 +41,14 @@ class HttpReply:
 
     status: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one answer: it has ended after `timeout`, and holds at most that many bytes."""
+
+    timeout: timedelta
+    maximum_bytes: int
 
 
 class HttpsEndpoint:
@@ -56,9 +65,17 @@ class HttpsEndpoint:
 
     def post(self, body: bytes, *, headers: Mapping[str, str]) -> HttpReply:
         """POST to `/`. Raises NotAuthentic for a server that cannot prove its name, ServiceFault for a failure."""
+        return _exchange(
+            self._connection(), "POST", "/", body=body, headers=headers, limits=Limits(self._timeout, MAX_REPLY_BYTES)
+        )
+
+    def get(self, path: str, *, headers: Mapping[str, str], limits: Limits) -> HttpReply:
+        """GET `path`, which is encoded already. Raises as `post`; how much may come, and for how long, is limited."""
+        return _exchange(self._connection(), "GET", path, body=b"", headers=headers, limits=limits)
+
+    def _connection(self) -> http.client.HTTPSConnection:
         seconds = self._timeout.total_seconds()
-        connection = http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=self._context)
-        return _exchange(connection, "POST", "/", body=body, headers=headers, timeout=self._timeout)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=self._context)
 
 
 class MetadataEndpoint:
@@ -76,7 +93,9 @@ class MetadataEndpoint:
     def request(self, method: str, path: str, *, headers: Mapping[str, str]) -> HttpReply:
         """Make one request without a body. Raises ServiceFault."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout.total_seconds())
-        return _exchange(connection, method, path, body=b"", headers=headers, timeout=self._timeout)
+        return _exchange(
+            connection, method, path, body=b"", headers=headers, limits=Limits(self._timeout, MAX_REPLY_BYTES)
+        )
 
 
 def _parts(url: str, scheme: str) -> SplitResult:
@@ -148,15 +167,15 @@ def _exchange(
     *,
     body: bytes,
     headers: Mapping[str, str],
-    timeout: timedelta,
+    limits: Limits,
 ) -> HttpReply:
     where = f"{connection.host}:{connection.port}"
-    deadline = time.monotonic() + timeout.total_seconds()
+    deadline = time.monotonic() + limits.timeout.total_seconds()
     connection.response_class = partial(_PunctualResponse, deadline=deadline)  # type: ignore[assignment]  # makes one
     try:
         connection.request(method, path, body=body or None, headers=dict(headers))
         response = connection.getresponse()
-        return HttpReply(response.status, _read_bounded(response, where))
+        return HttpReply(response.status, _read_bounded(response, where, limits.maximum_bytes))
     except ssl.SSLCertVerificationError as error:
         raise NotAuthentic(
             "https.untrusted-server",
@@ -169,16 +188,16 @@ def _exchange(
         connection.close()
 
 
-def _read_bounded(response: http.client.HTTPResponse, where: str) -> bytes:
-    body = b""
+def _read_bounded(response: http.client.HTTPResponse, where: str, maximum_bytes: int) -> bytes:
+    chunks = []
+    received = 0
     while chunk := response.read1(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_REPLY_BYTES:
-            raise ServiceFault(
-                "https.too-large", f"expected at most {MAX_REPLY_BYTES} bytes of {where}", retryable=False
-            )
+        chunks.append(chunk)
+        received += len(chunk)
+        if received > maximum_bytes:
+            raise ServiceFault("https.too-large", f"expected at most {maximum_bytes} bytes of {where}", retryable=False)
     if response.length:
         raise ServiceFault(
             "https.truncated", f"expected {response.length} more bytes of {where}, found the end", retryable=True
         )
-    return body
+    return b"".join(chunks)

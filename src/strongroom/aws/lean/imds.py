@@ -14,13 +14,15 @@ import json
 from strongroom.aws.lean.https import HttpReply, MetadataEndpoint
 from strongroom.aws.lean.sigv4 import Credentials
 from strongroom.errors import FormatError, ServiceFault
-from strongroom.formats.names import IAM_NAME
+from strongroom.formats.names import IAM_NAME, REGION
 from strongroom.formats.times import parse_aws_time
+from strongroom.ids import Region
 from strongroom.ports import IdentityDocumentBytes
 
 DEFAULT_URL = "http://169.254.169.254"
 """EC2 User Guide, "Use the Instance Metadata Service to access instance metadata"."""
 _OK = 200
+_NOT_FOUND = 404
 _TOKEN_SECONDS = "60"  # noqa: S105 -- a time to live
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials/"
 _SPEC = "EC2 User Guide, instance metadata"
@@ -51,6 +53,21 @@ class LeanImds:
             raise FormatError("imds.role", f"expected the name of one role, found {role[:80]!r}", spec=_SPEC)
         return _credentials(self._get(_CREDENTIALS + role, token))
 
+    def user_data(self) -> bytes | None:
+        """Return the instance's user data, None where it has none. Raises ServiceFault."""
+        reply = self._endpoint.request("GET", "/latest/user-data", headers=self._token())
+        return None if reply.status == _NOT_FOUND else _expect_ok(reply, "user data")
+
+    def region(self) -> Region:
+        """Return where the instance runs, unverified: for finding something, not for believing it.
+
+        Raises ServiceFault, FormatError.
+        """
+        name = self._get("/latest/meta-data/placement/region", self._token()).decode("ascii", "replace")
+        if not REGION.fullmatch(name):
+            raise FormatError("imds.region", f"expected the name of a region, found {name[:80]!r}", spec=_SPEC)
+        return Region(name)
+
     def _token(self) -> dict[str, str]:
         reply = self._endpoint.request(
             "PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": _TOKEN_SECONDS}
@@ -70,7 +87,7 @@ def _expect_ok(reply: HttpReply, what: str) -> bytes:
             "imds.refused",
             f"expected {what} from the metadata service, found HTTP status {reply.status}",
             retryable=reply.status >= 500,  # noqa: PLR2004 -- RFC 9110 section 15.6
-            remedy="" if reply.status != 404 else "Does the instance have a role, and metadata switched on?",  # noqa: PLR2004
+            remedy="" if reply.status != _NOT_FOUND else "Does the instance have a role, and metadata switched on?",
         )
     return reply.body
 

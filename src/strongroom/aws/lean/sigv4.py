@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,32 @@ def sign_post(
 
     `headers` needs Host. Raises RuntimeError when it is missing.
     """
+    return _sign("POST", "/", headers, body, credentials=credentials, scope=scope, now=now)
+
+
+def sign_get(
+    path: str, headers: Mapping[str, str], *, credentials: Credentials, scope: Scope, now: datetime
+) -> dict[str, str]:
+    """Return the headers of a GET without a body, as `sign_post` does; `path` is encoded as it goes over the wire.
+
+    X-Amz-Content-Sha256, which S3 wants, is added. Raises RuntimeError for a path that could be read in two ways.
+    """
+    if not _PLAIN_PATH.fullmatch(path):
+        raise RuntimeError("a signed path holds characters that no two parties encode differently")
+    empty = {"x-amz-content-sha256": hashlib.sha256(b"").hexdigest()}
+    return _sign("GET", path, {**headers, **empty}, b"", credentials=credentials, scope=scope, now=now)
+
+
+def _sign(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    credentials: Credentials,
+    scope: Scope,
+    now: datetime,
+) -> dict[str, str]:
     at = f"{now:%Y%m%dT%H%M%SZ}"
     complete = {name.lower(): " ".join(value.split()) for name, value in headers.items()} | {"x-amz-date": at}
     if "host" not in complete:
@@ -45,7 +73,7 @@ def sign_post(
         complete["x-amz-security-token"] = credentials.session_token
     names = ";".join(sorted(complete))
     lines = "".join(f"{name}:{complete[name]}\n" for name in sorted(complete))
-    canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+    canonical = f"{method}\n{path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     where = f"{at[:8]}/{scope.region}/{scope.service}/aws4_request"
     to_sign = f"{_ALGORITHM}\n{at}\n{where}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.new(_signing_key(credentials, where), to_sign.encode(), hashlib.sha256).hexdigest()

@@ -7,9 +7,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from strongroom.imaging.audit.rule import Rule
-from strongroom.imaging.audit.rules import variant, whole
+from strongroom.imaging.audit.rules import (
+    disks,
+    efi,
+    hooks,
+    initrd,
+    kernel,
+    lockdown,
+    log_ins,
+    memory,
+    permissions,
+    prompts,
+    remote,
+    secrets,
+    start_up,
+    trusted,
+    variant,
+    verity,
+    whole,
+)
 
-MODULES = (whole, variant)
+MODULES = (
+    *(whole, variant, trusted, verity, lockdown, kernel, efi, initrd, disks, memory),
+    *(remote, prompts, log_ins, start_up, hooks, permissions, secrets),
+)
 """Each with its `RULES`."""
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for module in MODULES for rule in module.RULES})

@@ -13,10 +13,10 @@ import pytest
 from tests.boot.variables import SECURITY_DATABASE, TIME_AUTHENTICATED, Variable
 from tests.uefi_blobs import aws_blob, aws_body, aws_raw, packed
 
-from strongroom.aws import uefi_data
-from strongroom.aws.uefi_data import MAX_TEXT_BYTES, read_uefi_data, write_uefi_data
 from strongroom.errors import FormatError
+from strongroom.formats import uefi_data
 from strongroom.formats.efi_variables import EfiVariable, EfiVariables, parse_aws_variables
+from strongroom.formats.uefi_data import MAX_TEXT_BYTES, read_uefi_data, write_uefi_data
 
 VARIABLES = [Variable("Timeout", b"\x05\0"), Variable("db", b"certificates" * 9, SECURITY_DATABASE, TIME_AUTHENTICATED)]
 BLOB = aws_blob(VARIABLES)
@@ -139,8 +139,7 @@ def test_genuine_stores_are_what_their_decodes_say(genuine_vectors, name):
 
 
 def test_the_packages_for_blobs_are_loaded_by_those_who_read_one():
-    code = (
-        "import strongroom.aws.uefi_data, sys; print([m for m in ('pyuefivars', 'google_crc32c') if m in sys.modules])"
-    )
+    loaded = "[m for m in ('pyuefivars', 'google_crc32c') if m in sys.modules]"
+    code = f"import strongroom.formats.uefi_data, sys; print({loaded})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
