@@ -83,8 +83,11 @@ def audit_image(
 
     `today` is the day in UTC that waivers are judged at. What has to be unpacked goes below `scratch`, or where
     temporary files go, and is gone on return. In `cache` the parts of a helper guest are kept, which reads what nothing
-    else here does; without it such a file system is a problem of the image. Raises UsageError for a waiver of a rule that does not exist or may not
-    be waived, FormatError for what is no image or is broken as a whole, LocalFault where this machine is at fault.
+    else here does; without it such a file system is a problem of the image.
+
+    Raises UsageError for a waiver of a rule that does not exist or may not be waived, FormatError for what is no image
+    or is broken as a whole, LocalFault where this machine is at fault, ServiceFault where the parts of a helper guest
+    cannot be had.
     """
     given = tuple(waivers)
     _expect_rules(given)

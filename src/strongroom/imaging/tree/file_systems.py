@@ -38,8 +38,8 @@ def file_system_tree(
 ) -> Tree:
     """Return the tree of a file system. `as_file` makes a file of bytes, `new_folder` an empty folder to unpack in.
 
-    Both have to stay while contents are read. `linux` reads what nothing here does. Raises FormatError for a file system that is broken or of a kind that is
-    not read, LocalFault where a program is missing.
+    Both have to stay while contents are read. `linux` reads what nothing here does. Raises FormatError for what is
+    broken or of a kind that is not read, LocalFault where a program is missing.
     """
     if kind is FileSystem.EROFS:
         return erofs_tree(data, lambda: as_file(data), new_folder())

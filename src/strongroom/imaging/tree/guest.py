@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree in a file system that only Linux reads (xfs, btrfs): a guest mounts it and writes a tar file.
 
-The guest is Debian's kernel and tar under QEMU, in the sandbox. It has two disks and no network: the file system, over
-which what it writes goes into a file of QEMU and is forgotten, and an empty one for the tar file. It mounts read-only; a
-journal that has to be replayed first is replayed over the image, not in it.
+The guest is Debian's kernel and tar under QEMU, in the sandbox. It has no network and two disks: the file system, and
+an empty one for the tar file. It mounts read-only. A journal that has to be replayed first is replayed over the image, not
+in it: what the guest writes there goes into a file of QEMU and is forgotten.
 """
 
 from __future__ import annotations
