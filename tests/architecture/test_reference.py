@@ -76,6 +76,10 @@ def test_every_code_that_a_test_has_seen_is_documented():
     assert {code for code in seen if f"| `{code}` |" not in CODES} == set()
 
 
+AUDIT = ROOT / "src/strongroom/imaging/audit"
+"""Its rules name arguments of kernels, settings and programs, which have the shape of codes as well."""
+
+
 def dotted_literals() -> dict[str, str]:
     """Return every literal of the source that has the shape of a code, and a module that it stands in.
 
@@ -88,6 +92,7 @@ def dotted_literals() -> dict[str, str]:
         for file in sorted(source.rglob("*.py"))
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and shape.fullmatch(node.value)
+        if AUDIT not in file.parents or node.value.startswith("audit.")
     }
 
 

@@ -25,6 +25,7 @@ AREAS = (
     "tpm",
     "inspection",
     "trees",
+    "audit",
     "hosts",
     "nitrotpm",
 )

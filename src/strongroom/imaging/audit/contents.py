@@ -22,12 +22,15 @@ _SHOWS_BINARY = 8192
 
 @lru_cache(maxsize=4)
 def occurrences(tree: Tree) -> Mapping[bytes, tuple[str, ...]]:
-    """Return for each of the byte strings the paths of the files that hold it."""
+    """Return for each of the byte strings the paths of the files that hold it.
+
+    Programs and libraries are searched for private keys alone: the others are for text, and would be chance there.
+    """
     found: dict[bytes, list[str]] = {needle: [] for needle in _NEEDLES}
     for node in tree.files:
         if node.size:
             contents = bytes(tree.view(node.path))
-            for needle in _NEEDLES:
+            for needle in _NEEDLES if is_text(contents) else (PRIVATE_KEY,):
                 if needle in contents:
                     found[needle].append(node.path)
     return MappingProxyType({needle: tuple(paths) for needle, paths in found.items()})

@@ -11,7 +11,8 @@ from strongroom.imaging.tree.tree import Tree
 
 FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")
 _LINE = re.compile(r"(-?)(auth|account|session|password)\s+(\[[^\]]*\]|\S+)\s+(\S+)(.*)", re.IGNORECASE)
-_MAX_DEPTH = 16
+_MAX_FILES = 256
+"""Opened for one service."""
 _SUCCEEDS = frozenset({"pam_permit"})
 _NEUTRAL = frozenset(
     {
@@ -54,23 +55,28 @@ def services(tree: Tree) -> Iterator[str]:
 
 def opened_by(tree: Tree, service: str) -> PamLine | None:
     """Return the line that lets somebody in who fails every check, or None where none does."""
-    return _outcome(tuple(_stack(tree, service)))
+    return _outcome(tuple(_stack(tree, service, [])))
 
 
-def _stack(tree: Tree, service: str, depth: int = 0) -> Iterator[PamLine]:
-    path = next((f"{folder}/{service}" for folder in FOLDERS if tree.resolve(f"{folder}/{service}") is not None), "")
-    if not path or depth > _MAX_DEPTH:
+def _stack(tree: Tree, service: str, opened: list[str], inside: tuple[str, ...] = ()) -> Iterator[PamLine]:
+    """Yield the lines of a service, included ones in their place. One that includes itself has no end: libpam stops."""
+    if service in inside or len(opened) >= _MAX_FILES:
         return
+    path = next((f"{folder}/{service}" for folder in FOLDERS if tree.resolve(f"{folder}/{service}") is not None), "")
+    opened.append(path)
+    if not path:
+        return
+    inside = (*inside, service)
     for number, text in _whole_lines(tree, path):
         words = text.split()
         if words[0] == "@include" and len(words) > 1:
-            yield from _stack(tree, words[1], depth + 1)
+            yield from _stack(tree, words[1], opened, inside)
             continue
         found = _LINE.fullmatch(text)
         if found is None or found[2].lower() != "auth":
             continue
         if found[3] in {"include", "substack"}:
-            yield from _stack(tree, found[4], depth + 1)
+            yield from _stack(tree, found[4], opened, inside)
         else:
             yield PamLine(found[3].lower(), found[4], path, number)
 

@@ -2,8 +2,8 @@
 """The tree in a file system that only Linux reads (xfs, btrfs): a guest mounts it and writes a tar file.
 
 The guest is Debian's kernel and tar under QEMU, in the sandbox. It has no network and two disks: the file system, and
-an empty one for the tar file. It mounts read-only. A journal that has to be replayed first is replayed over the image, not
-in it: what the guest writes there goes into a file of QEMU and is forgotten.
+an empty one for the tar file. It mounts read-only. A journal that has to be replayed first is replayed over the image
+and not in it: what the guest writes there goes into a file of QEMU and is forgotten.
 """
 
 from __future__ import annotations

@@ -154,6 +154,7 @@ def test_what_starts_says_what_leads_to_it():
     assert found.message == "expected OpenSSH's server not to start, found multi-user.target, ssh.service"
 
 
+@pytest.mark.attack("B1")
 @pytest.mark.attack("B2")
 @pytest.mark.attack("B13")
 @pytest.mark.parametrize(
@@ -223,6 +224,7 @@ def test_what_starts_says_what_leads_to_it():
         plant("audit.shell-on-request", "debug", line=f"{LINE} systemd.debug_shell"),
         plant("audit.shell-on-request", "dracut", line=f"{LINE} rd.break=pre-mount"),
         plant("audit.shell-on-request", "rescue", line=f"{LINE} systemd.unit=rescue.target"),
+        plant("audit.shell-on-request", "as init", line=f"{LINE} init=/bin/sh"),
         plant("audit.shell-on-request", "an old word", line=f"{LINE} single"),
         plant(
             "audit.crash-shell",
@@ -291,7 +293,7 @@ def test_prompts_and_shells_are_found(planted):
         ("audit.emergency-shell", {SHADOW: ROOT_HASH, "/etc/systemd/system/emergency.service": MASK}, LINE),
         ("audit.first-boot", {"/etc/machine-id": None}, LINE),
         ("audit.first-boot", {"/etc/machine-id": None}, f"{LINE} systemd.volatile=overlay systemd.firstboot=no"),
-        ("audit.shell-on-request", {}, f"{LINE} rd.shell=0 systemd.debug_shell=0 debug"),
+        ("audit.shell-on-request", {}, f"{LINE} rd.shell=0 systemd.debug_shell=0 debug init=/lib/systemd/systemd"),
     ],
 )
 def test_shut_prompts_and_shells_are_none(code, files, line):
@@ -358,6 +360,25 @@ def test_accounts_that_let_somebody_in_are_found(planted):
     assert_found(planted)
 
 
+def test_lines_that_are_no_accounts_are_passed_over():
+    assert not faults(
+        "audit.empty-password",
+        subject({PASSWD: "root\n+::\n\nroot:x:0:0:root:/root:/bin/sh\n", SHADOW: "root\nroot:*\n"}),
+    )
+
+
+def test_a_prompt_that_somebody_passes_is_told_once():
+    audited = subject({**GETTY, SHADOW: ROOT_HASH})
+    assert faults("audit.log-in", audited)
+    assert not faults("audit.prompt", audited)
+
+
+def test_a_program_that_starts_is_told_once():
+    files = {**service("ssh.service"), "/usr/sbin/sshd": program()}
+    assert faults("audit.remote-shell", subject(files))
+    assert not faults("audit.access-program", subject(files))
+
+
 @pytest.mark.parametrize(
     "stack",
     [
@@ -367,6 +388,9 @@ def test_accounts_that_let_somebody_in_are_found(planted):
         "auth sufficient pam_rootok.so\nauth include login\n",
         "# auth sufficient pam_permit.so\n",
         "auth required pam_permit.so \\\nauth\n auth requisite pam_deny.so\n",
+        "auth required pam_permit.so\nauth [default=reset] pam_unix.so\n",
+        "auth include gone\nauth required pam_unix.so\nauth required pam_permit.so\n",
+        "auth unknown pam_unix.so\nauth required pam_permit.so\n",
         "auth [success=done default=die] pam_unix.so\nauth required pam_permit.so\n",
     ],
 )

@@ -14,6 +14,10 @@ from strongroom.measure.disk import boot_image
 from strongroom.measure.disk_layout import parse_disk
 
 GPT_AUTO = "/usr/lib/systemd/system-generators/systemd-gpt-auto-generator"
+DEBUGFS = {
+    f"{UNITS}/sys-kernel-debug.mount": unit(Mount="What=debugfs|Where=/sys/kernel/debug|Type=debugfs"),
+    f"{UNITS}/sysinit.target.wants/sys-kernel-debug.mount": "-> ../sys-kernel-debug.mount",
+}
 EFIVARFS = {"/usr/lib/modules/6.1/kernel/fs/efivarfs/efivarfs.ko": b"module"}
 
 
@@ -149,11 +153,29 @@ def test_a_kernel_without_hibernation_needs_no_word():
         plant("audit.raw-memory", "of the kernel", line="root=x", kernel={"CONFIG_DEVKMEM": "y"}),
         plant("audit.unsigned-modules", "never signed", kernel={"CONFIG_MODULE_SIG": "n"}),
         plant("audit.unsigned-modules", "not demanded", line=without("lockdown=")),
+        plant("audit.debugfs", "mounted", DEBUGFS, line=without("lockdown="), path=f"{UNITS}/sys-kernel-debug.mount"),
         plant("audit.log-in-variables", "by default", line=without("efi_pstore").replace("efi=noruntime", "")),
     ],
 )
 def test_doors_of_the_kernel_are_found(planted):
     assert_found(planted)
+
+
+@pytest.mark.parametrize("option", [{"CONFIG_EFI_VARS_PSTORE": "n"}, {"CONFIG_EFI_VARS_PSTORE_DEFAULT_DISABLE": "y"}])
+def test_a_kernel_may_leave_its_log_alone(option):
+    assert not faults("audit.log-in-variables", subject(line="quiet", kernel=option))
+
+
+def test_a_clean_disk_has_nothing_beside_the_image():
+    assert not faults("audit.beside-image", subject(**disk()))
+    assert not faults("audit.may-not-boot", subject(**disk()))
+
+
+def test_debugfs_is_shut_by_lockdown_a_word_or_a_mask():
+    assert not faults("audit.debugfs", subject(DEBUGFS))
+    assert not faults("audit.debugfs", subject(DEBUGFS, line=f"{without('lockdown=')} debugfs=off"))
+    masked = {**DEBUGFS, "/etc/systemd/system/sys-kernel-debug.mount": MASK}
+    assert not faults("audit.debugfs", subject(masked, line=without("lockdown=")))
 
 
 def test_modules_need_no_lockdown_where_signatures_are_demanded():
@@ -263,6 +285,9 @@ def test_a_masked_extension_service_merges_nothing():
             },
             path=f"{UNITS}/var.mount",
         ),
+        plant("audit.overlay-on-disk", "kiwi", line=f"{LINE} rd.root.overlay.write=/dev/nvme0n1p5"),
+        plant("audit.overlay-on-disk", "dracut", line=f"{LINE} rd.live.overlay=UUID=1"),
+        plant("audit.overlay-on-disk", "Debian", line=f"{LINE} overlayroot=device:dev=/dev/sdb"),
         plant("audit.plain-disk", "data", {"/etc/fstab": "PARTLABEL=d /data ext4 nofail 0 2\n"}, path="/etc/fstab"),
         plant(
             "audit.plain-disk",
@@ -294,6 +319,11 @@ def test_other_mounts_are_no_disks_of_the_owner(entry):
     audited = subject({"/etc/fstab": f"{entry}\n"})
     assert not faults("audit.system-on-plain-disk", audited)
     assert not faults("audit.plain-disk", audited)
+
+
+def test_an_overlay_in_memory_is_none_on_a_disk():
+    line = f"{LINE} overlayroot=tmpfs rd.live.overlay=none rd.root.overlay.readonly"
+    assert not faults("audit.overlay-on-disk", subject(line=line))
 
 
 @pytest.mark.parametrize("where", ["/etc/systemd/system-generators", "/usr/local/lib/systemd/system-generators"])

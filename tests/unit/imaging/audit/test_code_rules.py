@@ -244,6 +244,7 @@ def test_what_else_starts_or_asks_is_found(planted):
                 "/etc/systemd/system-generators/own": f"{LINK}/dev/null",
             },
         ),
+        ("audit.metadata", {"/usr/lib/app/service-2.json": '{"documentation": "http://169.254.169.254/"}'}),
         ("audit.metadata", {"/usr/bin/agent": b"\x7fELF\0http://169.254.169.254/"}),
     ],
 )

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what carries memory out of the machine: each finds what is planted."""
+"""Rules on what carries memory and messages out of the machine: each finds what is planted."""
 
 import pytest
 from tests.audit_images import LINE, MASK, UNITS, service, subject, unit
 from tests.unit.imaging.audit.plants import assert_found, faults, plant
 
+JOURNALD = "/etc/systemd/journald.conf.d/a.conf"
+LOUD = unit(Service="ExecStart=/usr/bin/app|StandardOutput=journal+console")
 SYSRQ = "/etc/sysctl.d/50-strongroom.conf"
 DUMPS = "/usr/lib/sysctl.d/50-coredump.conf"
 TO_SYSTEMD = {DUMPS: "kernel.core_pattern=|/lib/systemd/systemd-coredump %P %u %g %s %t %c %h\n"}
@@ -58,10 +60,26 @@ TO_SYSTEMD = {DUMPS: "kernel.core_pattern=|/lib/systemd/systemd-coredump %P %u %
             },
             path="/etc/fstab",
         ),
+        plant("audit.log-on-console", "the journal", {JOURNALD: unit(Journal="ForwardToConsole=yes")}, path=JOURNALD),
+        plant("audit.log-on-console", "asked for", line=f"{LINE} systemd.journald.forward_to_console=1"),
+        plant("audit.log-on-console", "of systemd", line=f"{LINE} systemd.log_target=console"),
+        plant("audit.output-on-console", "a service", service("app.service", LOUD), path=f"{UNITS}/app.service"),
     ],
 )
-def test_memory_that_leaves_the_machine_is_found(planted):
+def test_memory_and_messages_that_leave_the_machine_are_found(planted):
     assert_found(planted)
+
+
+def test_output_to_the_journal_stays_inside():
+    quiet = unit(Service="ExecStart=/usr/bin/app|StandardOutput=journal|StandardError=null")
+    files = {**service("app.service", quiet), JOURNALD: unit(Journal="ForwardToConsole=no|Storage=volatile")}
+    audited = subject(files, line=f"{LINE} systemd.log_target=journal")
+    assert not faults("audit.output-on-console", audited)
+    assert not faults("audit.log-on-console", audited)
+
+
+def test_the_agent_writes_its_receipt_on_the_console():
+    assert not faults("audit.output-on-console", subject(service("strongroom-receipt.service", LOUD)))
 
 
 def test_swap_may_be_in_memory_or_under_a_key_of_its_boot():

@@ -6,6 +6,7 @@ Secrets are put together here, so that no scanner takes this file for one that l
 
 import base64
 import hashlib
+from dataclasses import replace
 
 import pytest
 from tests.audit_images import UNITS, Entry, subject, trust, unit
@@ -82,6 +83,7 @@ FILES_OF_SECRETS = {
             path="/opt/account.json",
         ),
         plant("audit.private-key", "with Windows' lines", {"/opt/a": key(end="\r\n")}, path="/opt/a"),
+        plant("audit.private-key", "in a program", {"/opt/app": f"\x7fELF\0{key()}"}, path="/opt/app"),
         plant("audit.private-key", "in the initrd", initrd={"/etc/a.key": key("EC")}, path="/etc/a.key"),
         plant(
             "audit.private-key",
@@ -140,6 +142,8 @@ def test_secrets_in_the_tree_are_found(planted):
     ("code", "files"),
     [
         ("audit.private-key", PACKAGED),
+        ("audit.private-key", {"/usr/lib/python3.9/site-packages/awscli/examples/iot/create-keys.rst": key("RSA")}),
+        ("audit.private-key", {"/usr/lib/x86_64-linux-gnu/libgnutls.so.30.34.3": f"\x7fELF\0{key()}"}),
         ("audit.private-key", {"/usr/lib/x.py": f'BEGIN = "{DASHES}BEGIN PRIVATE KEY{DASHES}\\n"\n'}),
         ("audit.private-key", {"/etc/ssl/a.pem": key().replace("PRIVATE", "PUBLIC")}),
         ("audit.aws-key", {"/opt/a.txt": f"x{ACCESS_KEY}\n{ACCESS_KEY}Q\n"}),
@@ -230,3 +234,9 @@ def test_a_rehearsal_image_trusts_a_twin():
         {"/etc/ssl/certs/a.pem": AUTHORITY}, trust=trust(profile=Profile.REHEARSAL, nitro_roots=(b"x",))
     )
     assert not faults("audit.test-roots", rehearsal)
+    assert not faults("audit.twins-authority", replace(rehearsal, profile=Profile.REHEARSAL))
+
+
+def test_other_authorities_are_nobodys_twin():
+    assert not faults("audit.twins-authority", subject({"/etc/ssl/certs/a.pem": AUTHORITY.replace(OTHER_ROOT, "MIIB")}))
+    assert not faults("audit.twins-authority", subject({"/etc/ssl/certs/a.pem": AUTHORITY.replace(OTHER_ROOT, "MII")}))

@@ -15,6 +15,7 @@ from strongroom.imaging.audit.rules import (
     kernel,
     lockdown,
     log_ins,
+    logs,
     memory,
     permissions,
     prompts,
@@ -29,7 +30,7 @@ from strongroom.imaging.audit.rules import (
 
 MODULES = (
     *(whole, variant, trusted, verity, lockdown, kernel, efi, initrd, disks, memory),
-    *(remote, prompts, log_ins, start_up, hooks, permissions, secrets),
+    *(remote, prompts, log_ins, logs, start_up, hooks, permissions, secrets),
 )
 """Each with its `RULES`."""
 

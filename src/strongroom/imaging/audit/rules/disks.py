@@ -14,6 +14,9 @@ from strongroom.imaging.audit.systemd.generators import GPT_AUTO, generators
 from strongroom.imaging.tree.tree import Tree
 
 _OF_SYSTEM = ("/usr", "/etc", "/opt", "/root", "/home", "/var", "/bin", "/sbin", "/lib", "/lib64")
+_OVERLAYS = frozenset({"rd.root.overlay.write", "rd.live.overlay", "rd.overlay"})
+"""Of kiwi and of dracut, where an overlay over the root keeps what is written."""
+_DISKS = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 _BOOT = ("/boot", "/efi", "/boot/efi")
 
 
@@ -61,6 +64,14 @@ def _data_mounts(subject: Subject) -> Iterator[Fault]:
             yield Fault(mount.path, f"expected no plain disk, found {mount.what} at {mount.where}", line=mount.line)
 
 
+def _overlay(subject: Subject) -> Iterator[Fault]:
+    for name, value in subject.arguments:
+        if (name in _OVERLAYS and (value or "").startswith(_DISKS)) or (
+            name == "overlayroot" and (value or "").startswith(("device", "/dev/", "LABEL=", "UUID="))
+        ):
+            yield Fault("", f"expected what is written to stay in memory, found {name}={value}", Part.COMMAND_LINE)
+
+
 RULES = (
     Rule(
         code="audit.gpt-auto",
@@ -82,6 +93,17 @@ RULES = (
         fix="Leave it in the image, keep it in memory (tmpfs), or put it on a state volume under an attested key.",
         attacks=("B5", "L7"),
         check=_system_mounts,
+    ),
+    Rule(
+        code="audit.overlay-on-disk",
+        severity=Severity.ERROR,
+        title="What is written over the system lies on a disk",
+        why="dm-verity checks what is below; what lies over it, any program and setting, is on a disk that the owner "
+        "edits (B5, L7).",
+        fix="Keep the overlay in memory: systemd.volatile=, or for kiwi overlayroot_write_partition=false.",
+        attacks=("B5", "L7"),
+        needs=frozenset({Part.COMMAND_LINE}),
+        check=_overlay,
     ),
     Rule(
         code="audit.plain-disk",

@@ -9,6 +9,7 @@ from strongroom.errors import Severity
 from strongroom.imaging.audit.rule import Fault, Rule
 from strongroom.imaging.audit.rules.lockdown import why_not_locked
 from strongroom.imaging.audit.subject import Part, Subject
+from strongroom.imaging.audit.systemd.reach import reach_of
 
 _CONFIG = frozenset({Part.KERNEL_CONFIG})
 _DEBUGGERS = ("kgdboc", "kgdboe", "ekgdboc", "kgdbwait", "kgdbdbgp")
@@ -59,6 +60,15 @@ def _log_in_variables(subject: Subject) -> Iterator[Fault]:
         yield Fault("", f"expected the kernel's log to stay in memory, found {name}", Part.KERNEL_CONFIG)
 
 
+def _debugfs(subject: Subject) -> Iterator[Fault]:
+    if _locked(subject) or any(value in {"off", "no-mount"} for value in subject.values("debugfs")):
+        return
+    reach = reach_of(subject.files, subject.arguments)
+    found = reach.running("sys-kernel-debug.mount")
+    if found is not None:
+        yield Fault(found.unit.path, f"expected debugfs=off or lockdown, found {reach.chain(found)}")
+
+
 RULES = (
     Rule(
         code="audit.kernel-debugger",
@@ -90,6 +100,17 @@ RULES = (
         attacks=("B9",),
         needs=_CONFIG,
         check=_unsigned_modules,
+    ),
+    Rule(
+        code="audit.debugfs",
+        severity=Severity.WARNING,
+        title="The kernel's debugging files are there",
+        why="Root reads and changes the kernel's insides through debugfs, under the PCRs of the image; lockdown "
+        "shuts it (B9).",
+        fix="Write lockdown=integrity or debugfs=off into the embedded command line, or mask sys-kernel-debug.mount.",
+        attacks=("B9",),
+        needs=frozenset({Part.TREE, Part.COMMAND_LINE}),
+        check=_debugfs,
     ),
     Rule(
         code="audit.log-in-variables",

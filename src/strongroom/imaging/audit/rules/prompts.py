@@ -131,6 +131,8 @@ def _on_request(subject: Subject) -> Iterator[Fault]:
             and value in _RESCUE_TARGETS
         ):
             yield Fault("", f"expected the default target, found {shown}", Part.COMMAND_LINE)
+        elif name in {"init", "rdinit"} and posixpath.basename(value or "") in _SHELLS:
+            yield Fault("", f"expected the system's own init, found {shown}", Part.COMMAND_LINE)
 
 
 def _crash_shell(subject: Subject) -> Iterator[Fault]:
@@ -219,9 +221,9 @@ RULES = (
         code="audit.shell-on-request",
         severity=Severity.ERROR,
         title="The command line asks for a shell",
-        why="It comes up at the console, with root's rights, and may ask for no password (B13).",
-        fix="Take rd.break, debug_shell, rescue and the like out of the embedded command line.",
-        attacks=("B13",),
+        why="It comes up at the console, with root's rights, and may ask for no password (B1, B13).",
+        fix="Take init=/bin/sh, rd.break, debug_shell, rescue and the like out of the embedded command line.",
+        attacks=("B1", "B13"),
         needs=_LINE,
         check=_on_request,
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from strongroom.errors import Severity
-from strongroom.imaging.audit.contents import IMDS, files_with, is_text
+from strongroom.imaging.audit.contents import IMDS, files_with
 from strongroom.imaging.audit.rule import Fault, Rule
 from strongroom.imaging.audit.subject import Subject
 from strongroom.imaging.audit.systemd.generators import CLOUD_INIT, generators
@@ -26,6 +26,8 @@ _GENERATORS = re.compile(
 _OWN = "/usr/lib/strongroom/"
 """The agent's: it takes nothing from user data but where bundles lie."""
 _USER_DATA = b"user-data"
+_TO_READ = (".json", ".rst", ".txt", ".md", ".html", ".yaml", ".yml")
+"""Descriptions of interfaces, and help."""
 _SHOWN = 100
 
 
@@ -57,7 +59,7 @@ def _generators(subject: Subject) -> Iterator[Fault]:
 def _asking(subject: Subject, *, user_data: bool) -> Iterator[Fault]:
     for path in files_with(subject.files, IMDS):
         contents = subject.files.read(path, maximum_bytes=1 << 30)
-        if not path.startswith(_OWN) and is_text(contents) and (_USER_DATA in contents) is user_data:
+        if not path.startswith(_OWN) and not path.endswith(_TO_READ) and (_USER_DATA in contents) is user_data:
             what = "user data" if user_data else "the metadata service"
             yield Fault(path, f"expected nothing to ask for {what}, found a script that names its address")
 

@@ -107,7 +107,8 @@ def test_the_default_target_comes_from_its_link_or_the_command_line():
         ("ConditionPathExists=!/etc/there", False),
         ("ConditionPathExists=/etc/gone", False),
         ("ConditionPathExists=!/etc/gone", True),
-        ("ConditionPathExists=|/etc/gone", True),
+        ("ConditionPathExists=%/etc/gone", True),
+        ("ConditionPathExists=%!/etc/there", True),
         ("ConditionPathExists=/run/gone", True),
         ("AssertPathExists=/etc/gone", False),
         ("ConditionKernelCommandLine=debug", False),
@@ -115,12 +116,13 @@ def test_the_default_target_comes_from_its_link_or_the_command_line():
         ("ConditionKernelCommandLine=quiet", True),
         ("ConditionKernelCommandLine=mode=a", True),
         ("ConditionKernelCommandLine=mode=b", False),
-        ("ConditionKernelCommandLine=|debug", True),
+        ("ConditionKernelCommandLine=%debug", True),
         ("ConditionPathExists=/etc/gone|ConditionPathExists=", True),
     ],
 )
 def test_conditions_that_the_image_decides_keep_a_unit_from_running(condition, runs):
-    files = {f"{USR}/a.service": unit(Unit=condition), "/etc/there": "x", **target("Wants=a.service")}
+    text = unit(Unit=condition).replace("%", "|")  # one of several is enough: that is not worked out
+    files = {f"{USR}/a.service": text, "/etc/there": "x", **target("Wants=a.service")}
     assert (chain(files, "quiet", "mode=a") is not None) is runs
 
 
