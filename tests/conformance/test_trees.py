@@ -2,6 +2,7 @@
 """One tree, packed by other people's programs in every form that is read, is the same tree in all of them."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from tests.processes import program
 
 from strongroom.errors import FormatError
+from strongroom.formats.cpio import encode_cpio
 from strongroom.imaging.audit.scratch import scratch_space
+from strongroom.imaging.tree import initrd
 from strongroom.imaging.tree.archives import tar_tree
 from strongroom.imaging.tree.file_systems import file_system_tree
 from strongroom.imaging.tree.folder import file_contents
+from strongroom.imaging.tree.initrd import initrd_tree
 from strongroom.imaging.tree.kinds import FileSystem, guess_file_system
 from strongroom.imaging.tree.tree import Tree
 
@@ -219,3 +223,66 @@ def test_without_a_cache_there_is_no_helper_guest(tmp_path, guest_packed):
             with pytest.raises(FormatError) as caught:
                 read_by_guest(guest_packed[form], scratch)
             assert caught.value.code == code
+
+
+COMPRESSORS = {
+    "zstd": ("zstd", "-q", "-19"),
+    "zstd of many threads": ("zstd", "-q", "-T2", "-3"),
+    "lz4 as kernels have it": ("lz4", "-q", "-l"),
+    "gzip": ("gzip", "-9"),
+    "xz": ("xz", "--check=crc32"),
+}
+
+
+def compressed(how: str, data: bytes) -> bytes:
+    command = [program(COMPRESSORS[how][0]), *COMPRESSORS[how][1:]]
+    return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+@pytest.mark.parametrize("how", COMPRESSORS)
+def test_an_initrd_is_read_however_it_is_compressed(how, tmp_path):
+    noise = os.urandom(3_000_000)
+    plain = encode_cpio([("early", 0o100644, b"first")])
+    archive = encode_cpio([("etc", 0o40755, b""), ("etc/canary", 0o100644, b"found"), ("noise", 0o100644, noise)])
+    packed = compressed(how, archive)
+    with scratch_space(tmp_path) as scratch:
+        tree = initrd_tree(memoryview(plain + bytes(512) + packed), scratch.folder())
+        assert (tree.read("/etc/canary"), tree.read("/early"), tree.read("/noise")) == (b"found", b"first", noise)
+
+
+@pytest.mark.parametrize("how", ["zstd", "lz4 as kernels have it"])
+def test_a_bomb_in_an_initrd_is_refused(how, tmp_path, monkeypatch):
+    monkeypatch.setattr(initrd, "MAX_BYTES", 1 << 20)
+    bomb = compressed(how, bytes(1 << 27))
+    with scratch_space(tmp_path) as scratch, pytest.raises(FormatError) as caught:
+        initrd_tree(memoryview(bomb), scratch.folder())
+    assert caught.value.code in {"sandbox.failed", "sandbox.limit", "compression.too-large"}
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.startswith("erofs-c")])
+def test_a_damaged_file_system_is_read_or_refused(packed, form, tmp_path):
+    good = packed[form].read_bytes()
+    outcomes = set()
+    written = [at for at, byte in enumerate(good) if byte]
+    for seed in range(12):
+        chance = random.Random(seed)
+        data = bytearray(good)
+        for at in chance.sample(written, 1 << seed):
+            data[at] = chance.randrange(256)
+        image = tmp_path / f"{seed}.img"
+        image.write_bytes(bytes(data))
+        with scratch_space(tmp_path) as scratch:
+            outcomes.add(outcome(image, scratch))
+        image.unlink()
+    assert outcomes <= {"read", "refused"}
+    assert "refused" in outcomes
+
+
+def outcome(image: Path, scratch) -> str:
+    try:
+        tree = read(image, scratch)
+        for node in tree.files:
+            tree.view(node.path)
+    except FormatError:
+        return "refused"
+    return "read"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from strongroom.errors import FormatError
+from strongroom.errors import FormatError, LocalFault
 from strongroom.formats.erofs import ErofsEntry, parse_erofs
 from strongroom.formats.ext4 import Ext4Entry, parse_ext4
 from strongroom.imaging.sandbox import INPUT, SCRATCH, find_program, python_in_sandbox, run_in_sandbox
@@ -79,12 +79,20 @@ def erofs_tree(data: memoryview, image: Callable[[], Path], scratch: Path) -> Tr
         parts = entries[node.path].parts
         if parts is not None:
             return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
-        unpacked = file_contents(Path(f"{scratch / TREE}{node.path}"))
-        if len(unpacked) != node.size:
-            raise FormatError("erofs.contents", f"expected {node.size} bytes in {node.path}, found {len(unpacked)}")
-        return unpacked
+        return _unpacked(scratch / TREE, node)
 
     return Tree((_node(path, entry) for path, entry in entries.items()), contents)
+
+
+def _unpacked(folder: Path, node: Node) -> memoryview:
+    """Return what was unpacked of a file. fsck.erofs does not always say that it left one out, or a part of it."""
+    try:
+        contents = file_contents(Path(f"{folder}{node.path}"))
+    except LocalFault as error:
+        raise FormatError("erofs.contents", f"expected {node.path} to be unpacked, found none") from error
+    if len(contents) != node.size:
+        raise FormatError("erofs.contents", f"expected {node.size} bytes in {node.path}, found {len(contents)}")
+    return contents
 
 
 def ext4_tree(data: memoryview) -> Tree:
