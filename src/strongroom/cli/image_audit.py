@@ -9,10 +9,11 @@ from typing import TypedDict, Unpack
 
 import click
 
+from strongroom.cli.cache_folder import cache_folder
 from strongroom.cli.image_audit_output import FOUND, emit_audit
 from strongroom.cli.image_audit_sarif import emit_audit_sarif
 from strongroom.cli.image_host_report import emit_host_report
-from strongroom.cli.output import json_option
+from strongroom.cli.output import error_console, json_option, print_line
 from strongroom.cli.paths import PATH, named
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
@@ -72,7 +73,14 @@ def command(context: click.Context, image: Path, **options: Unpack[_Options]) ->
     def report() -> Report:
         today = datetime.now(UTC).date()
         with named(image):
-            return audit_image(image, profile=Profile(options["profile"]), waivers=waivers, today=today)
+            return audit_image(
+                image,
+                profile=Profile(options["profile"]),
+                waivers=waivers,
+                today=today,
+                cache=cache_folder(),
+                progress=_progress,
+            )
 
     if options["as_sarif"]:
         context.exit(emit_audit_sarif(image, report))
@@ -89,8 +97,12 @@ def _emit_host_report(image: Path, options: _Options) -> None:
             remedy="It tells what an image does, and refuses nothing. Run the audit without --host-report.",
         )
     with named(image):
-        report = host_report_of(image, profile=Profile(options["profile"]))
+        report = host_report_of(image, profile=Profile(options["profile"]), cache=cache_folder(), progress=_progress)
     emit_host_report(image, report, as_json=options["as_json"])
+
+
+def _progress(what: str) -> None:
+    print_line(error_console(), f"{what} ...")
 
 
 def _waiver(text: str) -> Waiver:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from strongroom.agent.trusted import verify_trust
@@ -21,11 +20,6 @@ from strongroom.imaging.agent_payload import AgentSettings
 
 MAX_SOURCE_BYTES = 1 << 30
 """Of a file that goes into an image."""
-
-
-def cache_folder() -> Path:
-    """Return where what was fetched is kept between runs (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strongroom"
 
 
 def read_spec(path: Path) -> ImageSpec:

@@ -10,7 +10,8 @@ from typing import TypedDict, Unpack
 import click
 from rich.console import Console
 
-from strongroom.cli.image_inputs import agent_settings, cache_folder, read_content, read_spec
+from strongroom.cli.cache_folder import cache_folder
+from strongroom.cli.image_inputs import agent_settings, read_content, read_spec
 from strongroom.cli.output import emit, json_option, print_line
 from strongroom.cli.paths import PATH
 from strongroom.cli.project_file import project_option, target_option

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from strongroom.errors import FormatError
 from strongroom.formats.partition import Profile
+from strongroom.imaging.apt import Progress
 from strongroom.imaging.audit.opening import open_subject
-from strongroom.imaging.audit.scratch import scratch_space
+from strongroom.imaging.audit.scratch import room_in_memory, scratch_space
 from strongroom.imaging.audit.subject import Part, Subject
 from strongroom.imaging.host_report.endpoints import endpoints
 from strongroom.imaging.host_report.evidence import Evidence
@@ -70,12 +71,9 @@ class HostReport:
         return tuple(sorted(mine, key=lambda fact: order.index(fact.basis)))
 
 
-def host_report_of(image: Path, *, profile: Profile) -> HostReport:
-    """Read a raw disk, a file system, a folder, a tar file or an OCI layout.
-
-    Raises as `host_report`, and LocalFault.
-    """
-    with scratch_space(None) as space:
+def host_report_of(image: Path, *, profile: Profile, cache: Path | None, progress: Progress) -> HostReport:
+    """Read a raw disk, a file system, a folder, a tar file or an OCI layout. Raises as `audit_image`."""
+    with scratch_space(room_in_memory(image), cache=cache, progress=progress) as space:
         return host_report(open_subject(image, profile, space))
 
 

@@ -367,7 +367,7 @@ def test_every_topic_is_a_question_and_something_is_always_said_not_to_be_known(
 def test_a_whole_disk_is_read_and_nothing_is_left_unread(tmp_path):
     disk = tmp_path / "disk.raw"
     disk.write_bytes(make_disk(tmp_path, vendors_files()))
-    report = host_report_of(disk, profile=Profile.PRODUCTION)
+    report = host_report_of(disk, profile=Profile.PRODUCTION, cache=None, progress=print)
     assert report.unread == ()
     said = {topic: [fact.text for fact in report.about(topic)] for topic in Topic}
     assert "app.service runs /usr/lib/app/serve --port 8443 as app" in said[Topic.PROGRAMS]
