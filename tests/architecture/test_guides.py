@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -18,24 +19,35 @@ from strongroom.measure.predict import measure_image
 
 NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")
 SHOWN_ONLY = {"text"}
-"""Commands that need an account of AWS's."""
+"""Commands that take an account of AWS's, or root."""
+
+
+def two_disks(image: Path, changed: Path) -> None:
+    """An image, and one with another line in its app."""
+    work = image.parent / "work"
+    for place, files in (
+        (image, vendors_files()),
+        (changed, {**vendors_files(), "/usr/lib/app/serve": "#!/bin/sh\nexit 1\n"}),
+    ):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work.mkdir()
+        place.write_bytes(make_disk(work, files))
+        shutil.rmtree(work)
+
+
+def vendors_folder(folder: Path) -> None:
+    """What kiwi would have left, which takes root: a small image in place of the one that the description makes."""
+    two_disks(folder / "image/acme-app.raw", folder / "changed/acme-app.raw")
 
 
 def customers_folder(folder: Path) -> None:
-    """What a customer gets: the image, what the vendor says that it measures, and here also one with a changed app."""
-    work = folder.with_name("work")
-    for name, files in (
-        ("disk.raw", vendors_files()),
-        ("other.raw", {**vendors_files(), "/usr/lib/app/serve": "#!/bin/sh\nexit 1\n"}),
-    ):
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-        (folder / name).write_bytes(make_disk(work, files))
+    """What a customer gets: the image, and what the vendor says that it measures."""
+    two_disks(folder / "disk.raw", folder / "other.raw")
     boots = boot_image(memoryview((folder / "disk.raw").read_bytes()))
     (folder / "vendor.json").write_bytes(encode_measurements(measure_image(boots.image, secure_boot=None)))
 
 
-GUIDES: dict[str, Callable[[Path], None]] = {"customer-image.md": customers_folder}
+GUIDES: dict[str, Callable[[Path], None]] = {"vendor-image.md": vendors_folder, "customer-image.md": customers_folder}
 """What each guide begins with."""
 
 
@@ -46,7 +58,10 @@ def steps(guide: str) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guide", GUIDES)
-def test_a_guide_runs_as_it_stands(guide, tmp_path):
+def test_a_guide_runs_as_it_stands(guide, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where the signer's key goes
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     folder = tmp_path / "guide"
     folder.mkdir()
     GUIDES[guide](folder)
