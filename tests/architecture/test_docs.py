@@ -20,7 +20,7 @@ PARSED_AS = {"json": json.loads, "toml": tomllib.loads}
 SHOWN_ONLY = {"text", "cddl", "js", ""}
 """Of blocks that are not tested here: drawings, layouts, grammars, what commands say of themselves (test_reference.py),
 and commands that need an instance, somebody's verifier, or a minute. JavaScript and the commands of docs/conformance.md
-run in tests/conformance."""
+run in tests/conformance, the guides in test_guides.py."""
 
 
 def name(page: Path) -> str:
@@ -68,7 +68,11 @@ def test_links_between_pages_lead_somewhere(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python") or blocks(p, "console")], ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [p for p in PAGES if p.parent.name != "guides" and (blocks(p, "python") or blocks(p, "console"))],
+    ids=name,
+)
 def test_code_in_the_page_runs(page, workplace):
     for body in blocks(page, "console"):
         for line in re.findall(r"^\$ (.+)$", body, re.MULTILINE):

@@ -133,8 +133,10 @@ NO_CODES = {
     "security.capability",
     "system.data",
     "fsck.erofs",
+    "appliance.xml",
+    "config.sh",
 }
-"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, a program."""
+"""A domain, an instance type, the common name of a root, a module and what is in it, attributes, programs, files."""
 
 
 def test_every_literal_of_the_source_with_the_shape_of_a_code_is_documented():

@@ -8,6 +8,7 @@ import click
 from strongroom.cli.image_audit import command as audit
 from strongroom.cli.image_boot import command as boot
 from strongroom.cli.image_compare import command as compare
+from strongroom.cli.image_kiwi import command as kiwi
 
 
 @click.group("image")
@@ -19,6 +20,5 @@ def command() -> None:
     """
 
 
-command.add_command(audit)
-command.add_command(boot)
-command.add_command(compare)
+for each in (audit, boot, compare, kiwi):
+    command.add_command(each)

@@ -9,21 +9,25 @@ from typing import TypedDict, Unpack
 
 import click
 
+from strongroom.cli.cache_folder import cache_folder
 from strongroom.cli.image_audit_output import FOUND, emit_audit
 from strongroom.cli.image_audit_sarif import emit_audit_sarif
-from strongroom.cli.output import json_option
+from strongroom.cli.image_host_report import emit_host_report
+from strongroom.cli.output import error_console, json_option, print_line
 from strongroom.cli.paths import PATH, named
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.audit_waivers import MAX_BYTES, Waiver, parse_waivers
 from strongroom.formats.partition import Profile
 from strongroom.imaging.audit.report import Report, audit_image
+from strongroom.imaging.host_report.report import host_report_of
 
 
 class _Options(TypedDict):
     profile: str
     waive: tuple[str, ...]
     waivers: tuple[Path, ...]
+    host_report: bool
     as_json: bool
     as_sarif: bool
 
@@ -39,6 +43,7 @@ class _Options(TypedDict):
 )
 @click.option("--waive", multiple=True, metavar="RULE=REASON", help="Let a rule's findings stand; may repeat.")
 @click.option("--waivers", multiple=True, type=PATH, metavar="FILE", help="A TOML file of waivers; may repeat.")
+@click.option("--host-report", is_flag=True, help="Say instead what it can do to the account that runs it.")
 @json_option
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print one SARIF 2.1.0 log on stdout, for code scanning.")
 @click.pass_context
@@ -52,25 +57,52 @@ def command(context: click.Context, image: Path, **options: Unpack[_Options]) ->
     Example:  strongroom image audit disk.raw
               strongroom image audit rootfs/ --waive "audit.sshd=our lab"
               strongroom image audit disk.raw --waivers waivers.toml --json
+              strongroom image audit disk.raw --host-report
 
-    Every rule stands in docs/reference/audit.md.
+    Every rule stands in docs/reference/audit.md, and docs/host-report.md says how to read the other report.
 
     Exits with 0: no error, or only what is waived; 1: an error; 2: usage; 3: malformed; 9: this machine.
     """
     if options["as_json"] and options["as_sarif"]:
         raise UsageError("audit.output", "expected either --json or --sarif, found both")
+    if options["host_report"]:
+        _emit_host_report(image, options)
+        return
     waivers = (*map(_waiver, options["waive"]), *(each for file in options["waivers"] for each in _read(file)))
 
     def report() -> Report:
         today = datetime.now(UTC).date()
         with named(image):
-            return audit_image(image, profile=Profile(options["profile"]), waivers=waivers, today=today)
+            return audit_image(
+                image,
+                profile=Profile(options["profile"]),
+                waivers=waivers,
+                today=today,
+                cache=cache_folder(),
+                progress=_progress,
+            )
 
     if options["as_sarif"]:
         context.exit(emit_audit_sarif(image, report))
     found = report()
     emit_audit(found, as_json=options["as_json"])
     context.exit(0 if found.passed else FOUND)
+
+
+def _emit_host_report(image: Path, options: _Options) -> None:
+    if options["as_sarif"] or options["waive"] or options["waivers"]:
+        raise UsageError(
+            "audit.host-report",
+            "expected --host-report alone or with --json, found options of the audit beside it",
+            remedy="It tells what an image does, and refuses nothing. Run the audit without --host-report.",
+        )
+    with named(image):
+        report = host_report_of(image, profile=Profile(options["profile"]), cache=cache_folder(), progress=_progress)
+    emit_host_report(image, report, as_json=options["as_json"])
+
+
+def _progress(what: str) -> None:
+    print_line(error_console(), f"{what} ...")
 
 
 def _waiver(text: str) -> Waiver:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from tests.host_trees import AGENT, service, subject
+from tests.images import make_uki
 
 from strongroom.cli.image_host_report import emit_host_report
+from strongroom.cli.main import run
 from strongroom.imaging.host_report.fact import QUESTIONS, Topic
 from strongroom.imaging.host_report.report import CANNOT_KNOW, host_report
 
@@ -54,3 +56,30 @@ def test_json_has_every_topic_with_stable_keys(capsys):
 def test_text_of_the_image_commands_no_terminal(capsys):
     hostile = {"/etc/app.conf": "url=https://x\x1b[2J.example"}
     assert "\x1b" not in said(capsys, as_json=False, planted=hostile)
+
+
+def test_the_audit_prints_it_for_a_tree(tmp_path, capsys):
+    for path, content in PLANTED.items():
+        place = tmp_path / "root" / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if content.startswith("-> "):
+            place.symlink_to(content.removeprefix("-> "))
+        else:
+            place.write_text(content)
+    assert run(["image", "audit", str(tmp_path / "root"), "--host-report", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert any("api.example.com" in fact["text"] for fact in answer["host_report"]["endpoints"])
+    assert "the kernel command line" in answer["unread"]
+
+
+@pytest.mark.parametrize("options", [["--sarif"], ["--waive", "audit.x=y"]])
+def test_options_of_the_audit_make_no_sense_beside_it(tmp_path, capsys, options):
+    assert run(["image", "audit", str(tmp_path), "--host-report", *options]) == 2
+    assert "audit.host-report" in capsys.readouterr().err
+
+
+def test_an_image_without_a_root_file_system_is_refused(tmp_path, capsys):
+    image = tmp_path / "image.efi"
+    image.write_bytes(make_uki())
+    assert run(["image", "audit", str(image), "--host-report"]) == 3
+    assert "host-report.no-tree" in capsys.readouterr().err

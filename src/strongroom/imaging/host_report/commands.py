@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from strongroom.imaging.host_report.unit_files import Unit
+from strongroom.imaging.audit.systemd.unit_file import Unit
+from strongroom.imaging.host_report.unit_values import values
 
 _KEYS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost")
 _PREFIXES = "@-:+!|"
@@ -35,7 +36,7 @@ def commands_of(unit: Unit) -> tuple[Command, ...]:
 
 def _commands(unit: Unit) -> Iterator[Command]:
     for key in _KEYS:
-        for setting in unit.values(key):
+        for setting in values(unit, key):
             text = setting.value.lstrip(_PREFIXES)
             if text:
                 yield Command(text.split()[0].strip("\"'"), text, setting.path, setting.line)

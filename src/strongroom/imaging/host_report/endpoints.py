@@ -85,7 +85,7 @@ def _named(evidence: Evidence, purpose: str, place: str, pattern: re.Pattern[str
 
 
 def _networks(evidence: Evidence) -> Iterator[Fact]:
-    if "systemd-networkd.service" not in evidence.startup.units:
+    if not evidence.starts("systemd-networkd.service"):
         return
     for folder in ("/etc/systemd/network", "/usr/lib/systemd/network"):
         for node in evidence.tree.glob(f"{folder}/*.network"):
@@ -96,7 +96,7 @@ def _networks(evidence: Evidence) -> Iterator[Fact]:
 
 
 def _sources(evidence: Evidence) -> Iterator[Fact]:
-    run = {command.program for unit in evidence.startup.of_kind(".service") for command in commands_of(unit)}
+    run = {command.program for unit in evidence.units("service") for command in commands_of(unit)}
     for manager, place in _PACKAGE_SOURCES:
         running = sorted(program for program in run if _MANAGERS[manager].fullmatch(program))
         basis = Basis.STATED if running else Basis.POSSIBLE

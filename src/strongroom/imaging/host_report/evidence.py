@@ -11,7 +11,8 @@ from strongroom.errors import FormatError
 from strongroom.formats.agent_config import AgentConfig, parse_agent_config
 from strongroom.formats.image_paths import CONFIG_FILE, PYTHON_FOLDER
 from strongroom.imaging.audit.subject import Subject
-from strongroom.imaging.host_report.startup import Startup, startup
+from strongroom.imaging.audit.systemd.reach import Started, reach_of
+from strongroom.imaging.audit.systemd.unit_file import Unit
 from strongroom.imaging.tree.node import Node
 from strongroom.imaging.tree.tree import Tree
 
@@ -37,11 +38,17 @@ class Evidence:
         return self.subject.files
 
     @cached_property
-    def startup(self) -> Startup:
-        """The units that start, with what the kernel command line says about that."""
-        wanted, masked = (tuple(filter(None, self.systemd_words(word))) for word in ("wants", "mask"))
-        target = [word for word in self.systemd_words("unit") if word]
-        return startup(self.tree, target=target[-1] if target else "", wanted=wanted, masked=masked)
+    def started(self) -> tuple[Started, ...]:
+        """The units that start, as the kernel command line has it, in the order of their names."""
+        return tuple(reach_of(self.tree, self.subject.arguments).all_running())
+
+    def units(self, kind: str) -> tuple[Unit, ...]:
+        """Return those of one kind: `service`."""
+        return tuple(each.unit for each in self.started if each.unit.kind == kind)
+
+    def starts(self, name: str) -> bool:
+        """Tell whether a unit starts."""
+        return any(each.name == name for each in self.started)
 
     def systemd_words(self, name: str) -> tuple[str | None, ...]:
         """Return what the kernel command line says with `systemd.NAME` (kernel-command-line(7)), in order."""

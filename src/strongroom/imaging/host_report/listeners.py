@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from strongroom.imaging.audit.systemd.unit_file import Setting, Unit
 from strongroom.imaging.host_report.commands import Command, commands_of, is_of_systemd
 from strongroom.imaging.host_report.daemons import DAEMONS, Daemon, configured
 from strongroom.imaging.host_report.evidence import Evidence
 from strongroom.imaging.host_report.fact import Basis, Fact, Topic
-from strongroom.imaging.host_report.unit_files import Setting, Unit
+from strongroom.imaging.host_report.unit_values import is_on, values
 
 _NETWORK_KEYS = {
     "ListenStream": "TCP",
@@ -33,7 +34,7 @@ def listeners(evidence: Evidence) -> Iterator[Fact]:
     yield from _sockets(evidence)
     yield from _daemons(evidence)
     free: list[str] = []
-    for unit in evidence.startup.of_kind(".service"):
+    for unit in evidence.units("service"):
         own = [command for command in commands_of(unit) if not is_of_systemd(command.program)]
         yield from _words(unit, own)
         hindrance = _hindrance(unit)
@@ -49,8 +50,8 @@ def listeners(evidence: Evidence) -> Iterator[Fact]:
 
 def _sockets(evidence: Evidence) -> Iterator[Fact]:
     local = 0
-    for unit in evidence.startup.of_kind(".socket"):
-        for setting in unit.settings:
+    for unit in evidence.units("socket"):
+        for setting in unit.assignments:
             protocol = _NETWORK_KEYS.get(setting.key)
             if protocol is None or not setting.value or _LOCAL.match(setting.value):
                 local += setting.key.startswith("Listen") and bool(setting.value)
@@ -67,7 +68,7 @@ def _socket(unit: Unit, protocol: str, setting: Setting) -> Fact:
 
 
 def _daemons(evidence: Evidence) -> Iterator[Fact]:
-    started = {command.program for unit in evidence.startup.of_kind(".service") for command in commands_of(unit)}
+    started = {command.program for unit in evidence.units("service") for command in commands_of(unit)}
     for daemon in DAEMONS:
         present = [program for program in daemon.programs if evidence.has(program)]
         if started.intersection(daemon.programs):
@@ -95,9 +96,9 @@ def _words(unit: Unit, commands: list[Command]) -> Iterator[Fact]:
 
 def _hindrance(unit: Unit) -> str:
     """Return the setting that keeps a service off the network (systemd.exec(5)), empty where there is none."""
-    if unit.is_on("PrivateNetwork"):
+    if is_on(unit, "PrivateNetwork"):
         return "PrivateNetwork=yes"
-    families = " ".join(setting.value for setting in unit.values("RestrictAddressFamilies"))
+    families = " ".join(setting.value for setting in values(unit, "RestrictAddressFamilies"))
     if families == "none":
         return "RestrictAddressFamilies=none"
     if families and not families.startswith("~") and not _FAMILIES_OF_THE_NETWORK.intersection(families.split()):

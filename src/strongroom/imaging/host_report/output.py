@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from strongroom.imaging.host_report.evidence import AGENT_CONFIG, Evidence
 from strongroom.imaging.host_report.fact import Basis, Fact, Topic
+from strongroom.imaging.host_report.unit_values import value
 
 _JOURNAL_KEYS = ("Storage", "ForwardToConsole", "ForwardToSyslog", "ForwardToWall", "ForwardToKMsg", "TTYPath")
 _TO_CONSOLE = ("console", "tty", "kmsg")
@@ -29,11 +30,11 @@ def output(evidence: Evidence) -> Iterator[Fact]:
         yield Fact(Topic.OUTPUT, Basis.STATED, text, AGENT_CONFIG)
     yield from _kernel(evidence)
     yield from _journal(evidence)
-    for unit in evidence.startup.of_kind(".service"):
+    for unit in evidence.units("service"):
         for key in ("StandardOutput", "StandardError"):
-            value = unit.value(key)
-            if any(word in value for word in _TO_CONSOLE):
-                yield Fact(Topic.OUTPUT, Basis.STATED, f"{unit.name} writes to {value} ({key})", unit.path)
+            where = value(unit, key)
+            if any(word in where for word in _TO_CONSOLE):
+                yield Fact(Topic.OUTPUT, Basis.STATED, f"{unit.name} writes to {where} ({key})", unit.path)
     for text, place in _SHIPPERS:
         if evidence.has(place):
             yield Fact(Topic.OUTPUT, Basis.POSSIBLE, text, place)

@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from strongroom.errors import FormatError
+from strongroom.formats.partition import Profile
+from strongroom.imaging.apt import Progress
+from strongroom.imaging.audit.opening import open_subject
+from strongroom.imaging.audit.scratch import room_in_memory, scratch_space
 from strongroom.imaging.audit.subject import Part, Subject
 from strongroom.imaging.host_report.endpoints import endpoints
 from strongroom.imaging.host_report.evidence import Evidence
@@ -41,10 +46,7 @@ CANNOT_KNOW = (
         "What the vendor's bundles bring: they are encrypted, arrive at run time, and may hold code or configuration, "
         "which the programs above then run or read, under the same limits."
     ),
-    (
-        "What starts other than by unit files (generators, udev rules, D-Bus, programs that start others), and what "
-        "does not start after all: conditions of units are not evaluated."
-    ),
+    ("What starts other than by unit files: generators that are not systemd's, D-Bus, programs that start others."),
     "Which permissions the instance has: its role is yours to write. Give it what stands above, and no more.",
     (
         "Whether what was read is what runs: `strongroom measure` computes what the TPM will hold, and a document of "
@@ -69,6 +71,12 @@ class HostReport:
         return tuple(sorted(mine, key=lambda fact: order.index(fact.basis)))
 
 
+def host_report_of(image: Path, *, profile: Profile, cache: Path | None, progress: Progress) -> HostReport:
+    """Read a raw disk, a file system, a folder, a tar file or an OCI layout. Raises as `audit_image`."""
+    with scratch_space(room_in_memory(image), cache=cache, progress=progress) as space:
+        return host_report(open_subject(image, profile, space))
+
+
 def host_report(subject: Subject) -> HostReport:
     """Read an image for its host. Raises FormatError for one without a root file system: nothing could be said."""
     if subject.tree is None:
@@ -80,6 +88,7 @@ def host_report(subject: Subject) -> HostReport:
     evidence = Evidence(subject)
     facts: list[Fact] = []
     unread = [f"the {part.value}" for part in (Part.COMMAND_LINE, Part.DISK, Part.INITRD) if not subject.has(part)]
+    unread += [f"the {problem.part.value}: {problem.message}" for problem in subject.problems]
     for topic, section in _SECTIONS.items():
         try:
             facts.extend(section(evidence))

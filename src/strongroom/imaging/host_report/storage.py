@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from strongroom.imaging.audit.systemd.unit_file import Unit
 from strongroom.imaging.host_report.evidence import Evidence
 from strongroom.imaging.host_report.fact import Basis, Fact, Topic
-from strongroom.imaging.host_report.unit_files import Unit
+from strongroom.imaging.host_report.unit_values import value, values
 from strongroom.measure.disk_layout import DiskLayout
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "proc", "sysfs", "devpts", "devtmpfs", "cgroup2", "mqueue", "hugetlbfs"})
@@ -23,8 +24,8 @@ def storage(evidence: Evidence) -> Iterator[Fact]:
     yield from _command_line(evidence)
     yield from _table(evidence, "/etc/fstab", "mounts")
     yield from _table(evidence, "/etc/crypttab", "opens the encrypted volume")
-    for kind in (".mount", ".swap"):
-        for unit in evidence.startup.of_kind(kind):
+    for kind in ("mount", "swap"):
+        for unit in evidence.units(kind):
             yield from _of_unit(unit)
     yield from _changes(evidence)
 
@@ -33,8 +34,8 @@ def _changes(evidence: Evidence) -> Iterator[Fact]:
     for folder in ("/usr/lib/repart.d", "/etc/repart.d"):
         for node in evidence.tree.glob(f"{folder}/*.conf"):
             yield Fact(Topic.STORAGE, Basis.POSSIBLE, "systemd-repart would make or grow a partition", node.path)
-    for unit in evidence.startup.of_kind(".service"):
-        commands = " ".join(setting.value for setting in unit.values("ExecStart"))
+    for unit in evidence.units("service"):
+        commands = " ".join(setting.value for setting in values(unit, "ExecStart"))
         for name in (name for name in _GROWING if name in commands):
             yield Fact(Topic.STORAGE, Basis.STATED, f"{unit.name} runs {name}, which changes disks", unit.path)
 
@@ -77,9 +78,9 @@ def _table(evidence: Evidence, path: str, verb: str) -> Iterator[Fact]:
 
 
 def _of_unit(unit: Unit) -> Iterator[Fact]:
-    what = unit.value("What")
-    if what and unit.value("Type") not in _IN_MEMORY and what not in _IN_MEMORY:
-        where = unit.value("Where")
+    what = value(unit, "What")
+    if what and value(unit, "Type") not in _IN_MEMORY and what not in _IN_MEMORY:
+        where = value(unit, "Where")
         text = f"{unit.name} mounts {what} at {where}" if where else f"{unit.name} swaps to {what}"
-        options = unit.value("Options")
+        options = value(unit, "Options")
         yield Fact(Topic.STORAGE, Basis.STATED, f"{text} ({options})" if options else text, unit.path)

@@ -11,6 +11,8 @@ from tests.audit_images import KERNEL, LINE, LINK, UNITS, service, subject, tree
 
 from strongroom.imaging.audit.engine import apply_rules
 from strongroom.imaging.audit.systemd.units import Units
+from strongroom.imaging.host_report.fact import Topic
+from strongroom.imaging.host_report.report import host_report
 from strongroom.imaging.tree.archives import tar_tree
 from strongroom.imaging.tree.tree import Tree
 
@@ -115,3 +117,15 @@ def states_of(root: Path) -> dict[str, str]:
     command = [program, f"--root={root}", "list-unit-files", "--no-legend", "--no-pager", "--plain"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS)
     return dict(line.split()[:2] for line in done.stdout.splitlines())
+
+
+def test_the_host_report_of_debian_says_what_is_true_of_it(debian):
+    report = host_report(replace(subject(line=LINE, kernel=KERNEL), tree=debian, trust=None))
+    said = {topic: [fact.text for fact in report.about(topic)] for topic in Topic}
+    assert any(text.startswith("apt-daily.service runs /usr/lib/apt/apt.") for text in said[Topic.PROGRAMS])
+    assert any("apt fetches packages from http" in text and "timer" in text for text in said[Topic.ENDPOINTS])
+    assert not any("listens" in text for text in said[Topic.LISTENERS]), "it has no server"
+    assert any(text.startswith("root (uid 0) has the shell") for text in said[Topic.USERS])
+    assert sum("runs as user 0" in text for text in said[Topic.USERS]) > 3
+    assert not said[Topic.METADATA]
+    assert any("the power button shuts it down" in text for text in said[Topic.STOPPING])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from tests.disks import LINUX, Part, gpt_disk
 from tests.host_trees import AGENT, LINK, SYSTEM, UNITS, WANTS, facts, make_tree, service, subject, texts
+from tests.small_image import make_disk, vendors_files
 from tests.unit.formats.test_trust import REGION, trust
 
 from strongroom.errors import FormatError
@@ -13,7 +14,7 @@ from strongroom.formats.partition import Profile
 from strongroom.formats.trust import Tls
 from strongroom.imaging.audit.subject import Subject
 from strongroom.imaging.host_report.fact import QUESTIONS, Basis, Topic
-from strongroom.imaging.host_report.report import CANNOT_KNOW, host_report
+from strongroom.imaging.host_report.report import CANNOT_KNOW, host_report, host_report_of
 from strongroom.imaging.tree.node import Node
 from strongroom.imaging.tree.tree import memory_tree
 from strongroom.measure.disk_layout import parse_disk
@@ -360,3 +361,15 @@ def test_an_image_without_files_is_refused():
 def test_every_topic_is_a_question_and_something_is_always_said_not_to_be_known():
     assert set(QUESTIONS) == set(Topic)
     assert len(CANNOT_KNOW) > 3
+
+
+@pytest.mark.slow
+def test_a_whole_disk_is_read_and_nothing_is_left_unread(tmp_path):
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(make_disk(tmp_path, vendors_files()))
+    report = host_report_of(disk, profile=Profile.PRODUCTION, cache=None, progress=print)
+    assert report.unread == ()
+    said = {topic: [fact.text for fact in report.about(topic)] for topic in Topic}
+    assert "app.service runs /usr/lib/app/serve --port 8443 as app" in said[Topic.PROGRAMS]
+    assert any("every block of it is checked" in text for text in said[Topic.STORAGE])
+    assert any(text.startswith("kms:Decrypt on keys of the accounts 111122223333") for text in said[Topic.PERMISSIONS])
