@@ -9,9 +9,10 @@ from typing import TypedDict, Unpack
 
 import click
 
+from strongroom.cli.cache_folder import cache_folder
 from strongroom.cli.image_audit_output import FOUND, emit_audit
 from strongroom.cli.image_audit_sarif import emit_audit_sarif
-from strongroom.cli.output import json_option
+from strongroom.cli.output import error_console, json_option, print_line
 from strongroom.cli.paths import PATH, named
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
@@ -64,13 +65,24 @@ def command(context: click.Context, image: Path, **options: Unpack[_Options]) ->
     def report() -> Report:
         today = datetime.now(UTC).date()
         with named(image):
-            return audit_image(image, profile=Profile(options["profile"]), waivers=waivers, today=today)
+            return audit_image(
+                image,
+                profile=Profile(options["profile"]),
+                waivers=waivers,
+                today=today,
+                cache=cache_folder(),
+                progress=_progress,
+            )
 
     if options["as_sarif"]:
         context.exit(emit_audit_sarif(image, report))
     found = report()
     emit_audit(found, as_json=options["as_json"])
     context.exit(0 if found.passed else FOUND)
+
+
+def _progress(what: str) -> None:
+    print_line(error_console(), f"{what} ...")
 
 
 def _waiver(text: str) -> Waiver:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strict reader of cpio archives in the kernel's format, "newc" (Linux, Documentation/driver-api/early-userspace).
+"""Strict reader, and writer, of cpio archives in the kernel's format, "newc" (Linux, driver-api/early-userspace).
 
 Input is hostile (ATTACKS B19). An initrd may hold several archives, one after another, with zeros between them; where
 one ends is for its reader to tell, so this returns it.
@@ -8,6 +8,7 @@ one ends is for its reader to tell, so this returns it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from strongroom.errors import FormatError
@@ -60,6 +61,18 @@ def parse_cpio(data: memoryview) -> CpioArchive:
         entries.append(entry)
         if len(entries) > MAX_ENTRIES:
             raise _refused("too-many", f"expected at most {MAX_ENTRIES} entries, found more", at)
+
+
+def encode_cpio(entries: Iterable[tuple[str, int, bytes]]) -> bytes:
+    """Return an archive of entries: name, mode with kind, contents or a link's target. Owners and times are zero."""
+    archive = bytearray()
+    for number, (name, mode, contents) in enumerate((*entries, (TRAILER.decode(), 0, b"")), 1):
+        encoded = name.encode("utf-8", "surrogateescape") + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(contents), 0, 0, 0, 0, len(encoded), 0)
+        archive += MAGICS[0] + b"".join(b"%08X" % field for field in fields) + encoded
+        archive += bytes(-len(archive) % 4) + contents
+        archive += bytes(-len(archive) % 4)
+    return bytes(archive)
 
 
 def _entry(data: memoryview, at: int) -> tuple[CpioEntry, int]:

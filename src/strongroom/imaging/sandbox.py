@@ -26,6 +26,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "fsck.erofs": "erofs-utils",
         "lz4": "lz4",
         "prlimit": "util-linux",
+        "qemu-system-x86_64": "qemu-system-x86",
         "unsquashfs": "squashfs-tools",
         "zstd": "zstd",
     }
@@ -51,7 +52,8 @@ class Limits:
     memory_bytes: int = 2 << 30
     """Of address space, for each process."""
     disk_bytes: int = 32 << 30
-    """Of the file system with the scratch folder, in total; half of it for a single file."""
+    """Of the file system with the scratch folder, in total; half of it for a single file. Never more than half of what
+    is free there."""
 
 
 def run_in_sandbox(
@@ -138,8 +140,8 @@ def _watch(process: subprocess.Popen[bytes], scratch: Path, limits: Limits, free
     while process.poll() is None:
         if time.monotonic() > deadline:
             return f"did not end within {limits.seconds:g} seconds"
-        if free - shutil.disk_usage(scratch).free > limits.disk_bytes:
-            return f"took more than {limits.disk_bytes} bytes of disk"
+        if free - shutil.disk_usage(scratch).free > min(limits.disk_bytes, free // 2):
+            return f"took more than {min(limits.disk_bytes, free // 2)} bytes of disk"
         time.sleep(_POLL_SECONDS)
     return ""
 

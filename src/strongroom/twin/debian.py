@@ -10,27 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.errors import FormatError, LocalFault, ServiceFault
+from strongroom.errors import FormatError, LocalFault
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats.uki import Architecture
+from strongroom.imaging.apt import REMEDY, Apt, Progress
 
-COMMAND_SECONDS = 300
-"""How long one command of apt may take; a kernel package has about 30 MB."""
 MAX_PART_BYTES = 256 << 20
 _MANIFEST = "parts.json"
 _PARTS = ("kernel", "stub", "busybox")
-_REMEDY = "Run it on Debian 12 or newer with its usual package sources, or leave out what boots a machine."
-
-Progress = Callable[[str], None]
-"""Told in a few words what happens next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,7 @@ def fetch_debian_uki_parts(
 
 
 def _fetch(scratch: Path, folder: Path, flavour: _Flavour, progress: Progress) -> None:
-    apt = _Apt.prepare(scratch / "apt", flavour)
+    apt = Apt.prepare(scratch / "apt", flavour.debian)
     progress("reading Debian's package lists")
     apt.run("apt-get", "update", "-qq")
     packages = (apt.dependency(flavour.kernel_package, "linux-image-"), "systemd-boot-efi", "busybox-static")
@@ -113,7 +106,7 @@ def _collect(tree: Path, ready: Path, flavour: _Flavour, versions: Mapping[str, 
         found = sorted(path for place in places for path in tree.glob(place))
         if len(found) != 1:
             raise LocalFault(
-                "debian.contents", f"expected one {part} in the packages, found {len(found)}", remedy=_REMEDY
+                "debian.contents", f"expected one {part} in the packages, found {len(found)}", remedy=REMEDY
             )
         shutil.copyfile(found[0], ready / part)
         digests[part] = _digest(ready / part)
@@ -135,83 +128,3 @@ def _cached(folder: Path) -> UkiParts | None:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(read_file(path, maximum_bytes=MAX_PART_BYTES)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Apt:
-    """apt with lists, cache and status of its own: what is installed here does not matter to it."""
-
-    configuration: Path
-
-    @classmethod
-    def prepare(cls, root: Path, flavour: _Flavour) -> _Apt:
-        for folder in ("lists/partial", "cache/archives/partial"):
-            (root / folder).mkdir(parents=True)
-        (root / "status").touch()
-        options = {
-            "APT::Architecture": flavour.debian,
-            "APT::Architectures": flavour.debian,
-            "APT::Sandbox::User": "root",
-            "Dir::State": root,
-            "Dir::State::lists": root / "lists",
-            "Dir::State::status": root / "status",
-            "Dir::Cache": root / "cache",
-            "Acquire::Languages": "none",
-            "Acquire::Retries": "2",
-        }
-        configuration = root / "apt.conf"
-        configuration.write_text("".join(f'{name} "{value}";\n' for name, value in options.items()))
-        return cls(configuration)
-
-    def run(self, *command: str, folder: Path | None = None) -> str:
-        """Run one command and return what it prints."""
-        environment = {**os.environ, "APT_CONFIG": str(self.configuration), "LC_ALL": "C"}
-        try:
-            done = subprocess.run(  # noqa: S603 -- fixed programs; package names come from signed lists
-                command,
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise LocalFault(
-                "debian.no-apt", f"expected the program {command[0]}, found none", remedy=_REMEDY
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ServiceFault(
-                "debian.timeout", f"{command[0]} did not finish within {COMMAND_SECONDS} s", retryable=True
-            ) from error
-        if done.returncode != 0:
-            raise _failure(command, done.stderr)
-        return done.stdout
-
-    def dependency(self, package: str, prefix: str) -> str:
-        """Return the package that a metapackage stands for."""
-        lines = [line.strip() for line in self.run("apt-cache", "depends", package).splitlines()]
-        names = [line.removeprefix("Depends: ") for line in lines if line.startswith(f"Depends: {prefix}")]
-        if len(names) != 1:
-            raise LocalFault(
-                "debian.no-package", f"expected {package} to name one kernel, found {len(names)}", remedy=_REMEDY
-            )
-        return names[0]
-
-    def unpack(self, package: Path, tree: Path) -> tuple[str, str]:
-        """Unpack a package and return its name and version."""
-        self.run("dpkg-deb", "--extract", str(package), str(tree))
-        name, version = self.run("dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(package)).split()
-        return name, version
-
-
-def _failure(command: Sequence[str], stderr: str) -> LocalFault | ServiceFault:
-    said = stderr.strip().splitlines()[-1:] or ["no reason given"]
-    message = f"{' '.join(command[:2])} failed: {said[0][:300]}"
-    if "Unable to locate package" in stderr or "No packages found" in stderr:
-        return LocalFault("debian.no-package", message, remedy=_REMEDY)
-    if command[0] == "dpkg-deb":
-        return LocalFault("debian.unpack", message, remedy="Is the disk full? Free some space, and try again.")
-    return ServiceFault(
-        "debian.unreachable", message, retryable=True, remedy="Check the network and /etc/apt, and try again."
-    )

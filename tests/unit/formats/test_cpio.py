@@ -6,7 +6,7 @@ from tests.small_trees import cpio, newc
 
 from strongroom.errors import FormatError
 from strongroom.formats import cpio as reader
-from strongroom.formats.cpio import parse_cpio
+from strongroom.formats.cpio import encode_cpio, parse_cpio
 
 
 def refused(data: bytes) -> str:
@@ -46,3 +46,10 @@ def test_entries_have_a_limit(monkeypatch):
     monkeypatch.setattr(reader, "MAX_ENTRIES", 2)
     parse_cpio(memoryview(cpio(newc(b"a"), newc(b"b"))))
     assert refused(cpio(newc(b"a"), newc(b"b"), newc(b"c"))) == "cpio.too-many"
+
+
+def test_what_is_written_is_read():
+    written = encode_cpio([("etc", 0o40755, b""), ("etc/file", 0o100644, b"canary"), ("link", 0o120777, b"etc/file")])
+    found = [(each.name, each.mode, bytes(each.contents)) for each in parse_cpio(memoryview(written)).entries]
+    assert found == [(b"etc", 0o40755, b""), (b"etc/file", 0o100644, b"canary"), (b"link", 0o120777, b"etc/file")]
+    assert parse_cpio(memoryview(written)).end == len(written)

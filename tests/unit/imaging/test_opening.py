@@ -3,6 +3,7 @@
 
 import datetime as dt
 import gzip
+import uuid
 
 import pytest
 from tests.audited_images import FILES, INITRD, audited_disk, erofs_of
@@ -162,6 +163,17 @@ def test_the_largest_file_system_with_a_root_in_it_is_the_root(audited, opened):
     assert opened(gpt_disk(partition(data, first=34), partition(root, first=60))).files.read("/etc/canary") == b"found"
     neither = audited(gpt_disk(partition(data, first=34), partition(data, first=60)))
     assert any("audit.no-root" in each for each in messages(neither, "audit.not-read"))
+
+
+def test_a_file_system_of_usr_lies_in_usr(opened):
+    files = {"lib/os-release": b"VARIANT_ID=debug\n", "bin/x": b"canary"}
+    subject = opened(audited_disk(files, command_line="usrhash={roothash}"))
+    assert subject.files.read("/usr/bin/x") == b"canary"
+    assert subject.os_release["VARIANT_ID"] == "debug"
+    assert subject.values("usrhash") == (subject.root_hash,)
+    usr = uuid.UUID("8484680c-9521-48c6-9c11-b0720656f69e")
+    typed = opened(gpt_disk(partition(erofs_of({"bin/x": b"canary"}), first=34, kind=usr)))
+    assert typed.files.read("/usr/bin/x") == b"canary"
 
 
 def test_waivers_hold_until_their_day_and_only_for_rules_that_may_be_waived(audited):

@@ -6,11 +6,10 @@ The trust file lies in the initrd, so it is measured with the rest: an image tha
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
+from strongroom.cli.cache_folder import cache_folder
 from strongroom.cli.stand_in import COMMAND_LINE, Parts, build_image, stand_in_parts, this_architecture
 from strongroom.errors import LocalFault, NotTrusted, ServiceFault
 from strongroom.formats.minimal_stub import minimal_kernel
@@ -19,17 +18,6 @@ from strongroom.measure.predict import measure_image
 from strongroom.twin.debian import fetch_debian_uki_parts
 
 CHANGED_COMMAND_LINE = f"{COMMAND_LINE} init=/bin/sh"
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept between runs (XDG Base Directory Specification).
-
-    Raises LocalFault for a user without a home folder.
-    """
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strongroom"
-    except RuntimeError as error:
-        raise LocalFault("demo.no-home", "expected a home folder to keep downloads in, found none") from error
 
 
 def find_parts(progress: Callable[[str], None]) -> Parts:

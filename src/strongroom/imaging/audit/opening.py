@@ -51,7 +51,9 @@ def open_subject(path: Path, profile: Profile, scratch: Scratch) -> Subject:
 def _open_file(path: Path, data: memoryview, subject: Subject, scratch: Scratch) -> Subject:
     kind = guess_file_system(data)
     if kind is not None:
-        return replace(subject, tree=file_system_tree(data, kind, lambda _: path.resolve(), scratch.folder))
+        return replace(
+            subject, tree=file_system_tree(data, kind, lambda _: path.resolve(), scratch.folder, linux=scratch.linux)
+        )
     head = bytes(data[:HEAD_BYTES])
     if guess_kind(head) is FileKind.EFI_IMAGE:
         return _with_uki(subject, data, scratch)

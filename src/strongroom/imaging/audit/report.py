@@ -12,10 +12,11 @@ from pathlib import Path
 from strongroom.errors import Severity, UsageError
 from strongroom.formats.audit_waivers import Waiver
 from strongroom.formats.partition import Profile
+from strongroom.imaging.apt import Progress
 from strongroom.imaging.audit.engine import AuditFinding, Findings, apply_rules
 from strongroom.imaging.audit.opening import open_subject
 from strongroom.imaging.audit.rules import RULES
-from strongroom.imaging.audit.scratch import scratch_space
+from strongroom.imaging.audit.scratch import room_in_memory, scratch_space
 from strongroom.imaging.audit.subject import Part
 
 VERSION = 1
@@ -74,18 +75,24 @@ def audit_image(
     waivers: Iterable[Waiver] = (),
     today: dt.date,
     scratch: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress = lambda _: None,
     name: str = "",
 ) -> Report:
     """Audit a raw disk, a UKI, a file system, a folder, a tar file or an OCI layout.
 
-    `today` is the day in UTC that waivers are judged at. What has to be unpacked goes below `scratch`, or where
-    temporary files go, and is gone on return. Raises UsageError for a waiver of a rule that does not exist or may not
-    be waived, FormatError for what is no image or is broken as a whole, LocalFault where this machine is at fault.
+    `today` is the day in UTC that waivers are judged at. What has to be unpacked goes below `scratch`, or else into
+    memory where it has ample room, or where temporary files go; it is gone on return. In `cache` the parts of a helper
+    guest are kept, which reads what nothing else here does; without it such a file system is a problem of the image.
+
+    Raises UsageError for a waiver of a rule that does not exist or may not be waived, FormatError for what is no image
+    or is broken as a whole, LocalFault where this machine is at fault, ServiceFault where the parts of a helper guest
+    cannot be had.
     """
     given = tuple(waivers)
     _expect_rules(given)
     held = [each for each in given if each.holds(today)]
-    with scratch_space(scratch) as space:
+    with scratch_space(scratch or room_in_memory(image), cache=cache, progress=progress) as space:
         subject = open_subject(image, profile, space)
         findings = apply_rules(subject, waivers=held)
         return Report(

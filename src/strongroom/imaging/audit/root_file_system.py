@@ -22,15 +22,9 @@ from strongroom.imaging.tree.tree import Tree
 from strongroom.measure.disk_layout import DiskLayout, DiskPartition
 from strongroom.measure.verity import measure_root_hash
 
-_ROOT_TYPES = frozenset(
-    {
-        "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
-        "b921b045-1df0-41c3-af44-4c6f280d3fae",
-        "8484680c-9521-48c6-9c11-b0720656f69e",
-        "b0e01050-ee5f-4390-949a-9101b17104e9",
-    }
-)
-"""Root and /usr, of x86_64 and of arm64."""
+_USR_TYPES = frozenset({"8484680c-9521-48c6-9c11-b0720656f69e", "b0e01050-ee5f-4390-949a-9101b17104e9"})
+"""/usr of x86_64 and of arm64: the root is made anew at each boot, and all that is measured is in there."""
+_ROOT_TYPES = _USR_TYPES | {"4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "b921b045-1df0-41c3-af44-4c6f280d3fae"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +50,19 @@ def find_root(disk: memoryview, layout: DiskLayout, named_hash: str, scratch: Sc
         known = ", ".join(FileSystem)
         raise FormatError("audit.no-root", f"expected a root file system ({known}) on the disk, found none")
     for partition, kind in candidates:
-        tree = file_system_tree(_view(disk, partition), kind, scratch.file, scratch.folder)
+        tree = file_system_tree(_view(disk, partition), kind, scratch.file, scratch.folder, linux=scratch.linux)
+        tree = tree.moved("/usr") if _is_usr(partition, tree) else tree
         if len(candidates) == 1 or tree.resolve("/etc") or tree.resolve("/usr"):
             return RootFileSystem(tree, partition, kind, _root_hash(disk, layout, partition, named_hash))
     raise FormatError("audit.no-root", f"expected /etc or /usr on one of {len(candidates)} file systems, found neither")
+
+
+def _is_usr(partition: DiskPartition, tree: Tree) -> bool:
+    """Tell whether a file system is mounted on /usr: by its type, or by what is in it."""
+    if partition.kind in _USR_TYPES:
+        return True
+    is_root = any(tree.resolve(path) for path in ("/usr", "/etc"))
+    return not is_root and tree.resolve("/lib/os-release") is not None
 
 
 def _candidates(disk: memoryview, layout: DiskLayout, named_hash: str) -> Iterator[tuple[DiskPartition, FileSystem]]:

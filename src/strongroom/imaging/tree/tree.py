@@ -7,6 +7,7 @@ import bisect
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
@@ -105,6 +106,12 @@ class Tree:
                 break
             if path != prefix and expected.fullmatch(path, len(prefix)):
                 yield self.nodes[path]
+
+    def moved(self, folder: str) -> Tree:
+        """Return this tree as it is when it is mounted on a folder of an empty root: `/usr`."""
+        places = {folder + node.path.rstrip("/"): node for node in self.nodes.values()}
+        moved = (replace(node, path=path) for path, node in places.items())
+        return Tree(moved, lambda node: self._contents(places[node.path]))
 
     @cached_property
     def files(self) -> tuple[Node, ...]:
