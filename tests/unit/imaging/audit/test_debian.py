@@ -10,6 +10,7 @@ import pytest
 from tests.audit_images import KERNEL, LINE, LINK, UNITS, service, subject, tree, unit
 
 from strongroom.imaging.audit.engine import apply_rules
+from strongroom.imaging.audit.systemd.reach import reach_of
 from strongroom.imaging.audit.systemd.units import Units
 from strongroom.imaging.host_report.fact import Topic
 from strongroom.imaging.host_report.report import host_report
@@ -55,6 +56,20 @@ MASKED = {
     "/etc/systemd/system/own@.service": f"{LINK}/usr/lib/systemd/system/getty@.service",
 }
 
+BOOTED = {
+    "service": "dbus getty@tty1 serial-getty@ttyS0 systemd-journal-flush systemd-journald systemd-logind "
+    "systemd-modules-load systemd-random-seed systemd-remount-fs systemd-sysctl systemd-tmpfiles-setup-dev "
+    "systemd-tmpfiles-setup systemd-udev-trigger systemd-udevd systemd-update-utmp systemd-user-sessions",
+    "socket": "dbus systemd-initctl systemd-journald-audit systemd-journald-dev-log systemd-journald "
+    "systemd-udevd-control systemd-udevd-kernel",
+    "target": "basic cryptsetup getty graphical integritysetup local-fs multi-user paths remote-fs slices sockets swap "
+    "sysinit timers veritysetup",
+    "timer": "apt-daily-upgrade apt-daily dpkg-db-backup e2scrub_all fstrim systemd-tmpfiles-clean",
+    "path": "systemd-ask-password-console systemd-ask-password-wall",
+    "mount": "dev-hugepages dev-mqueue sys-kernel-debug sys-kernel-tracing",
+}
+"""What was active in such a system eight seconds after it had booted under QEMU, with console=ttyS0 and a root hash."""
+
 
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory) -> Tree:
@@ -92,6 +107,12 @@ def test_nothing_else_is_found_once_that_is_put_right(debian):
 @pytest.mark.parametrize("code", SPOILT)
 def test_what_is_planted_in_debian_is_found(debian, code):
     assert code in found(over(debian, {**PUT_RIGHT, **SPOILT[code]}))
+
+
+def test_everything_that_a_boot_started_was_foreseen(debian):
+    foreseen = {each.name for each in reach_of(debian, (("console", "ttyS0"), ("roothash", "ab"))).all_running()}
+    assert {f"{name}.{kind}" for kind, names in BOOTED.items() for name in names.split()} <= foreseen
+    assert "debug-shell.service" not in foreseen
 
 
 def test_systemctl_finds_the_same_masks_and_aliases(debian, tmp_path):

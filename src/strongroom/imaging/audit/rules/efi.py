@@ -157,8 +157,9 @@ RULES = (
         code="audit.systemd-options",
         severity=Severity.ERROR,
         title="systemd takes a second command line from an EFI variable",
-        why="The owner sets SystemdOptions in UefiData, and no PCR shows it. With Secure Boot off systemd reads it "
-        "before the real command line: systemd.debug_shell and systemd.set_credential work from there (B1, B2).",
+        why="The owner sets SystemdOptions in UefiData, and no PCR of the gate set shows it. With Secure Boot off "
+        "systemd reads it before the real command line. Under OVMF, systemd.debug_shell in it started a root shell in "
+        "Debian 12; credentials may come from there as well (B1, B2).",
         fix="Write efi=noruntime into the embedded command line, leave the module efivarfs out of image and initrd, or "
         "keep it out with module_blacklist=efivarfs.",
         attacks=("B1", "B2"),

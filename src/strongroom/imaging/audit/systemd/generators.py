@@ -21,7 +21,7 @@ _FOLDERS = (
     "/lib/systemd/system-generators",
 )
 GETTY, GPT_AUTO, DEBUG = "systemd-getty-generator", "systemd-gpt-auto-generator", "systemd-debug-generator"
-RUN, CLOUD_INIT = "systemd-run-generator", "cloud-init-generator"
+RUN, FSTAB, CLOUD_INIT = "systemd-run-generator", "systemd-fstab-generator", "cloud-init-generator"
 _NO_TERMINAL = re.compile(r"(tty\d*|null|ttynull\d*)")
 """Consoles for which no getty is made: the screen has its own."""
 _RUNLEVELS: Mapping[str, str] = {
@@ -70,6 +70,8 @@ def generated(units: Units, arguments: Arguments, *, initrd: bool = False) -> It
         yield from _asked_for(units, arguments, initrd=initrd)
     if RUN in present and any(given(arguments, "systemd.run")):
         yield "system-update.target" if initrd else "default.target", "kernel-command-line.service"
+    if FSTAB in present and not initrd:
+        yield "local-fs.target", "systemd-remount-fs.service"
     if CLOUD_INIT in present:
         yield "multi-user.target", "cloud-init.target"
 
