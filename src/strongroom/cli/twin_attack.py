@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from strongroom.cli.demo.images import cache_folder
+from strongroom.cli.cache_folder import cache_folder
 from strongroom.cli.output import console, emit, json_option
 from strongroom.cli.paths import PATH
 from strongroom.cli.terminal import printable

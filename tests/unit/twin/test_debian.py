@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import lzma
 import subprocess
 from pathlib import Path
 
@@ -151,3 +152,21 @@ def test_a_run_that_loses_the_race_takes_what_the_other_wrote(programs, tmp_path
 
     monkeypatch.setattr(Path, "rename", lose)
     assert fetch(tmp_path).kernel.read_text() == "kernel\n"
+
+
+def test_modules_of_a_guests_network_card_come_unpacked_and_in_their_order(programs, tmp_path, monkeypatch):
+    packed = tmp_path / "packed.xz"
+    packed.write_bytes(lzma.compress(b"virtio_net"))
+    drivers = "lib/modules/6.1/kernel/drivers"
+    script = DPKG_DEB.replace(
+        "linux*) ",
+        f'linux*) mkdir -p "$3/{drivers}/net"; cp {packed} "$3/{drivers}/net/virtio_net.ko.xz"; '
+        f'echo failover > "$3/{drivers}/net/failover.ko"; ',
+    )
+    (programs / "dpkg-deb").write_text(script)
+    parts = fetch(tmp_path)
+    assert [path.name for path in parts.network_modules] == ["failover.ko", "virtio_net.ko"]
+    assert parts.network_modules[1].read_bytes() == b"virtio_net"
+    assert fetch(tmp_path) == parts
+    parts.network_modules[0].write_text("damaged")
+    assert fetch(tmp_path).network_modules[0].read_text() == "failover\n"
