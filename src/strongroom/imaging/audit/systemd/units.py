@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from strongroom.imaging.audit.systemd.unit_file import Setting, Unit, settings
@@ -36,6 +36,7 @@ class Units:
         self.tree = tree
         self.folders = tuple(_distinct(tree, UNIT_FOLDERS))
         self._loaded: dict[str, Unit | None] = {}
+        self._held = _contents(tree, self.folders)
 
     def load(self, name: str) -> Unit | None:
         """Return the unit of a name, which may be an alias or an instance; None where there is no file for it."""
@@ -58,7 +59,7 @@ class Units:
         found: dict[str, Node] = {}
         for owner in {name: None, template_of(name): None}:
             for folder in self.folders:
-                for node in self.tree.children(f"{folder}/{owner}.{kind}"):
+                for node in self._held.get(f"{folder}/{owner}.{kind}", ()):
                     found.setdefault(node.name, node)
         for link in found.values():
             if not is_mask(self.tree, link):
@@ -100,7 +101,7 @@ class Units:
         found: dict[str, Node] = {}
         for owner in dict.fromkeys(owner for name in names for owner in _drop_in_owners(name)):
             for folder in self.folders:
-                for node in self.tree.children(f"{folder}/{owner}.d"):
+                for node in self._held.get(f"{folder}/{owner}.d", ()):
                     if node.name.endswith(".conf"):
                         found.setdefault(node.name, node)
         for _, node in sorted(found.items()):
@@ -127,6 +128,12 @@ def template_of(name: str) -> str:
     stem, dot, kind = name.rpartition(".")
     prefix, sign, _ = stem.partition("@")
     return f"{prefix}{sign}{dot}{kind}" if sign else name
+
+
+def _contents(tree: Tree, folders: tuple[str, ...]) -> Mapping[str, tuple[Node, ...]]:
+    """Return what the folders inside the search path hold, by their paths: most of those asked for are not there."""
+    inside = (node for folder in folders for node in tree.children(folder) if node.is_folder or node.is_link)
+    return {node.path: tuple(tree.children(node.path)) for node in inside}
 
 
 def _with_instance(alias: str, name: str) -> str:
