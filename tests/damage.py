@@ -49,3 +49,8 @@ def refusal(parse: Callable[..., object], *arguments: Any) -> FormatError | None
     except FormatError as error:
         return error
     return None
+
+
+def with_another_end(data: bytes) -> bytes:
+    """The same bytes, but for one bit of the last: never the same bytes, whatever they are."""
+    return data[:-1] + bytes([data[-1] ^ 1])

@@ -6,6 +6,7 @@ import hashlib
 from tests.conformance.tpm_differential import Step, Steps, length
 from tests.conformance.tpm_faults import Spoilt, faults
 from tests.conformance.tpm_stories.steps import flush, patient, primary, session
+from tests.damage import with_another_end
 from tests.tpm_commands import (
     EMPTY,
     ENDORSEMENT,
@@ -185,7 +186,7 @@ def _authorized(key: Response) -> Steps:
     yield Step("of another reference", good.but(parameters=sized(approved) + sized(b"rff") + sized(name) + ticket))
     yield Step("of another policy", good.but(parameters=sized(ZEROS) + sized(b"ref") + sized(name) + ticket))
     yield Step(
-        "by another key", good.but(parameters=sized(approved) + sized(b"ref") + sized(name[:-1] + b"x") + ticket)
+        "by another key", good.but(parameters=sized(approved) + sized(b"ref") + sized(with_another_end(name)) + ticket)
     )
     no_ticket = u16(0x8022) + u32(NULL) + sized()
     yield Step("without a ticket", good.but(parameters=sized(approved) + sized(b"ref") + sized(name) + no_ticket))
