@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from strongroom.formats.image_spec_model import FileContent, ImageSpec, SpecUser
 from strongroom.imaging.agent_payload import PayloadFile
+from strongroom.imaging.hardening import FILES
 
 Reader = Callable[[FileContent], bytes]
 """Returns what a file of the specification holds."""
@@ -15,24 +16,6 @@ Reader = Callable[[FileContent], bytes]
 _UNITS = "/etc/systemd/system"
 _USERS = "/usr/lib/sysusers.d/strongroom.conf"
 _NO_SHELL = "/usr/sbin/nologin"
-_NETWORK = b"""# Every interface by DHCP, and nothing else: no name servers or routes but the VPC's.
-[Match]
-Type=ether
-
-[Network]
-DHCP=yes
-LLMNR=no
-MulticastDNS=no
-"""
-_SYSCTL = b"""# The account's owner may send keys and interrupts; nothing answers them (docs/threat-model.md, B9, B12).
-kernel.sysrq = 0
-kernel.kexec_load_disabled = 1
-kernel.core_pattern = |/bin/false
-fs.suid_dumpable = 0
-"""
-_MODULES = b"""# Crash dumps do not go to UEFI variables, which the account's owner reads.
-install efi_pstore /bin/false
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +35,8 @@ def overlay(spec: ImageSpec, agent: tuple[PayloadFile, ...], read: Reader) -> tu
 
 
 def _ours(spec: ImageSpec) -> Iterator[OverlayFile]:
-    yield OverlayFile("/etc/systemd/network/80-dhcp.network", 0o644, _NETWORK)
-    yield OverlayFile("/etc/sysctl.d/80-attestable.conf", 0o644, _SYSCTL)
-    yield OverlayFile("/etc/modprobe.d/80-attestable.conf", 0o644, _MODULES)
+    for path, contents in FILES.items():
+        yield OverlayFile(path, 0o644, contents)
     if spec.users:
         lines = [line for user in spec.users for line in _user(user)]
         yield OverlayFile(_USERS, 0o644, ("\n".join(lines) + "\n").encode())

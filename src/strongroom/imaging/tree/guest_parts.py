@@ -6,18 +6,17 @@ Fetched with apt once, without root, into a cache.
 
 from __future__ import annotations
 
-import lzma
-import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.errors import LocalFault
 from strongroom.formats.cpio import encode_cpio
 from strongroom.imaging.apt import REMEDY, Apt, Progress
+from strongroom.imaging.kernel_modules import find_modules, in_order
 
 KERNEL, INITRD = "kernel", "initrd"
 _META = "linux-image-cloud-amd64"
@@ -25,7 +24,6 @@ _PACKAGES = ("busybox-static", "tar", "libacl1", "libselinux1", "libpcre2-8-0", 
 _DRIVERS = ("xfs", "btrfs", "f2fs")
 _USED_BY_NAME = ("crc32c-intel", "xxhash_generic", "blake2b_generic", "sha256_generic")
 """Modules that drivers ask the kernel for by what they do (`softdep`)."""
-_DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 _PROGRAMS = {"bin/busybox": ("bin/busybox", "usr/bin/busybox"), "bin/tar": ("bin/tar", "usr/bin/tar")}
 _LIBRARIES = ("libc.so.6", "libacl.so.1", "libselinux.so.1", "libpcre2-8.so.0", "ld-linux-x86-64.so.2")
 _LIBRARY_FOLDER = "lib/x86_64-linux-gnu"
@@ -112,27 +110,11 @@ def _entries(tree: Path) -> Iterator[tuple[str, int, bytes]]:
     for library in _LIBRARIES:
         yield f"{_LIBRARY_FOLDER}/{library}", _PROGRAM, _one(tree, (f"**/x86_64-linux-gnu/{library}",)).read_bytes()
     yield "lib64/ld-linux-x86-64.so.2", _LINK, f"/{_LIBRARY_FOLDER}/ld-linux-x86-64.so.2".encode()
-    modules = {path.name.partition(".")[0].replace("_", "-"): path for path in sorted(tree.glob("**/kernel/**/*.ko*"))}
-    order: dict[str, bytes] = {}
-    for wanted in (*_USED_BY_NAME, *_DRIVERS):
-        _load(wanted, modules, order)
+    order = in_order((*_USED_BY_NAME, *_DRIVERS), find_modules(tree))
     for name, contents in order.items():
         yield f"modules/{name}.ko", _FILE, contents
     yield "modules/order", _FILE, "".join(f"{name}.ko\n" for name in order).encode()
     yield "init", _PROGRAM, INIT
-
-
-def _load(name: str, modules: Mapping[str, Path], order: dict[str, bytes]) -> None:
-    """Add a module behind those that it needs. One that the kernel does not have is built in, or not to be had."""
-    plain = name.replace("_", "-")
-    if plain in order or plain not in modules:
-        return
-    packed = modules[plain].read_bytes()
-    contents = lzma.decompress(packed) if modules[plain].suffix == ".xz" else packed
-    needed = _DEPENDS.search(contents)
-    for each in (needed[1].decode("ascii", "replace") if needed else "").split(","):
-        _load(each, modules, order)
-    order[plain] = contents
 
 
 def _one(tree: Path, places: Sequence[str]) -> Path:
