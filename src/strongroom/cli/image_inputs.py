@@ -8,7 +8,7 @@ from pathlib import Path
 from strongroom.agent.trusted import verify_trust
 from strongroom.cli.paths import named
 from strongroom.cli.project_file import read_project
-from strongroom.cli.trust_file import trust_of
+from strongroom.cli.trust_file import as_a_guest_sees_it, trust_of
 from strongroom.flows.files import read_file
 from strongroom.formats.bundle import MAX_BUNDLE_BYTES
 from strongroom.formats.image_paths import BUNDLE_SUFFIX
@@ -53,7 +53,7 @@ def _trust(agent: SpecAgent, folder: Path, target: str | None, project: Path) ->
     if agent.trust is None:
         file = read_project(project)
         chosen = file.target(target)
-        return trust_of(file, chosen, chosen.profile)
+        return as_a_guest_sees_it(trust_of(file, chosen, chosen.profile))
     path = folder / agent.trust
     with named(path):
         return parse_trust(read_file(path, maximum_bytes=MAX_TRUST_BYTES))
