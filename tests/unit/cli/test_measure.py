@@ -6,6 +6,7 @@ import os
 import threading
 
 import pytest
+from tests.builder_disks import BUILDERS
 from tests.disks import Part, gpt_disk, partition
 from tests.fat_volumes import make_fat
 from tests.images import make_uki
@@ -249,3 +250,11 @@ def test_a_missing_file_and_an_unwritable_place_are_this_machines_fault(image, t
 
 def test_help_has_an_example(capsys):
     assert "Example:  strongroom measure" in said(capsys, "--help")[1]
+
+
+def test_a_disk_that_boots_a_menu_is_refused(tmp_path, capsys):
+    path = tmp_path / "menu.raw"
+    path.write_bytes(BUILDERS["mkosi"].with_menu())
+    code, _, err = said(capsys, path)
+    assert code != 0
+    assert "disk.boot-menu" in err

@@ -94,7 +94,7 @@ class TwinVendor:
         sealer = twin.directory.open_session(role, session_name="attack", now=twin.clock.now())
         self._admin = SdkKeyAdmin(_session(twin, engineer).kms())
         self._sealing = SdkSealingKms(_session(twin, sealer).kms())
-        self._attacker = twin.create_user(customer, "administrator", policies=[FULL_ACCESS])
+        self.administrator = twin.create_user(customer, "administrator", policies=[FULL_ACCESS])
         twin.create_role(customer, ROLE, policies=[FULL_ACCESS])
         self._spec = VendorSpec(product=PRODUCT, account=VENDOR, sealer_role_arn=role.arn)
 
@@ -169,7 +169,7 @@ class TwinVendor:
         return self.ask(safe, known, known).secret
 
     def _credentials(self) -> Credentials:
-        return Credentials(self._attacker.access_key_id, self._attacker.secret_access_key, None)
+        return Credentials(self.administrator.access_key_id, self.administrator.secret_access_key, None)
 
     def _trust(self) -> BundleTrust:
         return BundleTrust(PRODUCT, (_pinned(self._signer),), {}, frozenset({VENDOR}), Partition.AWS)
