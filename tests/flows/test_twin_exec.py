@@ -38,7 +38,7 @@ print(json.dumps({"place": place, "files": found, "core": core, "in": sys.stdin.
 """An app that tells what it got."""
 WAIT = """
 import os, signal, sys, time
-signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"SIGUSR1\n"))  # print may be at work
+signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"SIGUSR1" + bytes([10])))  # print may be at work
 print(os.environ["STRONGROOM_SECRETS"], os.getpid(), flush=True)
 while True:
     time.sleep(0.05)
