@@ -18,10 +18,10 @@ from strongroom.errors import LocalFault, StrongroomError
 from strongroom.flows.files import PUBLIC_MODE, read_file, write_file
 from strongroom.formats import strict_json
 from strongroom.formats.image_spec import MAX_BYTES, parse_image_spec
+from strongroom.formats.image_spec_model import DEBUG
 from strongroom.formats.partition import Profile
 from strongroom.imaging.apt import Progress
 from strongroom.imaging.audit.report import Report, audit_image
-from strongroom.imaging.build.composition import DEBUG
 from strongroom.imaging.build.papers import DISK_NAME, papers
 from strongroom.imaging.build.pipeline import Order, build_image
 from strongroom.imaging.build.workshop import DEFAULT_EPOCH, Workshop

@@ -16,7 +16,7 @@ from strongroom.cli.project_file import project_option, target_option
 from strongroom.errors import UsageError
 from strongroom.flows.files import read_file
 from strongroom.formats.build_record import MAX_BUILD_RECORD_BYTES, BuildRecord, parse_build_record
-from strongroom.imaging.build.composition import DEBUG
+from strongroom.formats.image_spec_model import DEBUG
 from strongroom.imaging.compare.outputs import compare_outputs
 from strongroom.imaging.provenance import BUILD_RECORD_NAME
 

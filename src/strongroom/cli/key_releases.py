@@ -14,8 +14,9 @@ import click
 from strongroom.cli.option_group import option_group
 from strongroom.cli.paths import PATH
 from strongroom.cli.policy_file import read_measurements_file
-from strongroom.errors import Finding, UsageError
+from strongroom.errors import Finding, NotTrusted, UsageError
 from strongroom.formats.durations import EXAMPLES, read_duration
+from strongroom.formats.image_spec_model import DEBUG
 from strongroom.formats.measurements import Measurements
 from strongroom.formats.pcrs import SHA384_BYTES, PcrDigests, PcrIndex
 from strongroom.formats.times import aws_time, read_moment
@@ -84,12 +85,24 @@ def gates_of(measurements: Measurements) -> PcrDigests:
 
 
 def read_asked(files: Iterable[Path], expires: str | None, accept: Iterable[str], *, now: datetime) -> Asked:
-    """Return what the options ask for. Raises UsageError, FormatError, LocalFault."""
+    """Return what the options ask for. Raises UsageError, FormatError, LocalFault; NotTrusted for a debug image."""
     return Asked(
-        files={str(path): read_measurements_file(path) for path in files},
+        files={str(path): _shippable(path, read_measurements_file(path)) for path in files},
         expires=None if expires is None else _end(expires, now),
         accepted=dict(map(_accepted, accept)),
     )
+
+
+def _shippable(path: Path, measurements: Measurements) -> Measurements:
+    """Return the measurements of an image that may be shipped. `image build --debug` writes down that it was one."""
+    facts = measurements.strongroom
+    if facts is not None and ("variant", DEBUG) in facts.build_inputs:
+        raise NotTrusted(
+            "key.debug-image",
+            f"expected the measurements of an image without a way to log in, found those of a debug image in {path}",
+            remedy="Whoever logs in reads every secret of the image. Build it without --debug.",
+        )
+    return measurements
 
 
 def _accepted(text: str) -> tuple[PcrIndex, bytes]:

@@ -13,6 +13,9 @@ from typing import TypeAlias
 from strongroom.formats.agent_config import AgentConfig
 from strongroom.formats.uki import Architecture
 
+DEBUG = "debug"
+"""VARIANT_ID of an image with a way to log in, which no audit passes. Others have that of their profile."""
+
 
 class BaseKind(StrEnum):
     """What an image is made from."""

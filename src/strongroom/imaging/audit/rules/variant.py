@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from strongroom.errors import FormatError, Severity
+from strongroom.formats.image_spec_model import DEBUG
 from strongroom.formats.partition import Profile
 from strongroom.formats.trust import parse_trust
 from strongroom.imaging.audit.rule import Fault, Rule
 from strongroom.imaging.audit.subject import OS_RELEASE, TRUST, Part, Subject
 
-DEBUG = "debug"
-"""VARIANT_ID of an image with a way to log in."""
 _NOTHING = frozenset[Part]()
 """Rules that look at whatever is there."""
 
