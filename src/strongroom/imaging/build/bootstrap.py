@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import shlex
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -56,7 +56,13 @@ class Bootstrapped:
 
 
 def bootstrap(
-    base: DebianBase, packages: Sequence[str], code: Sequence[PayloadFile], compiles: Sequence[str], *, workshop: Workshop, cache: Path
+    base: DebianBase,
+    packages: Sequence[str],
+    code: Sequence[PayloadFile],
+    compiles: Sequence[str],
+    *,
+    workshop: Workshop,
+    cache: Path,
 ) -> Bootstrapped:
     """Return the root for these packages, with the agent's `code` in it, and Python compiled by the command `compiles`.
 
@@ -190,7 +196,10 @@ sort -u fetched installed | xargs apt-cache show > records
 
 
 def _read(kept: Path) -> Bootstrapped:
-    named = {(name, version) for name, version in (line.split("=", 1) for line in _lines(kept / "fetched", kept / "installed"))}
+    named = {
+        (name, version)
+        for name, version in (line.split("=", 1) for line in _lines(kept / "fetched", kept / "installed"))
+    }
     records = [dict(_FIELD.findall(text)) for text in (kept / "records").read_text().split("\n\n")]
     found = {
         (each["Package"], each["Architecture"]): DebianPackage(

@@ -57,7 +57,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What becomes of a base. `variant` is for os-release; `kept_byte_code` are folders whose byte code was made here."""
+    """What becomes of a base. `variant` is for os-release; byte code in `kept_byte_code` was made here."""
 
     spec: ImageSpec
     variant: str
@@ -84,34 +84,46 @@ def compose(base: Tree, plan: Plan) -> Tree:
 
 def os_release(base: Tree, plan: Plan) -> bytes:
     """Return os-release of the image: the base's, with IMAGE_ID and VARIANT_ID (os-release(5))."""
-    lines = [line for line in base.text(OS_RELEASE).splitlines() if line.partition("=")[0] not in {"IMAGE_ID", "VARIANT_ID"}]
-    return "".join(f"{line}\n" for line in (*lines, f"IMAGE_ID={plan.spec.name}", f"VARIANT_ID={plan.variant}")).encode()
+    lines = [
+        line for line in base.text(OS_RELEASE).splitlines() if line.partition("=")[0] not in {"IMAGE_ID", "VARIANT_ID"}
+    ]
+    return "".join(
+        f"{line}\n" for line in (*lines, f"IMAGE_ID={plan.spec.name}", f"VARIANT_ID={plan.variant}")
+    ).encode()
 
 
 def _stays(path: str, byte_code: Iterable[str]) -> bool:
     if _EMPTIED.fullmatch(path) and not _KEPT.fullmatch(path):
         return False
-    return not _BYTE_CODE.fullmatch(path) or any(path.startswith(f"{folder}/") for folder in (*byte_code, PYTHON_FOLDER))
+    return not _BYTE_CODE.fullmatch(path) or any(
+        path.startswith(f"{folder}/") for folder in (*byte_code, PYTHON_FOLDER)
+    )
 
 
 def _additions(base: Tree, plan: Plan, accounts: Accounts) -> Iterator[Addition]:
-    for path in _FOLDERS:
-        yield Addition(Node(path=path, mode=_MODES.get(path, FOLDER_MODE)))
-    for path, contents in {**_FIXED, **plan.files, OS_RELEASE: os_release(base, plan)}.items():
-        yield _file(path, contents)
+    yield from _system(base, plan)
     for path, contents in accounts.files.items():
         yield _changed(base, path, contents)
     for payload in plan.agent:
         yield _file(payload.path, payload.contents, mode=payload.mode)
-    for path, target in system_links(debug=plan.variant == DEBUG):
-        yield _link(path, target)
-    if plan.variant == DEBUG:
-        yield _file(*AUTOLOGIN)
     for unit in plan.spec.units:
         yield from _unit(base, unit, plan.read)
     for file in plan.spec.files:
         uid, gid = accounts.owner(file.owner, file.group)
         yield _file(file.path, plan.read(file.content), mode=file.mode, uid=uid, gid=gid)
+
+
+def _system(base: Tree, plan: Plan) -> Iterator[Addition]:
+    """Yield what every image has."""
+    for path in _FOLDERS:
+        yield Addition(Node(path=path, mode=_MODES.get(path, FOLDER_MODE)))
+    for path, contents in {**_FIXED, **plan.files, OS_RELEASE: os_release(base, plan)}.items():
+        yield _file(path, contents)
+    debug = plan.variant == DEBUG
+    for path, target in system_links(debug=debug):
+        yield _link(path, target)
+    if debug:
+        yield _file(*AUTOLOGIN)
 
 
 def _file(path: str, contents: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Addition:
@@ -144,7 +156,7 @@ def _unit(base: Tree, unit: SpecUnit, read: Reader) -> Iterator[Addition]:
 
 
 def _placed(base: Tree, additions: Iterable[Addition]) -> Iterator[Addition]:
-    """Yield the additions where links of the base lead them: /lib is /usr/lib. Raises FormatError for a file on the way."""
+    """Yield the additions where links of the base lead them: /lib is /usr/lib. Raises FormatError for a file there."""
     for each in additions:
         folder, _, name = each.node.path.rpartition("/")
         found = _deepest(base, folder)

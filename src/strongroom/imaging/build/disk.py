@@ -41,7 +41,9 @@ class _Partition:
     contents: Path | None
 
 
-def make_disk(image: bytes, root: VerityRoot, name: str, *, state_mib: int, destination: Path, workshop: Workshop) -> None:
+def make_disk(
+    image: bytes, root: VerityRoot, name: str, *, state_mib: int, destination: Path, workshop: Workshop
+) -> None:
     """Write the disk with this UKI and root. `state_mib` is 0 for no state. Raises LocalFault."""
     esp = _esp(image, workshop)
     first, second = root.root_hash[:32], root.root_hash[32:]
@@ -86,7 +88,8 @@ def _table(name: str, partitions: Sequence[_Partition]) -> Iterator[str]:
     yield f"label-id: {fixed_uuid(f'{name} disk')}"
     start = 1
     for each in partitions:
-        yield f"start={start}MiB, size={each.size_mib}MiB, type={_TYPES[each.name]}, name={each.name}, uuid={each.unique}"
+        place = f"start={start}MiB, size={each.size_mib}MiB"
+        yield f"{place}, type={_TYPES[each.name]}, name={each.name}, uuid={each.unique}"
         start += each.size_mib
 
 

@@ -41,19 +41,34 @@ def make_root(tree: Tree, name: str, workshop: Workshop) -> VerityRoot:
     write_archive(tree, archive, epoch=workshop.epoch)
     data, hashes = workshop.folder / "root.erofs", workshop.folder / "verity"
     unpacked = workshop.make("root")
-    workshop.run("writing the root file system", ["fakeroot", "--", "sh", "-ec", _script(archive, unpacked, data, name, workshop.epoch)])
+    workshop.run(
+        "writing the root file system",
+        ["fakeroot", "--", "sh", "-ec", _script(archive, unpacked, data, name=name, epoch=workshop.epoch)],
+    )
     salt = digest_file(data, data.name).sha256.hex()
     said = workshop.run(
         "hashing the root file system",
-        ["veritysetup", "format", f"--salt={salt}", f"--uuid={fixed_uuid(f'{name} verity')}", "--hash=sha256", str(data), str(hashes)],
+        [
+            "veritysetup",
+            "format",
+            f"--salt={salt}",
+            f"--uuid={fixed_uuid(f'{name} verity')}",
+            "--hash=sha256",
+            str(data),
+            str(hashes),
+        ],
     )
     found = _ROOT_HASH.search(said)
     if found is None:
-        raise LocalFault("image.no-root-hash", "expected veritysetup to print a root hash, found none", remedy=f"Its log: {workshop.log}")
+        raise LocalFault(
+            "image.no-root-hash",
+            "expected veritysetup to print a root hash, found none",
+            remedy=f"Its log: {workshop.log}",
+        )
     return VerityRoot(data, hashes, found[1])
 
 
-def _script(archive: Path, unpacked: Path, image: Path, name: str, epoch: int) -> str:
+def _script(archive: Path, unpacked: Path, image: Path, *, name: str, epoch: int) -> str:
     """Return what runs under fakeroot: whoever owns a file is known only within one such session."""
     unpack = ["tar", "--numeric-owner", "--same-permissions", "-C", str(unpacked), "-xf", str(archive)]
     options = [f"-z{COMPRESSION}", f"-T{epoch}", f"-U{fixed_uuid(f'{name} root')}", "--quiet"]

@@ -74,7 +74,9 @@ def compress(initrd: bytes, workshop: Workshop) -> bytes:
     """Return an initrd as the kernel unpacks it. One thread, so that the bytes do not depend on the machine."""
     plain, packed = workshop.folder / "initrd", workshop.folder / "initrd.zst"
     plain.write_bytes(initrd)
-    workshop.run("compressing the initrd", ["zstd", "--quiet", _LEVEL, "-T1", "--no-progress", str(plain), "-o", str(packed)])
+    workshop.run(
+        "compressing the initrd", ["zstd", "--quiet", _LEVEL, "-T1", "--no-progress", str(plain), "-o", str(packed)]
+    )
     return packed.read_bytes()
 
 

@@ -56,7 +56,9 @@ def build_initrd(root: Tree, busybox: bytes, libraries: Sequence[str], modules: 
 
     Raises FormatError for a root without them.
     """
-    return encode_cpio(sorted({name: (name, mode, held) for name, mode, held in _entries(root, busybox, libraries, modules)}.values()))
+    return encode_cpio(
+        sorted({name: (name, mode, held) for name, mode, held in _entries(root, busybox, libraries, modules)}.values())
+    )
 
 
 def _entries(

@@ -102,9 +102,7 @@ def _inputs(order: Order) -> Iterator[FileDigest]:
             yield _digest(f"/etc/systemd/system/{unit.name}", order.read(unit.content))
 
 
-def _record(
-    order: Order, built: Built, spec: bytes, *, outputs: tuple[FileDigest, ...], epoch: int
-) -> BuildRecord:
+def _record(order: Order, built: Built, spec: bytes, *, outputs: tuple[FileDigest, ...], epoch: int) -> BuildRecord:
     agent = (_digest(each.path, each.contents) for each in built.of_this_image)
     return BuildRecord(
         image=order.spec.name,

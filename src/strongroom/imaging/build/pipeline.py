@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`build_image`: from a specification to the files of an output folder, in these steps:
+"""`build_image`: from a specification to the files of an output folder.
 
- 1. Debian's packages into a tree, from the cache where nothing is new          bootstrap
- 2. what boots out of the kernel's packages                                     image
- 3. the tree with what the specification and the agent add                      composition
- 4. the tree as a file system under dm-verity                                   filesystems
- 5. the initrd that opens it, and all that boots in one program, signed or not  initrd, image
- 6. the disk                                                                    disk
- 7. what is to be known of it: measurements, bill of materials, record, audit   papers
+1. Debian's packages into a tree, from the cache where nothing is new          bootstrap
+2. what boots out of the kernel's packages                                     image
+3. the tree with what the specification and the agent add                      composition
+4. the tree as a file system under dm-verity                                   filesystems
+5. the initrd that opens it, and all that boots in one program, signed or not  initrd, image
+6. the disk                                                                    disk
+7. what is to be known of it: measurements, bill of materials, record, audit   papers
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _debian(spec: ImageSpec) -> DebianBase:
     if spec.architecture is not Architecture.X86_64:
         raise UsageError(
             "image.architecture",
-            "expected an image for x86_64, found one for arm64: installing its packages runs programs of that processor",
+            "expected an image for x86_64, found one for arm64: installing packages runs programs of that processor",
             remedy="docs/adr/0014-arm64-images.md says what of arm64 can be had here.",
         )
     return spec.base
@@ -161,4 +161,3 @@ def _is_code(path: str) -> bool:
 
 def _modules(spec: ImageSpec) -> tuple[str, ...]:
     return (*MODULES, *(STATE_MODULES if spec.state else ()), *spec.kernel.modules)
-

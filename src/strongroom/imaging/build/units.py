@@ -21,7 +21,12 @@ MASKED = (
     *("dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer", "systemd-homed.service"),
     *("systemd-veritysetup@root.service", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service"),
     *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount"),
-    *("systemd-hwdb-update.service", "systemd-update-done.service", "ldconfig.service", "systemd-ask-password-wall.path"),
+    *(
+        "systemd-hwdb-update.service",
+        "systemd-update-done.service",
+        "ldconfig.service",
+        "systemd-ask-password-wall.path",
+    ),
     *("systemd-ask-password-console.path", "systemd-boot-update.service", "systemd-machine-id-commit.service"),
 )
 """Log-in prompts, shells for emergencies, what takes over files from outside, what writes to disk, and what a root that

@@ -55,9 +55,7 @@ class Workshop:
         made.mkdir()
         return made
 
-    def run(
-        self, step: str, command: Sequence[str], *, folder: Path | None = None, given: bytes | None = None
-    ) -> str:
+    def run(self, step: str, command: Sequence[str], *, folder: Path | None = None, given: bytes | None = None) -> str:
         """Return what a program prints. All that it says goes to the log.
 
         Raises LocalFault for a program that is not installed, fails or does not end; the message names the step.

@@ -34,7 +34,10 @@ GONE = (
 def base():
     files = [(f"{path}", text) for path, text in [*TEXTS.items(), *((path, "x") for path in GONE)]]
     nodes = [
-        (Node(path=path, mode=stat.S_IFREG | (0o640 if path == "/etc/shadow" else 0o644), size=len(text)), text.encode())
+        (
+            Node(path=path, mode=stat.S_IFREG | (0o640 if path == "/etc/shadow" else 0o644), size=len(text)),
+            text.encode(),
+        )
         for path, text in files
     ]
     link = (Node(path="/lib", mode=stat.S_IFLNK | 0o777, target="usr/lib"), b"")
@@ -112,16 +115,23 @@ def test_account_files_keep_their_modes():
 
 def test_units_of_the_specification_and_of_packages_are_enabled_by_what_they_say():
     root = composed(
-        '[[units]]\nname = "acme.service"\ncontents = "[Install]\\nWantedBy=a.target b.target\\nAlias=other.service\\n"\n'
+        '[[units]]\nname = "acme.service"\n'
+        'contents = "[Install]\\nWantedBy=a.target b.target\\nAlias=other.service\\n"\n'
         '[[units]]\nname = "nginx.service"\n'
     )
-    links = {path: root.nodes[path].target for path in root.nodes if path.startswith(UNITS) and "acme" in root.nodes[path].target}
+    links = {
+        path: root.nodes[path].target
+        for path in root.nodes
+        if path.startswith(UNITS) and "acme" in root.nodes[path].target
+    }
     assert links == {
         f"{UNITS}/a.target.wants/acme.service": f"{UNITS}/acme.service",
         f"{UNITS}/b.target.wants/acme.service": f"{UNITS}/acme.service",
         f"{UNITS}/other.service": f"{UNITS}/acme.service",
     }
-    assert root.nodes[f"{UNITS}/multi-user.target.wants/nginx.service"].target == "/usr/lib/systemd/system/nginx.service"
+    assert (
+        root.nodes[f"{UNITS}/multi-user.target.wants/nginx.service"].target == "/usr/lib/systemd/system/nginx.service"
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,4 +153,7 @@ def test_the_agent_keeps_its_byte_code_and_its_files_are_roots():
     agent = (PayloadFile("/usr/bin/strongroom-agent", 0o755, b"#!"), PayloadFile(path, 0o644, b"code"))
     root = composed(agent=agent)
     assert root.read(path) == b"code"
-    assert (root.nodes["/usr/bin/strongroom-agent"].uid, root.nodes["/usr/bin/strongroom-agent"].mode & 0o777) == (0, 0o755)
+    assert (root.nodes["/usr/bin/strongroom-agent"].uid, root.nodes["/usr/bin/strongroom-agent"].mode & 0o777) == (
+        0,
+        0o755,
+    )
