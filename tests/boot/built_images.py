@@ -68,13 +68,18 @@ class _NoInstance:
     imds_endpoint: None = None
 
 
-def write_project(folder: Path, twin: Twin, vendor: TwinVendor, *, more: str = "") -> Path:
+DEBIAN_BASE = """kind = "debian"
+suite = "bookworm"
+"""
+
+
+def write_project(folder: Path, twin: Twin, vendor: TwinVendor, *, more: str = "", base: str = DEBIAN_BASE) -> Path:
     """Write the specification of an image that rehearses with this vendor, and return its path."""
     trust = vendor.trust_file(_NoInstance())
     trust = replace(trust, tls=Tls(trust.tls.roots, trust.tls.kms, None, dict(trust.tls.kms)))
     (folder / "trust.json").write_bytes(encode_trust(as_a_guest_sees_it(trust)))
     spec = folder / "image.toml"
-    spec.write_text(SPEC + more)
+    spec.write_text(SPEC.replace(DEBIAN_BASE, base) + more)
     return spec
 
 

@@ -22,8 +22,9 @@ from strongroom.formats.image_spec_model import DEBUG
 from strongroom.formats.partition import Profile
 from strongroom.imaging.apt import Progress
 from strongroom.imaging.audit.report import Report, audit_image
+from strongroom.imaging.build.order import Order
 from strongroom.imaging.build.papers import DISK_NAME, papers
-from strongroom.imaging.build.pipeline import Order, build_image
+from strongroom.imaging.build.pipeline import build_image
 from strongroom.imaging.build.workshop import DEFAULT_EPOCH, Workshop
 
 AUDIT_NAME, LOG_NAME = "audit.json", "build.log"
@@ -83,6 +84,7 @@ def _order(wanted: Wanted, data: bytes) -> Order:
     profile = settings.trust.profile if settings else Profile.PRODUCTION
     return Order(
         spec=spec,
+        folder=folder,
         variant=DEBUG if wanted.debug else profile.value,
         agent=settings,
         read=lambda content: read_content(content, folder),

@@ -19,7 +19,7 @@ from strongroom.formats.arn import parse_key_arn
 from strongroom.formats.efi import signature_list_of_certificate
 from strongroom.formats.image_spec_model import ImageSpec, SpecSecureBoot
 from strongroom.ids import CertificateDer, KeyArn
-from strongroom.imaging.build.pipeline import Signing
+from strongroom.imaging.build.order import Signing
 from strongroom.imaging.secure_boot import expect_keys_apart
 from strongroom.measure.secure_boot import SecureBootKeys
 from strongroom.ports import ImageSigner

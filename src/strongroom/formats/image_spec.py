@@ -26,8 +26,6 @@ from strongroom.formats.uki import Architecture
 VERSION = 1
 MAX_BYTES = 1 << 20
 SPEC = "docs/formats/image-spec.md"
-DEBIAN_MIRROR = "http://deb.debian.org/debian"
-DEBIAN_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 """Plain HTTP, as Debian's own: what counts is the archive's signature, which apt verifies."""
 
 _SUITE = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -82,14 +80,14 @@ def _base(node: Node) -> Base:
     return DebianBase(
         suite=members["suite"].text(_SUITE, wanted="the name of a suite, such as bookworm"),
         packages=found if packages is None else packages.distinct(found),
-        mirror=_mirror(members, "mirror", DEBIAN_MIRROR),
-        security_mirror=_mirror(members, "security-mirror", DEBIAN_SECURITY_MIRROR),
+        mirror=_mirror(members, "mirror"),
+        security_mirror=_mirror(members, "security-mirror"),
     )
 
 
-def _mirror(members: Mapping[str, Node], key: str, default: str) -> str:
+def _mirror(members: Mapping[str, Node], key: str) -> str | None:
     wanted = "the http or https URL of a mirror, without user and query"
-    return members[key].text(_MIRROR, wanted=wanted).rstrip("/") if key in members else default
+    return members[key].text(_MIRROR, wanted=wanted).rstrip("/") if key in members else None
 
 
 def _files(node: Node | None) -> tuple[SpecFile, ...]:

@@ -30,12 +30,12 @@ class BaseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DebianBase:
-    """Packages of one suite. `mirror` and `security_mirror` are URLs."""
+    """Packages of one suite. `mirror` and `security_mirror` are URLs; None: those of the machine that builds."""
 
     suite: str
     packages: tuple[str, ...]
-    mirror: str
-    security_mirror: str
+    mirror: str | None = None
+    security_mirror: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

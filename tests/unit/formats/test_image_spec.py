@@ -6,7 +6,7 @@ import pytest
 
 from strongroom.errors import FormatError
 from strongroom.formats.agent_config import BundleOrigin
-from strongroom.formats.image_spec import DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR, parse_image_spec
+from strongroom.formats.image_spec import parse_image_spec
 from strongroom.formats.image_spec_model import BaseKind, DebianBase, FileContent, PathBase, SpecState
 from strongroom.formats.uki import Architecture
 
@@ -75,7 +75,7 @@ def test_the_example_of_the_documentation_parses():
 def test_what_is_absent_gets_its_default():
     spec = parse(SMALL)
     assert (spec.name, spec.architecture) == ("acme", Architecture.X86_64)
-    assert spec.base == DebianBase("bookworm", (), DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR)
+    assert spec.base == DebianBase("bookworm", ())
     assert (spec.files, spec.users, spec.units, spec.kernel.arguments, spec.kernel.modules) == ((),) * 5
     assert (spec.agent, spec.state, spec.secure_boot) == (None,) * 3
 

@@ -35,11 +35,11 @@ class StandIn:
             "boot/vmlinuz-6.1": b"kernel",
             "bin/busybox": b"busybox",
             "usr/bin/tar": b"tar",
-            f"{drivers}/xfs/xfs.ko": b"\0depends=libcrc32c\0",
-            f"{drivers}/btrfs/btrfs.ko.xz": lzma.compress(b"\0depends=xor,libcrc32c,circle_a\0"),
-            "lib/modules/6.1/kernel/lib/libcrc32c.ko": b"\0depends=\0",
-            "lib/modules/6.1/kernel/lib/xor.ko": b"\0depends=not_there\0",
-            "lib/modules/6.1/kernel/lib/circle-a.ko": b"nothing said",
+            f"{drivers}/xfs/xfs.ko": b"\x7fELF\0depends=libcrc32c\0",
+            f"{drivers}/btrfs/btrfs.ko.xz": lzma.compress(b"\x7fELF\0depends=xor,libcrc32c,circle_a\0"),
+            "lib/modules/6.1/kernel/lib/libcrc32c.ko": b"\x7fELF\0depends=\0",
+            "lib/modules/6.1/kernel/lib/xor.ko": b"\x7fELF\0depends=not_there\0",
+            "lib/modules/6.1/kernel/lib/circle-a.ko": b"\x7fELF nothing said",
             **{f"lib/x86_64-linux-gnu/{name}": name.encode() for name in maker._LIBRARIES},
         }
         for name, contents in files.items():
@@ -59,7 +59,7 @@ def test_modules_are_loaded_behind_those_that_they_need(fetch):
     assert parts.kernel.read_bytes() == b"kernel"
     tree = cpio_tree([parse_cpio(memoryview(parts.initrd.read_bytes()))])
     assert tree.text("/modules/order").split() == ["libcrc32c.ko", "xfs.ko", "xor.ko", "circle-a.ko", "btrfs.ko"]
-    assert tree.read("/modules/btrfs.ko") == b"\0depends=xor,libcrc32c,circle_a\0"
+    assert tree.read("/modules/btrfs.ko") == b"\x7fELF\0depends=xor,libcrc32c,circle_a\0"
     assert tree.read("/bin/busybox") == b"busybox"
     assert tree.read("/lib64/ld-linux-x86-64.so.2") == b"ld-linux-x86-64.so.2"
     assert tree.nodes["/init"].is_executable

@@ -36,9 +36,6 @@ _KERNEL = "linux-image-cloud-amd64"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _LEFT_OUT = ("doc", "man", "locale", "i18n", "info", "lintian", "bash-completion")
 _FIELD = re.compile(r"^(Package|Version|Architecture|SHA256): (\S+)$", re.MULTILINE)
-_LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
-_FAKE = "/libfake"
-"""How the names begin of the libraries by which the tree seems to be the root, and we root, while it is made."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNREACHABLE = ("Temporary failure resolving", "Could not connect", "Unable to connect", "Failed to fetch")
 
@@ -51,8 +48,6 @@ class Bootstrapped:
     debs: tuple[Path, ...]
     packages: tuple[DebianPackage, ...]
     """Everything that was unpacked, for the build record."""
-    libraries: tuple[str, ...]
-    """Paths in the root: the shared libraries of veritysetup, as the root's own loader finds them."""
 
 
 def bootstrap(
@@ -68,7 +63,7 @@ def bootstrap(
 
     Raises LocalFault for a step that fails, ServiceFault where Debian's mirror cannot be reached.
     """
-    sources = _sources(base)
+    sources = _sources(base, workshop)
     archive = _archive(code, workshop.epoch)
     recipe = json.dumps([VERSION, sources, sorted(packages), list(compiles), workshop.epoch])
     workshop.progress("asking the mirror what is new")
@@ -80,13 +75,35 @@ def bootstrap(
     return _read(kept)
 
 
-def _sources(base: DebianBase) -> list[str]:
+def _sources(base: DebianBase, workshop: Workshop) -> list[str]:
+    mirror, security = base.mirror, base.security_mirror
+    if mirror is None or security is None:
+        own = own_mirrors(workshop)
+        mirror, security = mirror or own[0], security or own[1]
     signed = f"[signed-by={_KEYRING}]"
     return [
-        f"deb {signed} {base.mirror} {base.suite} main",
-        f"deb {signed} {base.mirror} {base.suite}-updates main",
-        f"deb {signed} {base.security_mirror} {base.suite}-security main",
+        f"deb {signed} {mirror} {base.suite} main",
+        f"deb {signed} {mirror} {base.suite}-updates main",
+        f"deb {signed} {security} {base.suite}-security main",
     ]
+
+
+def own_mirrors(workshop: Workshop) -> tuple[str, str]:
+    """Return where this machine has Debian's packages and security updates from. Raises LocalFault without either."""
+    said = workshop.run(
+        "asking apt for its mirrors",
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Identifier: Packages", "Origin: Debian"],
+    )
+    rows = [line.split() for line in said.splitlines() if line.count(" ") == 1]
+    mirrors = [uri.rstrip("/") for uri, release in rows if "-" not in release]
+    security = [uri.rstrip("/") for uri, release in rows if release.endswith("-security")]
+    if not (mirrors and security):
+        raise LocalFault(
+            "image.no-mirror",
+            "expected this machine's apt to have Debian's packages and security updates, found it without",
+            remedy="Name a mirror and a security-mirror in [base].",
+        )
+    return mirrors[0], security[0]
 
 
 def _archive(code: Sequence[PayloadFile], epoch: int) -> bytes:
@@ -183,8 +200,7 @@ def _hook(folder: Path, compiles: Sequence[str], *, with_code: bool) -> str:
     compiling = f'chroot "$1" {shlex.join(compiles)}\n' if compiles and with_code else ""
     return f"""#!/bin/sh
 set -eu
-{compiling}chroot "$1" ldd /usr/sbin/veritysetup > {quoted}/ldd
-export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+{compiling}export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 kernel=$(apt-cache depends {_KERNEL} | sed -n 's/^ *Depends: \\(linux-image-.*\\)$/\\1/p')
 cd {quoted}/debs
 apt-get download "$kernel" {" ".join(_BOOT_PACKAGES)}
@@ -212,7 +228,6 @@ def _read(kept: Path) -> Bootstrapped:
         root=kept / "root.tar",
         debs=tuple(sorted((kept / "debs").glob("*.deb"))),
         packages=tuple(found.values()),
-        libraries=tuple(sorted({path for path in _LIBRARY.findall((kept / "ldd").read_text()) if _FAKE not in path})),
     )
 
 

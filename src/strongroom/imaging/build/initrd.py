@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from strongroom.errors import FormatError
 from strongroom.formats.cpio import encode_cpio
+from strongroom.imaging.build.shared_libraries import libraries_of
 from strongroom.imaging.tree.tree import Tree
 
 MODULES = ("dm-verity", "erofs", "virtio_net", "virtio_pci", "ena")
@@ -51,28 +52,26 @@ exec switch_root /root /usr/lib/systemd/systemd
 """
 
 
-def build_initrd(root: Tree, busybox: bytes, libraries: Sequence[str], modules: Mapping[str, bytes]) -> bytes:
-    """Return the archive, not compressed. `libraries` are veritysetup's, as paths of the root.
+def build_initrd(root: Tree, busybox: bytes, modules: Mapping[str, bytes]) -> bytes:
+    """Return the archive, not compressed; veritysetup and its libraries come from `root`.
 
     Raises FormatError for a root without them.
     """
-    return encode_cpio(
-        sorted({name: (name, mode, held) for name, mode, held in _entries(root, busybox, libraries, modules)}.values())
-    )
+    if root.resolve(VERITYSETUP) is None:
+        raise FormatError("image.no-part", f"expected {VERITYSETUP} in the base, for the initrd, found none")
+    return encode_cpio(sorted({each[0]: each for each in _entries(root, busybox, modules)}.values()))
 
 
-def _entries(
-    root: Tree, busybox: bytes, libraries: Sequence[str], modules: Mapping[str, bytes]
-) -> Iterator[tuple[str, int, bytes]]:
+def _entries(root: Tree, busybox: bytes, modules: Mapping[str, bytes]) -> Iterator[tuple[str, int, bytes]]:
     yield "init", _PROGRAM, INIT
     yield "bin/busybox", _PROGRAM, busybox
     for name in _APPLETS:
         yield f"bin/{name}", _LINK, b"busybox"
-    yield "bin/veritysetup", _PROGRAM, _held(root, VERITYSETUP)
+    yield "bin/veritysetup", _PROGRAM, bytes(root.view(VERITYSETUP))
     folders = {"bin", "modules", *_FOLDERS}
-    for path in libraries:
+    for path in libraries_of(root, (VERITYSETUP,)):
         inside = path.lstrip("/")
-        yield inside, _PROGRAM, _held(root, path)
+        yield inside, _PROGRAM, bytes(root.view(path))
         folders.update(_above(inside))
     for name, contents in modules.items():
         yield f"modules/{name}.ko", _FILE, contents
@@ -84,10 +83,3 @@ def _entries(
 def _above(path: str) -> Iterator[str]:
     while path := posixpath.dirname(path):
         yield path
-
-
-def _held(root: Tree, path: str) -> bytes:
-    node = root.resolve(path)
-    if node is None or not node.is_file:
-        raise FormatError("image.no-part", f"expected {path} in the base, for the initrd, found none")
-    return bytes(root.view(path))

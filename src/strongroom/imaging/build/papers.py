@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from strongroom.errors import LocalFault
-from strongroom.formats.build_record import Base, BuildRecord, FileDigest, Tool, encode_build_record
-from strongroom.formats.image_spec_model import DebianBase
+from strongroom.formats.build_record import BuildRecord, FileDigest, Tool, encode_build_record
 from strongroom.formats.measurements import ImageFacts, encode_measurements
-from strongroom.imaging.build.pipeline import Built, Order
+from strongroom.imaging.build.order import Order
+from strongroom.imaging.build.pipeline import Built
 from strongroom.imaging.build.workshop import PACKAGES
 from strongroom.imaging.provenance import BUILD_RECORD_NAME, PROVENANCE_NAME, digest_file, encode_provenance
 from strongroom.imaging.sbom import (
@@ -65,26 +65,25 @@ def _measurements(order: Order, built: Built) -> bytes:
     keys = order.signing.keys if order.signing else None
     measured = measure_image(built.image, secure_boot=keys)
     facts = measured.strongroom or ImageFacts()
-    inputs = (("variant", order.variant), ("base", _base(order).name))
+    inputs = (("variant", order.variant), ("base", built.foundation.base.name))
     return encode_measurements(
         replace(measured, strongroom=replace(facts, image_id=order.spec.name, build_inputs=inputs))
     )
 
 
-def _base(order: Order) -> Base:
-    base = order.spec.base
-    return Base("debian", base.suite) if isinstance(base, DebianBase) else Base(base.kind.value, base.path)
-
-
 def _bill(order: Order, built: Built, epoch: int) -> Bill:
-    kernels = {each.name: (UKI, INITRD) for each in built.base.packages if each.name.startswith("linux-image-")}
+    kernels = {each.name: (UKI, INITRD) for each in built.foundation.packages if each.name.startswith("linux-image-")}
     components = [
-        *debian_components(built.root, built.base.packages, _base(order), elsewhere={**_ELSEWHERE, **kernels}),
+        *debian_components(
+            built.root, built.foundation.packages, built.foundation.base, elsewhere={**_ELSEWHERE, **kernels}
+        ),
         *file_components(_inputs(order)),
     ]
-    if built.python is not None:
-        components += [agent_component(version("strongroom")), *_wheel_components(built.python)]
-    return Bill(order.spec.name, order.spec.architecture, order.variant, _base(order), epoch, tuple(components))
+    if built.foundation.python is not None:
+        components += [agent_component(version("strongroom")), *_wheel_components(built.foundation.python)]
+    return Bill(
+        order.spec.name, order.spec.architecture, order.variant, built.foundation.base, epoch, tuple(components)
+    )
 
 
 def _wheel_components(python: ImagePython) -> Iterator[Component]:
@@ -103,16 +102,16 @@ def _inputs(order: Order) -> Iterator[FileDigest]:
 
 
 def _record(order: Order, built: Built, spec: bytes, *, outputs: tuple[FileDigest, ...], epoch: int) -> BuildRecord:
-    agent = (_digest(each.path, each.contents) for each in built.of_this_image)
+    agent = (_digest(each.path, each.contents) for each in built.foundation.of_this_image)
     return BuildRecord(
         image=order.spec.name,
         architecture=order.spec.architecture,
         variant=order.variant,
         source_date_epoch=epoch,
         spec=_digest("image.toml", spec),
-        base=_base(order),
+        base=built.foundation.base,
         inputs=(*_inputs(order), *agent),
-        packages=built.base.packages,
+        packages=built.foundation.packages,
         tools=tuple(_tools()),
         outputs=outputs,
     )

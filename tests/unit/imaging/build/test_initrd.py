@@ -4,6 +4,7 @@ import stat
 import subprocess
 
 import pytest
+from tests.elf_files import minimal_elf
 
 from strongroom.errors import FormatError
 from strongroom.formats.cpio import parse_cpio
@@ -11,11 +12,11 @@ from strongroom.imaging.build.initrd import INIT, VERITYSETUP, build_initrd
 from strongroom.imaging.tree.node import Node
 from strongroom.imaging.tree.tree import memory_tree
 
-LIBRARIES = ("/usr/lib/libcryptsetup.so.12",)
+ELF = minimal_elf()
 
 
 def root(*paths: str):
-    return memory_tree((Node(path=path, mode=stat.S_IFREG | 0o755, size=1), path.encode()) for path in paths)
+    return memory_tree((Node(path=path, mode=stat.S_IFREG | 0o755, size=len(ELF)), ELF) for path in paths)
 
 
 def entries(archive: bytes):
@@ -23,19 +24,19 @@ def entries(archive: bytes):
 
 
 def test_it_holds_what_opens_the_root_and_nothing_else():
-    archive = build_initrd(root(VERITYSETUP, *LIBRARIES), b"busybox", LIBRARIES, {"dm-mod": b"1", "dm-verity": b"2"})
+    archive = build_initrd(root(VERITYSETUP), b"busybox", {"dm-mod": b"1", "dm-verity": b"2"})
     found = entries(archive)
     files = {name for name, each in found.items() if stat.S_ISREG(each.mode)}
     assert files == {
-        *("init", "bin/busybox", "bin/veritysetup", "usr/lib/libcryptsetup.so.12"),
+        *("init", "bin/busybox", "bin/veritysetup"),
         *("modules/order", "modules/dm-mod.ko", "modules/dm-verity.ko"),
     }
     assert bytes(found["modules/order"].contents) == b"dm-mod.ko\ndm-verity.ko\n"
-    assert bytes(found["usr/lib/libcryptsetup.so.12"].contents) == b"/usr/lib/libcryptsetup.so.12"
+    assert bytes(found["bin/veritysetup"].contents) == ELF
 
 
 def test_folders_come_before_what_lies_in_them():
-    names = [*entries(build_initrd(root(VERITYSETUP, *LIBRARIES), b"", LIBRARIES, {}))]
+    names = [*entries(build_initrd(root(VERITYSETUP), b"", {}))]
     for number, name in enumerate(names):
         folder = name.rpartition("/")[0]
         assert not folder or folder in names[:number]
@@ -43,7 +44,7 @@ def test_folders_come_before_what_lies_in_them():
 
 def test_a_base_without_veritysetup_is_refused():
     with pytest.raises(FormatError) as refused:
-        build_initrd(root(*LIBRARIES), b"", LIBRARIES, {})
+        build_initrd(root("/usr/bin/other"), b"", {})
     assert refused.value.code == "image.no-part"
 
 
